@@ -1,0 +1,11 @@
+namespace RequestCoalescing;
+
+/// <summary>What the work sees of its leader's <see cref="ExecutionContext"/> (async locals, the current activity and culture).</summary>
+public enum ContextFlow
+{
+    /// <summary>All of it, whether or not the leader passed a token.</summary>
+    Leader,
+
+    /// <summary>None of it: the same for whoever leads.</summary>
+    Suppress,
+}

@@ -1,0 +1,27 @@
+using System.Collections.Concurrent;
+
+namespace RequestCoalescing.Engine;
+
+/// <summary>Subscribers between two waits.</summary>
+internal static class Pool<T>
+    where T : class, new()
+{
+    // Enough for a burst of 10,000 callers to find all that the last one left; about 2 MB of each kind at the most.
+    private const int Capacity = 16_384;
+
+    private static readonly ConcurrentQueue<T> s_items = new();
+    private static int s_count;
+
+    public static T Rent()
+    {
+        if (!s_items.TryDequeue(out var item)) return new T();
+        Interlocked.Decrement(ref s_count);
+        return item;
+    }
+
+    public static void Return(T item)
+    {
+        if (Interlocked.Increment(ref s_count) <= Capacity) s_items.Enqueue(item);
+        else Interlocked.Decrement(ref s_count);
+    }
+}

@@ -1,0 +1,132 @@
+namespace RequestCoalescing.Engine;
+
+/// <summary>
+/// A part of the engine that shares one gate: which flights are airborne, oldest first, when the oldest expires, and the counts.
+/// </summary>
+internal abstract class Shard(Settings settings)
+{
+    /// <summary>Guards the shard, its flights and their subscribers. Held for a few dozen instructions; no work, callback or continuation runs under it.</summary>
+    public readonly Lock Gate = new();
+
+    public readonly Settings Settings = settings;
+
+    public Counters Counters;
+
+    private Flight? _oldest;
+    private Flight? _newest;
+    private ITimer? _timer;
+    private bool _isTimerSet;
+    private TaskCompletionSource? _drained;
+
+    /// <summary>Whether the engine was disposed: nothing takes off any more.</summary>
+    public bool IsClosed => _drained is not null;
+
+    /// <summary>Adds the shard's counts to the totals.</summary>
+    /// <returns>The age of its oldest flight in the air; null if there is none.</returns>
+    public TimeSpan? AddTo(ref Counters totals)
+    {
+        lock (Gate)
+        {
+            totals.Add(Counters);
+            var oldest = _oldest;
+            while (oldest is { State: not FlightState.InFlight }) oldest = oldest.Newer;
+            return oldest is null ? null : Settings.Clock.GetElapsedTime(oldest.TakenOffAt);
+        }
+    }
+
+    /// <summary>Refuses take-offs from now on and cancels what is airborne.</summary>
+    /// <returns>Completes when nothing is airborne.</returns>
+    public Task Close()
+    {
+        var airborne = new List<Flight>();
+        lock (Gate)
+        {
+            if (_drained is not null) return _drained.Task;
+
+            _drained = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            for (var flight = _oldest; flight is not null; flight = flight.Newer) airborne.Add(flight);
+            if (airborne.Count == 0) _drained.SetResult();
+            else SetTimer();
+        }
+
+        foreach (var flight in airborne) flight.Cancel();
+        return _drained.Task;
+    }
+
+    /// <summary>Enters a flight that takes off now. Under the gate.</summary>
+    public void Enter(Flight flight)
+    {
+        flight.TakenOffAt = Settings.Clock.GetTimestamp();
+        flight.Older = _newest;
+        if (_newest is null) _oldest = flight;
+        else _newest.Newer = flight;
+        _newest = flight;
+    }
+
+    /// <summary>Removes a flight that has landed or expired. Under the gate.</summary>
+    public void Exit(Flight flight)
+    {
+        if (flight.Older is null) _oldest = flight.Newer;
+        else flight.Older.Newer = flight.Newer;
+        if (flight.Newer is null) _newest = flight.Older;
+        else flight.Newer.Older = flight.Older;
+        flight.Older = flight.Newer = null;
+
+        if (_oldest is not null) return;
+        if (_isTimerSet)
+        {
+            _isTimerSet = false;
+            _timer!.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+
+        if (_drained is not null)
+        {
+            _timer?.Dispose();
+            _drained.TrySetResult();
+        }
+    }
+
+    /// <summary>
+    /// Makes sure that the timer is set, for somebody waits. Under the gate. It may be set for an older flight that has landed
+    /// since: then it comes early, finds nothing and sets itself anew.
+    /// </summary>
+    public void SetTimer()
+    {
+        if (_isTimerSet) return;
+        _isTimerSet = true;
+
+        var due = Settings.MaxDuration - Settings.Clock.GetElapsedTime(_oldest!.TakenOffAt);
+        due = TimeSpan.FromMilliseconds(Math.Max(1, Math.Ceiling(due.TotalMilliseconds))); // timers count in milliseconds
+        if (_timer is not null)
+        {
+            _timer.Change(due, Timeout.InfiniteTimeSpan);
+            return;
+        }
+
+        // The timer outlives the caller that happens to make it; the caller's async locals must not live on in it.
+        using (ExecutionContext.IsFlowSuppressed() ? default : ExecutionContext.SuppressFlow())
+        {
+            _timer = Settings.Clock.CreateTimer(static shard => ((Shard)shard!).ExpireOverdue(), this, due, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void ExpireOverdue()
+    {
+        var overdue = new List<(Flight Flight, FlightTimeoutException Timeout)>();
+        lock (Gate)
+        {
+            _isTimerSet = false;
+            var now = Settings.Clock.GetTimestamp();
+            while (_oldest is { } flight && now - flight.TakenOffAt >= Settings.MaxDurationTicks)
+            {
+                var timeout = new FlightTimeoutException(Settings.MaxDuration);
+                flight.Expire(timeout);
+                overdue.Add((flight, timeout));
+            }
+
+            if (_oldest is not null) SetTimer();
+        }
+
+        foreach (var (flight, timeout) in overdue) flight.CompleteExpired(timeout);
+    }
+}

@@ -1,0 +1,85 @@
+using System.Runtime.CompilerServices;
+
+namespace RequestCoalescing;
+
+/// <summary>
+/// The base for those who write an <see cref="ISingleflight{TKey}"/>, a decorator or an adapter: the public methods validate and
+/// bring every form of call to one, the protected ones do the work.
+/// </summary>
+/// <typeparam name="TKey">What names the result wanted.</typeparam>
+public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
+    where TKey : notnull
+{
+    /// <inheritdoc/>
+    [OverloadResolutionPriority(1)]
+    public ValueTask<TResult> ExecuteAsync<TResult>(
+        TKey key,
+        Func<CancellationToken, ValueTask<TResult>> work,
+        CancellationToken cancellationToken = default)
+    {
+        Validate(key, work);
+        return ExecuteCoreAsync(key, work, static (work, flight) => work(flight.CancellationToken), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<TResult> ExecuteAsync<TResult>(
+        TKey key,
+        Func<CancellationToken, Task<TResult>> work,
+        CancellationToken cancellationToken = default)
+    {
+        Validate(key, work);
+        return ExecuteCoreAsync(key, work, static (work, flight) => new ValueTask<TResult>(Started(work(flight.CancellationToken))), cancellationToken);
+
+        static Task<TResult> Started(Task<TResult>? task) =>
+            task ?? throw new InvalidOperationException("The work returned null; it must return a task.");
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<TResult> ExecuteAsync<TState, TResult>(
+        TKey key,
+        TState state,
+        Func<TState, FlightContext, ValueTask<TResult>> work,
+        CancellationToken cancellationToken = default)
+    {
+        Validate(key, work);
+        return ExecuteCoreAsync(key, state, work, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public bool Forget(TKey key)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        return ForgetCore(key);
+    }
+
+    /// <inheritdoc/>
+    public abstract void Clear();
+
+    /// <inheritdoc/>
+    public abstract SingleflightStats GetStats();
+
+    /// <summary>Joins the current flight of <paramref name="key"/>, or starts one with <paramref name="work"/>.</summary>
+    /// <typeparam name="TState">The type of <paramref name="state"/>.</typeparam>
+    /// <typeparam name="TResult">The type of the result.</typeparam>
+    /// <param name="key">Names the result wanted; never null.</param>
+    /// <param name="state">Handed to <paramref name="work"/>.</param>
+    /// <param name="work">Makes the result; never null.</param>
+    /// <param name="cancellationToken">The caller's token.</param>
+    /// <returns>The outcome of the flight.</returns>
+    protected abstract ValueTask<TResult> ExecuteCoreAsync<TState, TResult>(
+        TKey key,
+        TState state,
+        Func<TState, FlightContext, ValueTask<TResult>> work,
+        CancellationToken cancellationToken);
+
+    /// <summary>Forgets the current flight of <paramref name="key"/>.</summary>
+    /// <param name="key">The key; never null.</param>
+    /// <returns><see langword="true"/> if a flight was in the air.</returns>
+    protected abstract bool ForgetCore(TKey key);
+
+    private static void Validate(TKey key, Delegate work)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentNullException.ThrowIfNull(work);
+    }
+}

@@ -1,0 +1,90 @@
+using System.Numerics;
+using RequestCoalescing.Engine;
+
+namespace RequestCoalescing;
+
+/// <summary>The engine: coalesces the calls of one process.</summary>
+/// <typeparam name="TKey">
+/// What names the result wanted. Must not change while in use as a key; its equality must be quick and must not block, as it is
+/// evaluated under the engine's gates.
+/// </typeparam>
+/// <remarks>
+/// <para>All members are safe to call from any number of threads at once. An idle instance holds no timer and no thread, and one
+/// that is never disposed can be collected.</para>
+/// <para>Unsealed for <see cref="Singleflight"/>, which fixes the key to a string; nothing else is meant to be overridden.</para>
+/// </remarks>
+public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
+    where TKey : notnull
+{
+    private readonly IEqualityComparer<TKey> _comparer;
+    private readonly Shard<TKey>[] _shards;
+    private readonly int _shift;
+
+    /// <summary>Creates an engine.</summary>
+    /// <param name="options">Limits and choices; null for the defaults. Copied: later changes to the object have no effect.</param>
+    /// <param name="comparer">Says which keys are equal; null for <see cref="EqualityComparer{T}.Default"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    /// <exception cref="ArgumentException">Options contradict each other.</exception>
+    /// <exception cref="ArgumentNullException"><see cref="SingleflightOptions.TimeProvider"/> is null.</exception>
+    public Singleflight(SingleflightOptions? options = null, IEqualityComparer<TKey>? comparer = null)
+    {
+        var settings = new Settings(options ?? new SingleflightOptions());
+        _comparer = comparer ?? EqualityComparer<TKey>.Default;
+
+        // Enough gates that two threads on different keys seldom meet at one.
+        var bits = BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)Math.Min(Environment.ProcessorCount, 32))) + 2;
+        _shift = 32 - bits;
+        _shards = new Shard<TKey>[1 << bits];
+        for (var i = 0; i < _shards.Length; i++) _shards[i] = new Shard<TKey>(settings, comparer);
+    }
+
+    /// <inheritdoc/>
+    public override void Clear()
+    {
+        foreach (var shard in _shards) shard.Clear();
+    }
+
+    /// <inheritdoc/>
+    public override SingleflightStats GetStats()
+    {
+        var totals = new Counters();
+        TimeSpan? oldest = null;
+        foreach (var shard in _shards)
+        {
+            if (shard.AddTo(ref totals) is { } age && !(age < oldest)) oldest = age;
+        }
+
+        return totals.ToStats(oldest);
+    }
+
+    /// <summary>
+    /// Cancels what is in the air, waits until it has landed, and refuses later calls with <see cref="ObjectDisposedException"/>.
+    /// </summary>
+    /// <returns>Completes when nothing is in the air: at the latest after <see cref="SingleflightOptions.MaxDuration"/>.</returns>
+    /// <exception cref="FlightDeadlockException">Called from work that runs in a flight of this instance: it would wait for itself.</exception>
+    public async ValueTask DisposeAsync()
+    {
+        Lineage.ThrowIfInFlightOf(_shards);
+        GC.SuppressFinalize(this);
+
+        var drained = new Task[_shards.Length];
+        for (var i = 0; i < drained.Length; i++) drained[i] = _shards[i].Close();
+        await Task.WhenAll(drained).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    protected sealed override ValueTask<TResult> ExecuteCoreAsync<TState, TResult>(
+        TKey key,
+        TState state,
+        Func<TState, FlightContext, ValueTask<TResult>> work,
+        CancellationToken cancellationToken) =>
+        cancellationToken.IsCancellationRequested
+            ? ValueTask.FromCanceled<TResult>(cancellationToken)
+            : ShardOf(key).Execute(key, state, work, cancellationToken);
+
+    /// <inheritdoc/>
+    protected sealed override bool ForgetCore(TKey key) => ShardOf(key).Forget(key);
+
+    // Fibonacci hashing: the product's high bits depend on all bits of the hash.
+    private Shard<TKey> ShardOf(TKey key) => _shards[(int)((uint)(_comparer.GetHashCode(key) * -1640531527) >> _shift)];
+}
