@@ -32,10 +32,10 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
         _comparer = comparer ?? EqualityComparer<TKey>.Default;
 
         // Enough gates that two threads on different keys seldom meet at one.
-        var bits = BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)Math.Min(Environment.ProcessorCount, 32))) + 2;
+        var bits = BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)Math.Min(Environment.ProcessorCount, 16))) + 5;
         _shift = 32 - bits;
         _shards = new Shard<TKey>[1 << bits];
-        for (var i = 0; i < _shards.Length; i++) _shards[i] = new Shard<TKey>(settings, comparer);
+        for (var i = 0; i < _shards.Length; i++) _shards[i] = new Shard<TKey>(settings, _comparer);
     }
 
     /// <inheritdoc/>
@@ -77,14 +77,20 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
         TKey key,
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
-        CancellationToken cancellationToken) =>
-        cancellationToken.IsCancellationRequested
-            ? ValueTask.FromCanceled<TResult>(cancellationToken)
-            : ShardOf(key).Execute(key, state, work, cancellationToken);
+        CancellationToken cancellationToken)
+    {
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(cancellationToken);
+        var hash = _comparer.GetHashCode(key);
+        return ShardOf(hash).Execute(key, hash, state, work, cancellationToken);
+    }
 
     /// <inheritdoc/>
-    protected sealed override bool ForgetCore(TKey key) => ShardOf(key).Forget(key);
+    protected sealed override bool ForgetCore(TKey key)
+    {
+        var hash = _comparer.GetHashCode(key);
+        return ShardOf(hash).Forget(key, hash);
+    }
 
-    // Fibonacci hashing: the product's high bits depend on all bits of the hash.
-    private Shard<TKey> ShardOf(TKey key) => _shards[(int)((uint)(_comparer.GetHashCode(key) * -1640531527) >> _shift)];
+    // Fibonacci hashing: the product's high bits depend on all bits of the hash; its table takes the low ones.
+    private Shard<TKey> ShardOf(int hash) => _shards[(int)((uint)(hash * -1640531527) >> _shift)];
 }

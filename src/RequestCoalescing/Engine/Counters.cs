@@ -3,8 +3,8 @@ namespace RequestCoalescing.Engine;
 /// <summary>What a shard counts, under its gate.</summary>
 internal struct Counters
 {
-    public long Calls;
     public long Flights;
+    public long Elections;
     public long Coalesced;
     public long Rejected;
     public long TimedOut;
@@ -14,8 +14,8 @@ internal struct Counters
 
     public void Add(in Counters other)
     {
-        Calls += other.Calls;
         Flights += other.Flights;
+        Elections += other.Elections;
         Coalesced += other.Coalesced;
         Rejected += other.Rejected;
         TimedOut += other.TimedOut;
@@ -29,7 +29,7 @@ internal struct Counters
         InFlightCount = InFlight,
         TotalSubscribers = Subscribers,
         OldestCallAge = oldest,
-        Calls = Calls,
+        Calls = Flights - Elections + Coalesced + Rejected, // a call leads, joins or is rejected; an election is no call
         Flights = Flights,
         Coalesced = Coalesced,
         Rejected = Rejected,

@@ -1,8 +1,11 @@
 namespace RequestCoalescing.Engine;
 
-/// <summary>One run of the work for a key: its state, its place among the airborne, and its token.</summary>
-/// <remarks>What is mutable is guarded by <see cref="Shard.Gate"/>; the work's view of it reads without.</remarks>
-internal abstract class Flight(Shard shard) : IFlight
+/// <summary>One run of the work for a key: its state, its place among the airborne, and who is aboard. It is its own token's source.</summary>
+/// <remarks>
+/// What is mutable is guarded by the shard's gate, under which the methods are called that do not say otherwise; the work's view
+/// of it reads without.
+/// </remarks>
+internal abstract partial class Flight(Shard shard) : CancellationTokenSource, IFlight
 {
     public readonly Shard Shard = shard;
 
@@ -14,56 +17,73 @@ internal abstract class Flight(Shard shard) : IFlight
     public int SubscriberCount;
     public FlightState State;
 
-    /// <summary>True exactly while the table of current flights holds this one under its key.</summary>
+    /// <summary>True exactly while the table of current flights holds this one.</summary>
     public bool IsCurrent;
 
+    /// <summary>Whether the run counts against the limit of flights.</summary>
     public bool HasSeat;
 
-    /// <summary>How many elections led to this flight.</summary>
-    public byte Elections;
-
-    private CancellationTokenSource? _cancellation;
-
-    public abstract object Key { get; }
-
-    public abstract Type ResultType { get; }
-
-    public CancellationToken CancellationToken => (Volatile.Read(ref _cancellation) ?? CreateCancellation()).Token;
+    CancellationToken IFlight.CancellationToken => Token;
 
     bool IFlight.IsCurrent => Volatile.Read(ref IsCurrent);
 
     int IFlight.SubscriberCount => Volatile.Read(ref SubscriberCount);
 
-    private bool IsCancellationRequested => State is FlightState.Cancelled or FlightState.Expired || Shard.IsClosed;
+    /// <summary>The key, for a message.</summary>
+    public abstract object KeyObject { get; }
 
-    /// <summary>Fires the token, after the state that says so was set. Callbacks run on the thread pool, never on this thread.</summary>
-    public void Cancel()
+    /// <summary>Whether the work has ended, and only its landing is to come: that wins over a cancellation that comes now.</summary>
+    public abstract bool HasOutcome { get; }
+
+    /// <summary>Fires the token. Outside the gate; callbacks run on the thread pool, never on this thread.</summary>
+    public void TellWork()
     {
-        Interlocked.MemoryBarrier(); // pairs with the exchange below: either we see the source, or its maker sees the state
-        if (_cancellation?.CancelAsync() is { IsCompletedSuccessfully: false } callbacks)
-        {
-            // What a callback throws is its registrant's; there is nobody here to tell, and nobody to be harmed by it.
-            callbacks.ContinueWith(
-                static callbacks => callbacks.Exception,
-                CancellationToken.None,
-                TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
-                TaskScheduler.Default);
-        }
+        var callbacks = CancelAsync();
+        if (callbacks.IsCompletedSuccessfully) return;
+
+        // What a callback throws is its registrant's; there is nobody here to tell, and nobody to be harmed by it.
+        callbacks.ContinueWith(
+            static callbacks => callbacks.Exception,
+            CancellationToken.None,
+            TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default);
     }
 
-    /// <summary>Closes the flight as expired. Under the gate.</summary>
+    /// <summary>Closes the flight as expired.</summary>
     /// <param name="timeout">The error that every subscriber gets.</param>
-    public abstract void Expire(FlightTimeoutException timeout);
+    public virtual void Expire(FlightTimeoutException timeout)
+    {
+        Shard.Counters.Abandoned++;
+        if (State == FlightState.InFlight) Shard.Counters.TimedOut++;
+        Close(FlightState.Expired);
+    }
 
     /// <summary>Ends the wait of those aboard a flight that has just expired, and tells its work. Outside the gate.</summary>
     public abstract void CompleteExpired(FlightTimeoutException timeout);
 
-    // Most work never asks for its token; the source is made for that which does.
-    private CancellationTokenSource CreateCancellation()
+    /// <summary>Takes the flight out of the table of current flights, where it is.</summary>
+    protected abstract void RemoveFromTable();
+
+    /// <summary>Closes the flight: nobody joins or leaves any more. Those aboard stay so for whoever completes them.</summary>
+    protected void Close(FlightState state)
     {
-        var created = new CancellationTokenSource();
-        var source = Interlocked.CompareExchange(ref _cancellation, created, null) ?? created;
-        if (IsCancellationRequested) Cancel();
-        return source;
+        if (State == FlightState.InFlight)
+        {
+            Shard.Counters.InFlight--;
+            Shard.Counters.Subscribers -= SubscriberCount;
+            SubscriberCount = 0;
+            if (IsCurrent) RemoveFromTable();
+        }
+
+        State = state;
+        if (state != FlightState.Cancelled) Shard.Exit(this); // cancelled work stays airborne until it ends or expires
+    }
+
+    /// <summary>The work has ended, in whatever state the flight is.</summary>
+    protected void End()
+    {
+        if (HasSeat) Shard.Settings.ReturnSeat();
+        if (State == FlightState.Cancelled) Shard.Exit(this);
+        else if (State == FlightState.Expired) Shard.Counters.Abandoned--;
     }
 }

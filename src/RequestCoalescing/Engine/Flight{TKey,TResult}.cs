@@ -1,21 +1,199 @@
+using System.Runtime.CompilerServices;
+
 namespace RequestCoalescing.Engine;
 
-/// <summary>A flight that knows the key under which the table has it.</summary>
-internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key) : Flight<TResult>(shard)
+/// <summary>A flight from take-off to landing: starts the work and hands its outcome to the subscribers.</summary>
+internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, int hash) : Flight<TKey>(shard, key, hash)
     where TKey : notnull
 {
-    private readonly TKey _key = key;
+    private const int PartOfCrowd = 256;
 
-    public override object Key => _key;
+    /// <summary>The work's task. Where the flight expired before the work returned one: the timeout, for the leader to find.</summary>
+    private Task<TResult>? _outcome;
 
-    private Shard<TKey> Table => (Shard<TKey>)Shard;
+    public override Type ResultType => typeof(TResult);
 
-    protected override void RemoveFromTable() => Table.Remove(_key, this);
+    public override bool HasOutcome => _outcome is { IsCompleted: true };
 
-    protected override Flight<TResult> CreateSuccessor()
+    private Lock Gate => Shard.Gate;
+
+    /// <summary>Takes a follower aboard. Under the gate, while in flight.</summary>
+    /// <returns>The follower's wait.</returns>
+    public ValueTask<TResult> Join<TState>(
+        TState state,
+        Func<TState, FlightContext, ValueTask<TResult>> work,
+        CancellationToken cancellationToken)
     {
-        var successor = new Flight<TKey, TResult>(Table, _key);
-        if (IsCurrent) Table.Replace(_key, this, successor);
+        SubscriberCount++;
+        Shard.Counters.Subscribers++;
+
+        // Those who cannot leave can all wait for one task. One that work may wait for is watched, and so a wait of its own.
+        if (!cancellationToken.CanBeCanceled && Lineage.Current is null)
+        {
+            return First is { IsShared: true } shared ? Unsafe.As<SharedWait<TResult>>(shared).Wait : Share(state, work);
+        }
+
+        var follower = Follower<TKey, TState, TResult>.Rent(state, work);
+        Board(follower);
+        return follower.Begin(cancellationToken);
+    }
+
+    /// <summary>Runs the work; on the leader's thread until its first await that does not complete at once.</summary>
+    /// <returns>The outcome, for the leader.</returns>
+    public ValueTask<TResult> TakeOff<TState>(
+        TState state,
+        Func<TState, FlightContext, ValueTask<TResult>> work,
+        CancellationToken cancellationToken)
+    {
+        var pending = Start(state, work);
+        if (pending.IsCompletedSuccessfully) return LandAtOnce(pending.Result);
+
+        var run = pending.AsTask();
+        if (run.IsCompleted)
+        {
+            var outcome = Conclude(run, cancellationToken);
+            return cancellationToken.IsCancellationRequested && Outcome.IsCancelled(outcome)
+                ? ValueTask.FromCanceled<TResult>(cancellationToken)
+                : new(outcome);
+        }
+
+        var wait = BoardLeader(run, cancellationToken);
+        run.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(Conclude);
+        return wait;
+    }
+
+    /// <summary>Runs the work of an elected leader, who is aboard already.</summary>
+    public void TakeOffElected<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
+    {
+        lock (Gate)
+        {
+            if (State != FlightState.InFlight) // all have left, or it took longer to get here than a flight may last
+            {
+                End();
+                return;
+            }
+        }
+
+        var run = Start(state, work).AsTask();
+        lock (Gate) _outcome = run;
+        if (run.IsCompleted) Conclude();
+        else run.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(Conclude);
+    }
+
+    public override void Expire(FlightTimeoutException timeout)
+    {
+        _outcome ??= Outcome.Failed<TResult>(timeout);
+        base.Expire(timeout);
+    }
+
+    public override void CompleteExpired(FlightTimeoutException timeout)
+    {
+        Complete(Outcome.Failed<TResult>(timeout));
+        TellWork();
+    }
+
+    protected override Flight CreateSuccessor()
+    {
+        var successor = new Flight<TKey, TResult>(Table, Key, Hash);
+        if (IsCurrent) Table.Replace(this, successor);
         return successor;
+    }
+
+    private ValueTask<TResult> Share<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
+    {
+        var shared = new SharedWait<TResult>(new Candidate<TKey, TState, TResult>(state, work));
+        Board(shared);
+        First = shared; // where the next one looks for it
+        return shared.Wait;
+    }
+
+    private ValueTask<TResult> Start<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
+    {
+        try
+        {
+            return Lineage.Start(this, state, work);
+        }
+        catch (Exception exception)
+        {
+            // Thrown before the first await or after it: the same to everybody.
+            return new(Outcome.Failed<TResult>(exception));
+        }
+    }
+
+    // The leader comes aboard when its work turns out to take time; it has been counted since the take-off.
+    private ValueTask<TResult> BoardLeader(Task<TResult> run, CancellationToken cancellationToken)
+    {
+        lock (Gate)
+        {
+            var expired = _outcome;
+            _outcome = run;
+            if (State == FlightState.Expired) return new(expired!);
+
+            var leader = Leader<TResult>.Rent();
+            Board(leader);
+            return leader.Begin(cancellationToken);
+        }
+    }
+
+    // The common end of work that did not have to wait; followers may have come aboard meanwhile.
+    private ValueTask<TResult> LandAtOnce(TResult result)
+    {
+        lock (Gate)
+        {
+            if (State == FlightState.InFlight) Close(FlightState.Landed);
+            End();
+            if (State == FlightState.Expired) return new(_outcome!);
+        }
+
+        if (First is not null) Complete(Task.FromResult(result));
+        return new(result);
+    }
+
+    private void Conclude() => Conclude(_outcome!, null);
+
+    /// <summary>Ends the flight with the work: lands it, or lets its subscribers elect a leader for another.</summary>
+    /// <param name="run">The work's task, completed.</param>
+    /// <param name="leader">The leader's token, if the work ended before the leader came aboard.</param>
+    /// <returns>The outcome.</returns>
+    private Task<TResult> Conclude(Task<TResult> run, CancellationToken? leader)
+    {
+        Outcome.Observe(run);
+        Subscriber? leavers = null;
+        IThreadPoolWorkItem? election = null;
+        lock (Gate)
+        {
+            if (State == FlightState.InFlight)
+            {
+                if (!Shard.IsClosed && Outcome.IsCancelled(run)) election = Elect(leader, out leavers);
+                if (election is null) Close(FlightState.Landed);
+            }
+
+            End();
+            if (State == FlightState.Expired) return leader is null ? run : _outcome!;
+            _outcome = null; // whoever still holds the flight, in a captured context say, does not hold its result
+        }
+
+        for (var next = leavers; leavers is not null; leavers = next)
+        {
+            next = leavers.Next;
+            leavers.CompleteCancelled();
+        }
+
+        if (election is null) Complete(run);
+        else ThreadPool.UnsafeQueueUserWorkItem(election, preferLocal: false);
+        return run;
+    }
+
+    // A crowd is shared out among the threads of the pool, each of which resumes its part.
+    private void Complete(Task<TResult> outcome)
+    {
+        var part = TakeAll();
+        while (part is not null)
+        {
+            var rest = Subscriber.CutAfter(part, PartOfCrowd);
+            if (rest is null) Landing<TResult>.Complete(part, outcome);
+            else ThreadPool.UnsafeQueueUserWorkItem(new Landing<TResult>(part, outcome), preferLocal: false);
+            part = rest;
+        }
     }
 }

@@ -1,25 +1,26 @@
 namespace RequestCoalescing.Engine;
 
 /// <summary>A caller that joined a flight; it keeps its own work, in case it is elected to lead.</summary>
-internal sealed class Follower<TState, TResult> : Subscriber<TResult>
+internal sealed class Follower<TKey, TState, TResult> : PooledWait<TResult>
+    where TKey : notnull
 {
     private TState _state = default!;
     private Func<TState, FlightContext, ValueTask<TResult>> _work = null!;
     private ExecutionContext? _context;
 
-    public static Follower<TState, TResult> Rent(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
+    public static Follower<TKey, TState, TResult> Rent(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
     {
-        var follower = Pool<Follower<TState, TResult>>.Rent();
+        var follower = Pool<Follower<TKey, TState, TResult>>.Rent();
         follower._state = state;
         follower._work = work;
         follower._context = ExecutionContext.Capture();
         return follower;
     }
 
-    public override IThreadPoolWorkItem CreateRun(Flight<TResult> successor)
+    public override IThreadPoolWorkItem Lead(Flight flight)
     {
         IsLeader = true;
-        return new ElectedRun(successor, _state, _work, _context);
+        return new ElectedRun<TKey, TState, TResult>((Flight<TKey, TResult>)flight, _state, _work, _context);
     }
 
     protected override void Recycle()
@@ -28,19 +29,6 @@ internal sealed class Follower<TState, TResult> : Subscriber<TResult>
         _work = null!;
         _context = null;
         Reset();
-        Pool<Follower<TState, TResult>>.Return(this);
-    }
-
-    private sealed class ElectedRun(
-        Flight<TResult> flight,
-        TState state,
-        Func<TState, FlightContext, ValueTask<TResult>> work,
-        ExecutionContext? context) : IThreadPoolWorkItem
-    {
-        public void Execute()
-        {
-            if (context is not null) ExecutionContext.Restore(context); // the pool resets it afterwards
-            flight.TakeOffElected(state, work);
-        }
+        Pool<Follower<TKey, TState, TResult>>.Return(this);
     }
 }

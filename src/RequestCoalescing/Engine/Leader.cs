@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace RequestCoalescing.Engine;
 
 /// <summary>The caller whose arrival started a flight.</summary>
-internal sealed class Leader<TResult> : Subscriber<TResult>
+internal sealed class Leader<TResult> : PooledWait<TResult>
 {
     public static Leader<TResult> Rent()
     {
@@ -12,8 +12,8 @@ internal sealed class Leader<TResult> : Subscriber<TResult>
         return leader;
     }
 
-    public override IThreadPoolWorkItem CreateRun(Flight<TResult> successor) =>
-        throw new UnreachableException("A leader that has cancelled is not elected.");
+    public override IThreadPoolWorkItem Lead(Flight flight) =>
+        throw new UnreachableException("There is no election unless the leader has cancelled, and who has cancelled is not elected.");
 
     protected override void Recycle()
     {

@@ -19,7 +19,7 @@ internal static class Lineage
 
     /// <summary>Starts the work in the context that the options ask for, and leaves the caller's as it was.</summary>
     public static ValueTask<TResult> Start<TState, TResult>(
-        Flight<TResult> flight,
+        Flight flight,
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work)
     {
@@ -46,7 +46,7 @@ internal static class Lineage
     {
         lock (s_gate)
         {
-            if (FindPath(subscriber.Target!, work) is { } path)
+            if (FindPath(subscriber.Flight!, work) is { } path)
             {
                 path.Insert(0, work);
                 return path;
@@ -76,7 +76,7 @@ internal static class Lineage
     {
         if (Current is { State: FlightState.InFlight or FlightState.Cancelled } flight && Array.IndexOf(shards, flight.Shard) >= 0)
         {
-            throw new FlightDeadlockException([flight.Key, flight.Key]);
+            throw new FlightDeadlockException([flight.KeyObject, flight.KeyObject]);
         }
     }
 
@@ -93,7 +93,7 @@ internal static class Lineage
             if (!s_waits.TryGetValue(flight, out var waits)) continue;
             foreach (var wait in waits)
             {
-                if (wait.Target is not { State: FlightState.InFlight } next || !cameFrom.TryAdd(next, flight)) continue;
+                if (wait.Flight is not { State: FlightState.InFlight } next || !cameFrom.TryAdd(next, flight)) continue;
                 if (next == goal) return Unwind(cameFrom, goal);
                 queue.Enqueue(next);
             }
@@ -115,7 +115,7 @@ internal static class Lineage
         pending.IsCompleted ? pending : new(pending.AsTask());
 
     private static ValueTask<TResult> StartInEmptyContext<TState, TResult>(
-        Flight<TResult> flight,
+        Flight flight,
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work)
     {
@@ -134,7 +134,7 @@ internal static class Lineage
     }
 
     private sealed class Call<TState, TResult>(
-        Flight<TResult> flight,
+        Flight flight,
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work)
     {

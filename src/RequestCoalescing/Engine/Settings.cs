@@ -22,8 +22,6 @@ internal sealed class Settings
 
     public int MaxSubscribers { get; }
 
-    public int MaxInFlight => _seats;
-
     public TimeSpan MaxDuration { get; }
 
     public long MaxDurationTicks { get; }
@@ -40,6 +38,8 @@ internal sealed class Settings
 
     // Seats are counted only where there is a limit: one counter for all shards is what they would otherwise meet at.
     public bool LimitsInFlight => _seats != int.MaxValue;
+
+    public int LimitOf(FlightRejectionReason reason) => reason == FlightRejectionReason.MaxInFlight ? _seats : MaxSubscribers;
 
     /// <summary>Takes a seat for a run of work; false if there is none.</summary>
     public bool TryTakeSeat()

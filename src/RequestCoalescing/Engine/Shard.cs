@@ -44,18 +44,23 @@ internal abstract class Shard(Settings settings)
             if (_drained is not null) return _drained.Task;
 
             _drained = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            ForgetAll();
             for (var flight = _oldest; flight is not null; flight = flight.Newer) airborne.Add(flight);
             if (airborne.Count == 0) _drained.SetResult();
             else SetTimer();
         }
 
-        foreach (var flight in airborne) flight.Cancel();
+        foreach (var flight in airborne) flight.TellWork();
         return _drained.Task;
     }
 
-    /// <summary>Enters a flight that takes off now. Under the gate.</summary>
+    /// <summary>Enters a flight that takes off now, with its leader as yet the only subscriber. Under the gate.</summary>
     public void Enter(Flight flight)
     {
+        Counters.Flights++;
+        Counters.InFlight++;
+        Counters.Subscribers++;
+        flight.SubscriberCount = 1;
         flight.TakenOffAt = Settings.Clock.GetTimestamp();
         flight.Older = _newest;
         if (_newest is null) _oldest = flight;
@@ -109,6 +114,9 @@ internal abstract class Shard(Settings settings)
             _timer = Settings.Clock.CreateTimer(static shard => ((Shard)shard!).ExpireOverdue(), this, due, Timeout.InfiniteTimeSpan);
         }
     }
+
+    /// <summary>Forgets every current flight. Under the gate.</summary>
+    protected abstract void ForgetAll();
 
     private void ExpireOverdue()
     {

@@ -1,0 +1,22 @@
+using ZiggyCreatures.Caching.Fusion;
+
+namespace RequestCoalescing.Benchmarks.Peers;
+
+/// <summary>
+/// FusionCache. A leader goes past its memory cache; followers need it, for they take turns and find the value there. Nothing
+/// stays in it for longer than a burst takes.
+/// </summary>
+public sealed class Fusion : Peer
+{
+    private readonly FusionCache _cache = new(new FusionCacheOptions());
+    private readonly FusionCacheEntryOptions _uncached = new() { SkipMemoryCacheRead = true, SkipMemoryCacheWrite = true };
+    private readonly FusionCacheEntryOptions _brief = new() { Duration = TimeSpan.FromSeconds(5) };
+
+    public override string Name => "FusionCache";
+
+    public override ValueTask<string> LeadAsync(string key, CancellationToken cancellationToken) =>
+        _cache.GetOrSetAsync<string>(key, static (_, _) => Task.FromResult(Value), default, _uncached, null, cancellationToken)!;
+
+    public override ValueTask<string> CallAsync(string key, Task<string> work, CancellationToken cancellationToken) =>
+        _cache.GetOrSetAsync<string>(key, (_, _) => work, default, _brief, null, cancellationToken)!;
+}

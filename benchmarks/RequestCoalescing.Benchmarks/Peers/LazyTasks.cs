@@ -1,0 +1,27 @@
+using System.Collections.Concurrent;
+
+namespace RequestCoalescing.Benchmarks.Peers;
+
+/// <summary>What many write themselves: a concurrent dictionary of lazy tasks. It has no cancellation but each caller's own wait.</summary>
+public sealed class LazyTasks : Peer
+{
+    private readonly ConcurrentDictionary<string, Lazy<Task<string>>> _tasks = new();
+
+    public override string Name => "Lazy<Task>";
+
+    public override ValueTask<string> LeadAsync(string key, CancellationToken cancellationToken) =>
+        CallAsync(key, Task.FromResult(Value), cancellationToken);
+
+    public override async ValueTask<string> CallAsync(string key, Task<string> work, CancellationToken cancellationToken)
+    {
+        var lazy = _tasks.GetOrAdd(key, static (_, work) => new Lazy<Task<string>>(() => work), work);
+        try
+        {
+            return await lazy.Value.WaitAsync(cancellationToken);
+        }
+        finally
+        {
+            _tasks.TryRemove(new(key, lazy));
+        }
+    }
+}

@@ -1,0 +1,5 @@
+using BenchmarkDotNet.Running;
+using RequestCoalescing.Benchmarks.Quick;
+
+if (args is ["--quick"]) QuickRun.Run(Console.Out);
+else BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);

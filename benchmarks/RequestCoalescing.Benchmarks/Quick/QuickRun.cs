@@ -1,0 +1,144 @@
+using System.Diagnostics;
+using System.Globalization;
+using RequestCoalescing.Benchmarks.Peers;
+using RequestCoalescing.Benchmarks.Scenarios;
+
+namespace RequestCoalescing.Benchmarks.Quick;
+
+/// <summary>
+/// All scenarios within a minute, for the ratios: in each round every peer is measured once, one after the other, so that what
+/// the machine does meanwhile meets all alike; the median over the rounds counts.
+/// </summary>
+public static class QuickRun
+{
+    private const int Rounds = 25;
+
+    public static void Run(TextWriter output)
+    {
+        var peers = Peer.All;
+        var rows = new List<QuickRow>
+        {
+            Compare("leader, no token", "0.6", 0.6, 200, Lead(token: false)),
+            Compare("leader, cancellable token", "0.2", 0.2, null, Lead(token: true)),
+            Compare("follower, no token", "0.5", 0.5, 0, Join(withTokens: false)),
+            Compare("follower, own token", "0.5", 0.5, 16, Join(withTokens: true)),
+            Compare("landing for 10,000 followers, own tokens", "0.6", 0.6, null, Land()),
+        };
+
+        var culture = CultureInfo.InvariantCulture;
+        output.WriteLine("| scenario | " + string.Join(" | ", peers.Select(peer => peer.Name)) + " | ratio to HybridCache | budget | |");
+        output.WriteLine("|---|" + string.Concat(peers.Select(_ => "---:|")) + "---:|---:|---|");
+        foreach (var row in rows)
+        {
+            var cells = row.Results.Select(result => string.Create(culture, $"{result.Nanoseconds:N0} ns, {result.Bytes:N0} B"));
+            var bytes = row.BytesBudget is { } limit ? string.Create(culture, $", {limit:N0} B") : "";
+            output.WriteLine($"| {row.Name} | {string.Join(" | ", cells)} | {row.Ratio.ToString("N2", culture)} | {row.Budget}{bytes} | {row.Verdict} |");
+        }
+
+        var memory = peers.Select(KeysInFlight.MeasureBytesPerKey).ToArray();
+        output.WriteLine(
+            $"| 100,000 keys in flight, each | {string.Join(" | ", memory.Select(bytes => bytes.ToString("N0", culture) + " B"))} " +
+            $"| {(memory[0] / memory[1]).ToString("N2", culture)} | 350 B | {Verdict(memory[0] <= 350)} |");
+
+        var scaling = peers.Select(Scaling).ToArray();
+        output.WriteLine(
+            $"| two threads on different keys, throughput of one | {string.Join(" | ", scaling.Select(times => times.ToString("N2", culture) + " x"))} " +
+            $"| {(scaling[0] / scaling[1]).ToString("N2", culture)} | 1.8 x | {Verdict(scaling[0] >= 1.8)} |");
+    }
+
+    private static string Verdict(bool isKept) => isKept ? "kept" : "**missed**";
+
+    private static QuickRow Compare(string name, string budget, double ratioBudget, double? bytesBudget, Func<Peer, QuickResult> measure)
+    {
+        var peers = Peer.All;
+        foreach (var peer in peers) WarmUp(() => measure(peer));
+
+        var results = new QuickResult[Rounds, peers.Count];
+        for (var round = 0; round < Rounds; round++)
+        {
+            for (var peer = 0; peer < peers.Count; peer++)
+            {
+                GC.Collect();
+                results[round, peer] = measure(peers[peer]);
+            }
+        }
+
+        var medians = Enumerable.Range(0, peers.Count).Select(peer => new QuickResult(
+            Median(round => results[round, peer].Nanoseconds),
+            Median(round => results[round, peer].Bytes))).ToArray();
+        var ratio = Median(round => results[round, 0].Nanoseconds / results[round, 1].Nanoseconds);
+        var isKept = ratio <= ratioBudget && !(medians[0].Bytes >= bytesBudget + 1);
+        return new QuickRow(name, budget, bytesBudget, medians, ratio, Verdict(isKept));
+    }
+
+    private static Func<Peer, QuickResult> Lead(bool token)
+    {
+        var scenario = new LeaderBenchmarks { Token = token };
+        const int Repeats = 20;
+        return peer => Measure(Repeats * LeaderBenchmarks.Calls, () =>
+        {
+            for (var repeat = 0; repeat < Repeats; repeat++) scenario.LeadAsync(peer).GetAwaiter().GetResult();
+        });
+    }
+
+    private static Func<Peer, QuickResult> Join(bool withTokens)
+    {
+        var burst = new Burst(FollowerBenchmarks.Followers);
+        return peer =>
+        {
+            burst.Begin(peer, withTokens);
+            var result = Measure(FollowerBenchmarks.Followers, burst.Join);
+            burst.End();
+            return result;
+        };
+    }
+
+    private static Func<Peer, QuickResult> Land()
+    {
+        var burst = new Burst(LandingBenchmarks.Followers);
+        return peer =>
+        {
+            burst.Begin(peer, withTokens: true);
+            burst.JoinAwaiting();
+            return Measure(1, burst.Land);
+        };
+    }
+
+    private static double Scaling(Peer peer)
+    {
+        var one = new ThroughputBenchmarks { Threads = 1 };
+        var two = new ThroughputBenchmarks { Threads = 2 };
+        return Median(_ => 2 * Seconds(one, peer) / Seconds(two, peer));
+
+        static double Seconds(ThroughputBenchmarks scenario, Peer peer)
+        {
+            GC.Collect();
+            var start = Stopwatch.GetTimestamp();
+            scenario.Lead(peer);
+            return Stopwatch.GetElapsedTime(start).TotalSeconds;
+        }
+    }
+
+    private static QuickResult Measure(int operations, Action action)
+    {
+        var bytes = GC.GetTotalAllocatedBytes(precise: true);
+        var start = Stopwatch.GetTimestamp();
+        action();
+        var elapsed = Stopwatch.GetElapsedTime(start);
+        bytes = GC.GetTotalAllocatedBytes(precise: true) - bytes;
+        return new QuickResult(elapsed.TotalNanoseconds / operations, (double)bytes / operations);
+    }
+
+    // Long enough for the runtime to have compiled everything for good.
+    private static void WarmUp(Action action)
+    {
+        var start = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(start) < TimeSpan.FromMilliseconds(700)) action();
+    }
+
+    private static double Median(Func<int, double> value)
+    {
+        var values = Enumerable.Range(0, Rounds).Select(value).Order().ToArray();
+        return values[Rounds / 2];
+    }
+}

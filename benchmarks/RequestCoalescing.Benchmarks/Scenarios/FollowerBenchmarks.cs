@@ -1,0 +1,46 @@
+using BenchmarkDotNet.Attributes;
+using RequestCoalescing.Benchmarks.Peers;
+
+namespace RequestCoalescing.Benchmarks.Scenarios;
+
+/// <summary>10,000 calls that join a flight in the air. Timed: the joins alone.</summary>
+[MemoryDiagnoser]
+[InvocationCount(1, 1)]
+public class FollowerBenchmarks
+{
+    public const int Followers = 10_000;
+
+    private readonly Burst _burst = new(Followers);
+
+    [Params(false, true)]
+    public bool Token { get; set; }
+
+    [IterationSetup(Target = nameof(HybridCache))]
+    public void SetupHybridCache() => Begin(Peer.All[1]);
+
+    [IterationSetup(Target = nameof(RequestCoalescing))]
+    public void SetupRequestCoalescing() => Begin(Peer.All[0]);
+
+    [IterationSetup(Target = nameof(FusionCache))]
+    public void SetupFusionCache() => Begin(Peer.All[2]);
+
+    [IterationSetup(Target = nameof(LazyTasks))]
+    public void SetupLazyTasks() => Begin(Peer.All[3]);
+
+    [Benchmark(Baseline = true, OperationsPerInvoke = Followers)]
+    public void HybridCache() => _burst.Join();
+
+    [Benchmark(OperationsPerInvoke = Followers)]
+    public void RequestCoalescing() => _burst.Join();
+
+    [Benchmark(OperationsPerInvoke = Followers)]
+    public void FusionCache() => _burst.Join();
+
+    [Benchmark(OperationsPerInvoke = Followers)]
+    public void LazyTasks() => _burst.Join();
+
+    [IterationCleanup]
+    public void End() => _burst.End();
+
+    private void Begin(Peer peer) => _burst.Begin(peer, Token);
+}

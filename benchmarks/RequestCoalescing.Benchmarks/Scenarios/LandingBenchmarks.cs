@@ -1,0 +1,44 @@
+using BenchmarkDotNet.Attributes;
+using RequestCoalescing.Benchmarks.Peers;
+
+namespace RequestCoalescing.Benchmarks.Scenarios;
+
+/// <summary>10,000 followers, each with its own token, await a flight. Timed: from the end of the work until the last has resumed.</summary>
+[MemoryDiagnoser]
+[InvocationCount(1, 1)]
+public class LandingBenchmarks
+{
+    public const int Followers = 10_000;
+
+    private readonly Burst _burst = new(Followers);
+
+    [IterationSetup(Target = nameof(HybridCache))]
+    public void SetupHybridCache() => Begin(Peer.All[1]);
+
+    [IterationSetup(Target = nameof(RequestCoalescing))]
+    public void SetupRequestCoalescing() => Begin(Peer.All[0]);
+
+    [IterationSetup(Target = nameof(FusionCache))]
+    public void SetupFusionCache() => Begin(Peer.All[2]);
+
+    [IterationSetup(Target = nameof(LazyTasks))]
+    public void SetupLazyTasks() => Begin(Peer.All[3]);
+
+    [Benchmark(Baseline = true)]
+    public void HybridCache() => _burst.Land();
+
+    [Benchmark]
+    public void RequestCoalescing() => _burst.Land();
+
+    [Benchmark]
+    public void FusionCache() => _burst.Land();
+
+    [Benchmark]
+    public void LazyTasks() => _burst.Land();
+
+    private void Begin(Peer peer)
+    {
+        _burst.Begin(peer, withTokens: true);
+        _burst.JoinAwaiting();
+    }
+}

@@ -1,0 +1,34 @@
+using BenchmarkDotNet.Attributes;
+using RequestCoalescing.Benchmarks.Peers;
+
+namespace RequestCoalescing.Benchmarks.Scenarios;
+
+/// <summary>A call that finds no flight, with work that completes at once: what coalescing costs where there is nothing to coalesce.</summary>
+[MemoryDiagnoser]
+public class LeaderBenchmarks
+{
+    public const int Calls = 1_000;
+
+    private readonly CancellationTokenSource _source = new();
+
+    [Params(false, true)]
+    public bool Token { get; set; }
+
+    [Benchmark(Baseline = true, OperationsPerInvoke = Calls)]
+    public Task HybridCache() => LeadAsync(Peer.All[1]);
+
+    [Benchmark(OperationsPerInvoke = Calls)]
+    public Task RequestCoalescing() => LeadAsync(Peer.All[0]);
+
+    [Benchmark(OperationsPerInvoke = Calls)]
+    public Task FusionCache() => LeadAsync(Peer.All[2]);
+
+    [Benchmark(OperationsPerInvoke = Calls)]
+    public Task LazyTasks() => LeadAsync(Peer.All[3]);
+
+    public async Task LeadAsync(Peer peer)
+    {
+        var token = Token ? _source.Token : default;
+        for (var call = 0; call < Calls; call++) await peer.LeadAsync(Peer.Key, token);
+    }
+}

@@ -1,0 +1,12 @@
+namespace RequestCoalescing.Engine;
+
+/// <inheritdoc/>
+internal sealed class Candidate<TKey, TState, TResult>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
+    : Candidate<TResult>
+    where TKey : notnull
+{
+    private readonly ExecutionContext? _context = ExecutionContext.Capture();
+
+    public override IThreadPoolWorkItem CreateRun(Flight flight) =>
+        new ElectedRun<TKey, TState, TResult>((Flight<TKey, TResult>)flight, state, work, _context);
+}

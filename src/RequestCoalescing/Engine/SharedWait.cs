@@ -1,0 +1,35 @@
+using System.Diagnostics;
+
+namespace RequestCoalescing.Engine;
+
+/// <summary>All callers of a flight that have no token, as one: they cannot leave, so that a single task does for them.</summary>
+internal sealed class SharedWait<TResult> : Subscriber<TResult>
+{
+    private readonly TaskCompletionSource<TResult> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Candidate<TResult> _candidate;
+
+    /// <param name="candidate">The first of them, should they be to lead.</param>
+    public SharedWait(Candidate<TResult> candidate)
+    {
+        _candidate = candidate;
+        IsShared = true;
+    }
+
+    public ValueTask<TResult> Wait => new(_completion.Task);
+
+    public override bool HasCancelled => false;
+
+    public override IThreadPoolWorkItem Lead(Flight flight)
+    {
+        IsLeader = true;
+        return _candidate.CreateRun(flight);
+    }
+
+    public override void Complete(Task<TResult> outcome)
+    {
+        _completion.SetFromTask(outcome);
+        Outcome.Observe(_completion.Task);
+    }
+
+    public override void CompleteCancelled() => throw new UnreachableException("A caller without a token never leaves.");
+}
