@@ -1,0 +1,128 @@
+using System.Threading.Channels;
+using Microsoft.Data.Sqlite;
+using Spectre.Console;
+
+namespace ViralPost.Data;
+
+/// <summary>SQLite in a file, made and filled on the first run, at a stated distance.</summary>
+internal sealed class SqlitePosts : PostDatabase
+{
+    private readonly Channel<SqliteConnection> _pool = Channel.CreateUnbounded<SqliteConnection>();
+    private readonly TimeSpan _latency;
+
+    private SqlitePosts(string path, TimeSpan latency)
+    {
+        _latency = latency;
+        for (var i = 0; i < Connections; i++)
+        {
+            var connection = new SqliteConnection(ConnectionString(path, SqliteOpenMode.ReadOnly));
+            connection.Open();
+            _pool.Writer.TryWrite(connection);
+        }
+    }
+
+    public override string Description =>
+        $"SQLite, {Posts + (Posts * CommentsPerPost):N0} rows, {Connections} connections; each query computes in SQLite and then awaits {_latency.TotalMilliseconds} ms, the distance to a database server.";
+
+    public static async Task<SqlitePosts> OpenAsync(TimeSpan latency, IAnsiConsole console, CancellationToken cancellationToken)
+    {
+        var path = Path.Combine(AppContext.BaseDirectory, $"viralpost-{Posts}x{CommentsPerPost}.db");
+        try
+        {
+            if (!File.Exists(path))
+            {
+                console.WriteLine("Making the database; this is once only.");
+                await CreateAsync(path, cancellationToken);
+            }
+
+            return new SqlitePosts(path, latency);
+        }
+        catch (Exception exception) when (exception is SqliteException or IOException or UnauthorizedAccessException)
+        {
+            throw new StoryException($"The database {path} cannot be used: {exception.Message}", exception);
+        }
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        for (var i = 0; i < Connections; i++) await (await _pool.Reader.ReadAsync()).DisposeAsync();
+    }
+
+    protected override async Task<Post?> QueryAsync(long id, CancellationToken cancellationToken)
+    {
+        var connection = await _pool.Reader.ReadAsync(cancellationToken);
+        try
+        {
+            var post = Read(connection, id); // SQLite computes on the calling thread: this is the CPU that the query costs
+            await Task.Delay(_latency, cancellationToken);
+            return post;
+        }
+        finally
+        {
+            _pool.Writer.TryWrite(connection);
+        }
+    }
+
+    private static Post? Read(SqliteConnection connection, long id)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = Query;
+        command.Parameters.AddWithValue("@id", id);
+        using var row = command.ExecuteReader();
+        return row.Read()
+            ? new Post(row.GetInt64(0), row.GetString(1), row.GetString(2), row.GetInt64(3), row.GetDouble(4), row.GetString(5), row.GetString(6))
+            : null;
+    }
+
+    // Under another name until it is whole, so that a run that is ended half way leaves nothing that looks finished.
+    private static async Task CreateAsync(string path, CancellationToken cancellationToken)
+    {
+        var unfinished = $"{path}.{Environment.ProcessId}.tmp";
+        await using (var connection = new SqliteConnection(ConnectionString(unfinished, SqliteOpenMode.ReadWriteCreate)))
+        {
+            await connection.OpenAsync(cancellationToken);
+            await using var transaction = (SqliteTransaction)await connection.BeginTransactionAsync(cancellationToken);
+            await using var command = connection.CreateCommand();
+            command.Transaction = transaction;
+            command.CommandText =
+                """
+                CREATE TABLE posts (id INTEGER PRIMARY KEY, title TEXT NOT NULL, body TEXT NOT NULL);
+                CREATE TABLE comments (id INTEGER PRIMARY KEY, post_id INTEGER NOT NULL, author TEXT NOT NULL, score INTEGER NOT NULL, body TEXT NOT NULL);
+                CREATE INDEX comments_of_post ON comments (post_id);
+                """;
+            await command.ExecuteNonQueryAsync(cancellationToken);
+
+            command.CommandText = "INSERT INTO posts VALUES (@id, @title, @body)";
+            for (var post = 1; post <= Posts; post++)
+            {
+                Set(command, ("@id", post), ("@title", $"Post {post}"), ("@body", BodyOf(post, 120)));
+                await command.ExecuteNonQueryAsync(cancellationToken);
+            }
+
+            command.CommandText = "INSERT INTO comments (post_id, author, score, body) VALUES (@post, @author, @score, @body)";
+            for (var comment = 0; comment < Posts * CommentsPerPost; comment++)
+            {
+                Set(
+                    command,
+                    ("@post", 1 + (comment % Posts)),
+                    ("@author", $"user{comment * 7919L % 193}"),
+                    ("@score", comment * 104_729L % 41),
+                    ("@body", BodyOf(comment, 12)));
+                await command.ExecuteNonQueryAsync(cancellationToken);
+            }
+
+            await transaction.CommitAsync(cancellationToken);
+        }
+
+        File.Move(unfinished, path, overwrite: true);
+    }
+
+    private static void Set(SqliteCommand command, params ReadOnlySpan<(string Name, object Value)> parameters)
+    {
+        command.Parameters.Clear();
+        foreach (var (name, value) in parameters) command.Parameters.AddWithValue(name, value);
+    }
+
+    private static string ConnectionString(string path, SqliteOpenMode mode) =>
+        new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false }.ToString();
+}

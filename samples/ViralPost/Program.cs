@@ -1,0 +1,3 @@
+using ViralPost;
+
+return await CommandLine.RunAsync(args);

@@ -1,0 +1,15 @@
+using RequestCoalescing;
+using ViralPost.Data;
+
+namespace ViralPost.Strategies;
+
+/// <summary>Requests for a post that come while it is being fetched wait for it; nothing is kept.</summary>
+internal sealed class Coalesced(PostDatabase database) : Strategy
+{
+    private readonly Singleflight<long> _singleflight = new();
+
+    public override ISingleflight<long> Singleflight => _singleflight;
+
+    public override ValueTask<Post?> GetPostAsync(long id, CancellationToken cancellationToken) =>
+        _singleflight.ExecuteAsync(id, flight => database.GetPostAsync(id, flight), cancellationToken);
+}

@@ -1,0 +1,83 @@
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
+
+namespace RequestCoalescing.Tests;
+
+/// <summary>The rules of the house that can be checked.</summary>
+public sealed partial class ConventionTests
+{
+    /// <summary>Public classes that are unsealed because a stated author subclasses them.</summary>
+    private static readonly Type[] s_forAuthors = [typeof(SingleflightBase<>), typeof(Singleflight<>)];
+
+    private static readonly Assembly s_assembly = typeof(Singleflight).Assembly;
+
+    public static TheoryData<string> Sources => [.. Directory
+        .EnumerateFiles(Path.Combine(Root, "src"), "*.cs", SearchOption.AllDirectories)
+        .Select(file => Path.GetRelativePath(Root, file))
+        .Where(file => !file.Split(Path.DirectorySeparatorChar).Any(part => part is "bin" or "obj"))];
+
+    private static string Root { get; } = FindRoot();
+
+    [Fact]
+    public void Public_classes_are_sealed_unless_an_author_is_stated() =>
+        Assert.DoesNotContain(s_assembly.GetExportedTypes(), type => type is { IsClass: true, IsSealed: false } && !s_forAuthors.Contains(type));
+
+    [Fact]
+    public void Internal_types_are_in_the_engine_and_public_ones_are_not() =>
+        Assert.DoesNotContain(s_assembly.GetTypes(), type =>
+            !type.IsNested &&
+            !type.IsDefined(typeof(CompilerGeneratedAttribute)) &&
+            type.Namespace?.StartsWith(nameof(RequestCoalescing), StringComparison.Ordinal) == true &&
+            type.IsPublic == (type.Namespace == "RequestCoalescing.Engine"));
+
+    [Fact]
+    public void Nothing_public_is_generic_over_more_than_two_types() =>
+        Assert.DoesNotContain(
+            s_assembly.GetExportedTypes().SelectMany(type => type.GetMethods()),
+            method => method.GetGenericArguments().Length > 2);
+
+    [Fact]
+    public void The_core_needs_nothing_but_the_framework_and_abstractions() =>
+        Assert.All(s_assembly.GetReferencedAssemblies(), name => Assert.Matches(@"^(System\.|Microsoft\.Extensions\..*Abstractions$)", name.Name!));
+
+    [Theory]
+    [MemberData(nameof(Sources))]
+    public void A_source_file_keeps_the_rules(string file)
+    {
+        var text = File.ReadAllText(Path.Combine(Root, file));
+        Assert.True(text.Count(character => character == '\n') <= 300, "A file holds one idea, in at most 300 lines.");
+        Assert.DoesNotMatch(ForbiddenClock(), text);
+        Assert.DoesNotMatch(BlockingWait(), text);
+        Assert.InRange(TopLevelPublicType().Count(text), 0, 1);
+        if (TopLevelPublicType().Match(text) is { Success: true } type)
+        {
+            Assert.Equal(type.Groups["name"].Value, Path.GetFileNameWithoutExtension(file).Split('{')[0]);
+        }
+    }
+
+    // Every clock is the options' TimeProvider.
+    [GeneratedRegex(@"\bDateTime(Offset)?\.(Utc)?Now\b|\bStopwatch\b|\bEnvironment\.TickCount|\bTask\.Delay\b|new Timer\(")]
+    private static partial Regex ForbiddenClock();
+
+    // Async only; GetAwaiter().GetResult() is allowed on what has completed.
+    [GeneratedRegex(@"\.Wait\(\)|\bThread\.Sleep\b|NotImplementedException|\bTODO\b")]
+    private static partial Regex BlockingWait();
+
+    [GeneratedRegex(@"^public (?:static |sealed |abstract |partial |readonly |record )*(?:class|interface|struct|enum|record) (?<name>\w+)", RegexOptions.Multiline)]
+    private static partial Regex TopLevelPublicType();
+
+    private static string FindRoot([CallerFilePath] string here = "")
+    {
+        // The sources may be built elsewhere, with mapped paths: then look upwards from the assembly.
+        foreach (var start in new[] { Path.GetDirectoryName(here), AppContext.BaseDirectory })
+        {
+            for (var folder = start; folder is not null; folder = Path.GetDirectoryName(folder))
+            {
+                if (File.Exists(Path.Combine(folder, "RequestCoalescing.slnx"))) return folder;
+            }
+        }
+
+        throw new InvalidOperationException("The repository's root was not found.");
+    }
+}

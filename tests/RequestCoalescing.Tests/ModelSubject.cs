@@ -1,0 +1,124 @@
+using Microsoft.Extensions.Time.Testing;
+
+namespace RequestCoalescing.Tests;
+
+/// <summary>A real engine under the model's commands, and the model's view of it.</summary>
+internal sealed class ModelSubject
+{
+    public const int JoinWindow = 5;
+    public const int MaxDuration = 20;
+
+    private readonly Lock _lock = new();
+    private readonly FakeTimeProvider _clock = new();
+    private readonly Singleflight<int> _singleflight;
+    private readonly List<TaskCompletionSource<string>> _runs = [];
+    private readonly List<ValueTask<string>> _calls = [];
+    private readonly List<CancellationTokenSource?> _sources = [];
+    private readonly List<string?> _outcomes = [];
+
+    public ModelSubject() => _singleflight = new Singleflight<int>(new SingleflightOptions
+    {
+        TimeProvider = _clock,
+        JoinWindow = TimeSpan.FromSeconds(JoinWindow),
+        MaxDuration = TimeSpan.FromSeconds(MaxDuration),
+    });
+
+    public void Do(Command command)
+    {
+        switch (command.Kind)
+        {
+            case CommandKind.Call:
+                var source = command.Leaves ? new CancellationTokenSource() : null;
+                var call = _singleflight.ExecuteAsync(command.Number, _ => StartRun(), source?.Token ?? default);
+                lock (_lock)
+                {
+                    _calls.Add(call);
+                    _sources.Add(source);
+                    _outcomes.Add(null);
+                }
+
+                break;
+            case CommandKind.Cancel when command.Number < _sources.Count:
+                _sources[command.Number]?.Cancel();
+                break;
+            case CommandKind.Succeed:
+                RunOf(command)?.TrySetResult($"value {command.Number}");
+                break;
+            case CommandKind.Fail:
+                RunOf(command)?.TrySetException(new InvalidDataException($"failure {command.Number}"));
+                break;
+            case CommandKind.EndCancelled:
+                RunOf(command)?.TrySetCanceled();
+                break;
+            case CommandKind.Forget:
+                _singleflight.Forget(command.Number);
+                break;
+            case CommandKind.Clear:
+                _singleflight.Clear();
+                break;
+            case CommandKind.Wait:
+                _clock.Advance(TimeSpan.FromSeconds(command.Number));
+                break;
+        }
+    }
+
+    public string Describe()
+    {
+        var stats = _singleflight.GetStats();
+        Assert.Equal(_calls.Count, stats.Calls);
+        for (var call = 0; call < _calls.Count; call++) _outcomes[call] ??= OutcomeOf(_calls[call], _sources[call]?.Token);
+        return Join(
+            _outcomes.Select(outcome => outcome ?? "waits"),
+            RunCount(),
+            stats.Coalesced,
+            stats.InFlightCount,
+            stats.TotalSubscribers,
+            stats.TimedOut,
+            stats.AbandonedCount);
+    }
+
+    /// <summary>What must be the same for one of the orders in which the commands could have come.</summary>
+    public string DescribeTotals() => $"{_singleflight.GetStats() with { OldestCallAge = null }}, {_runs.Count} runs, {_calls.Count(call => call.IsCompleted)} done";
+
+    public static string Join(IEnumerable<string> callers, long flights, long coalesced, long inFlight, long subscribers, long timedOut, long abandoned) =>
+        $"[{string.Join(", ", callers)}], {flights} flights, {coalesced} coalesced, {inFlight} in flight, {subscribers} subscribers, {timedOut} timed out, {abandoned} abandoned";
+
+    private static string? OutcomeOf(ValueTask<string> call, CancellationToken? token)
+    {
+        if (!call.IsCompleted) return null;
+        try
+        {
+            return call.GetAwaiter().GetResult();
+        }
+        catch (InvalidDataException failure)
+        {
+            return failure.Message;
+        }
+        catch (FlightTimeoutException)
+        {
+            return "timeout";
+        }
+        catch (OperationCanceledException cancellation)
+        {
+            return cancellation.CancellationToken == token ? "left" : "cancelled";
+        }
+    }
+
+    private int RunCount()
+    {
+        lock (_lock) return _runs.Count;
+    }
+
+    // Completes inline, so that all of a command's effects are there when it returns.
+    private ValueTask<string> StartRun()
+    {
+        var run = new TaskCompletionSource<string>();
+        lock (_lock) _runs.Add(run);
+        return new ValueTask<string>(run.Task);
+    }
+
+    private TaskCompletionSource<string>? RunOf(Command command)
+    {
+        lock (_lock) return command.Number < _runs.Count ? _runs[command.Number] : null;
+    }
+}

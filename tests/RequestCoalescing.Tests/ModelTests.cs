@@ -1,0 +1,48 @@
+using CsCheck;
+
+namespace RequestCoalescing.Tests;
+
+/// <summary>Random sequences of what can be done to an engine, done to it and to a model of a few lines; what fails is shrunk.</summary>
+public sealed class ModelTests
+{
+    // All is done when a command returns, but for what an election starts on the thread pool.
+    private static readonly TimeSpan s_settling = TimeSpan.FromSeconds(2);
+
+    private static readonly Gen<Command> s_command = Gen.Frequency(
+        (6, Gen.Select(Gen.Int[0, 2], Gen.Bool, (key, leaves) => new Command(CommandKind.Call, key, leaves))),
+        (2, Gen.Int[0, 30].Select(caller => new Command(CommandKind.Cancel, caller))),
+        (2, Gen.Int[0, 20].Select(run => new Command(CommandKind.Succeed, run))),
+        (1, Gen.Int[0, 20].Select(run => new Command(CommandKind.Fail, run))),
+        (1, Gen.Int[0, 20].Select(run => new Command(CommandKind.EndCancelled, run))),
+        (1, Gen.Int[0, 2].Select(key => new Command(CommandKind.Forget, key))),
+        (1, Gen.Const(new Command(CommandKind.Clear, 0))),
+        (2, Gen.Int[1, 12].Select(seconds => new Command(CommandKind.Wait, seconds))));
+
+    [Fact]
+    public void The_engine_does_what_the_model_does() =>
+        s_command.Array[1, 60].Sample(
+            commands =>
+            {
+                var subject = new ModelSubject();
+                var model = new Model();
+                foreach (var command in commands)
+                {
+                    subject.Do(command);
+                    model.Do(command);
+                    var expected = model.Describe();
+                    SpinWait.SpinUntil(() => subject.Describe() == expected, s_settling);
+                    Assert.Equal(expected, subject.Describe());
+                }
+            },
+            iter: 3_000);
+
+    [Fact]
+    public void What_happens_at_the_same_time_is_what_could_have_happened_one_after_the_other() =>
+        Gen.Const(0).Select(_ => new ModelSubject()).SampleParallel(
+            Gen.Select(Gen.Int[0, 1], Gen.Bool).Operation<ModelSubject>((subject, call) => subject.Do(new Command(CommandKind.Call, call.Item1, call.Item2))),
+            Gen.Int[0, 3].Operation<ModelSubject>((subject, run) => subject.Do(new Command(CommandKind.Succeed, run))),
+            Gen.Int[0, 1].Operation<ModelSubject>((subject, key) => subject.Do(new Command(CommandKind.Forget, key))),
+            Gen.Int[1, 12].Operation<ModelSubject>((subject, seconds) => subject.Do(new Command(CommandKind.Wait, seconds))),
+            equal: (left, right) => left.DescribeTotals() == right.DescribeTotals(),
+            iter: 500);
+}
