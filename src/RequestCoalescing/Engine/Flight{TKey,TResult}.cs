@@ -6,7 +6,7 @@ namespace RequestCoalescing.Engine;
 internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, int hash) : Flight<TKey>(shard, key, hash)
     where TKey : notnull
 {
-    private const int PartOfCrowd = 256;
+    private const int PartOfCrowd = 64;
 
     /// <summary>The work's task. Where the flight expired before the work returned one: the timeout, for the leader to find.</summary>
     private Task<TResult>? _outcome;
