@@ -3,7 +3,7 @@ using RequestCoalescing.Benchmarks.Peers;
 
 namespace RequestCoalescing.Benchmarks.Scenarios;
 
-/// <summary>Threads that lead flights of different keys; each does the same number of calls, so that equal time is double throughput.</summary>
+/// <summary>Threads that lead flights, each of its own key; each does the same number of calls, so that equal time is double throughput.</summary>
 public class ThroughputBenchmarks
 {
     public const int Calls = 50_000;
@@ -23,14 +23,33 @@ public class ThroughputBenchmarks
     [Benchmark]
     public void LazyTasks() => Lead(Peer.All[3]);
 
-    public void Lead(Peer peer)
+    public void Lead(Peer peer) => Run(Threads, index =>
     {
-        using var gate = new Barrier(Threads);
-        var threads = Enumerable.Range(0, Threads).Select(index => new Thread(() =>
+        var key = $"{Peer.Key}:{index}";
+        for (var call = 0; call < Calls; call++) peer.LeadAsync(key, default).GetAwaiter().GetResult();
+    });
+
+    /// <summary>What the machine gives two threads that do nothing but compute, or nothing but allocate as much as a flight does.</summary>
+    public static void Calibrate(int threads, bool allocates) => Run(threads, _ =>
+    {
+        object? last = null;
+        var sum = 1L;
+        for (var call = 0; call < Calls * (allocates ? 10 : 100); call++)
         {
-            var keys = Enumerable.Range(0, 64).Select(key => $"{index}:{key}").ToArray();
+            if (allocates) last = new byte[176];
+            else sum = (sum * 31) + call;
+        }
+
+        GC.KeepAlive((last, sum));
+    });
+
+    private static void Run(int count, Action<int> action)
+    {
+        using var gate = new Barrier(count);
+        var threads = Enumerable.Range(0, count).Select(index => new Thread(() =>
+        {
             gate.SignalAndWait();
-            for (var call = 0; call < Calls; call++) peer.LeadAsync(keys[call % keys.Length], default).GetAwaiter().GetResult();
+            action(index);
         })).ToArray();
         foreach (var thread in threads) thread.Start();
         foreach (var thread in threads) thread.Join();

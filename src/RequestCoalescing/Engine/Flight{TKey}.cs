@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace RequestCoalescing.Engine;
 
 /// <summary>A flight as the table has it: under its key, in a chain with those whose hash leads to the same bucket.</summary>
@@ -12,7 +14,7 @@ internal abstract class Flight<TKey>(Shard<TKey> shard, TKey key, int hash) : Fl
 
     public abstract Type ResultType { get; }
 
-    protected Shard<TKey> Table => (Shard<TKey>)Shard;
+    protected Shard<TKey> Table => Unsafe.As<Shard<TKey>>(Shard); // as the constructor has it
 
     protected sealed override void RemoveFromTable() => Table.Remove(this);
 }

@@ -13,6 +13,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     private ManualResetValueTaskSourceCore<Task<TResult>> _core = new() { RunContinuationsAsynchronously = true };
     private CancellationTokenRegistration _registration;
     private int _consumable = Consumed;
+    private bool _isRegistered;
     private bool _isAwaitedByWork;
     private bool _isSpent;
 
@@ -30,6 +31,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         // If the token fires right now the caller leaves within this call, and its wait is over when it gets it.
         if (cancellationToken.CanBeCanceled)
         {
+            _isRegistered = true;
             _registration = cancellationToken.UnsafeRegister(
                 static (wait, token) => ((PooledWait<TResult>)wait!).Leave(token), this);
         }
@@ -85,7 +87,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     {
         _core.Reset();
         _registration = default;
-        _isAwaitedByWork = false;
+        _isRegistered = _isAwaitedByWork = false;
         Next = Previous = null;
         Flight = null;
         IsLeader = false;
@@ -137,6 +139,6 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         if (_isAwaitedByWork) Lineage.Remove(this);
 
         // A callback that runs right now still holds this wait, which therefore must not become anybody else's.
-        if (_registration.Token.CanBeCanceled && !_registration.Unregister()) _isSpent = true;
+        if (_isRegistered && !_registration.Unregister()) _isSpent = true;
     }
 }

@@ -29,25 +29,13 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
         lock (Gate)
         {
             var current = Find(key, hash);
-            if (current is not null && CanJoin(current))
+            if (current is not null && CanJoin<TResult>(current))
             {
-                var joined = current as Flight<TKey, TResult> ?? throw OtherType<TResult>(current);
-                if (joined.SubscriberCount < Settings.MaxSubscribers)
-                {
-                    Counters.Coalesced++;
-                    return joined.Join(state, work, cancellationToken);
-                }
-
-                reason = FlightRejectionReason.MaxSubscribers;
-                flight = Overflow<TResult>(key, hash);
-            }
-            else
-            {
-                reason = FlightRejectionReason.MaxInFlight;
-                flight = Lead<TResult>(key, hash, current);
+                Counters.Coalesced++;
+                return Unsafe.As<Flight<TKey, TResult>>(current).Join(state, work, cancellationToken);
             }
 
-            if (flight is not null) Enter(flight);
+            flight = Admit<TResult>(key, hash, current, out reason);
         }
 
         return flight is null
@@ -103,31 +91,43 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
     private static InvalidOperationException OtherType<TResult>(Flight<TKey> current) =>
         new($"A flight of this key with the result type {current.ResultType} is in the air; it cannot be joined for {typeof(TResult)}. Equal keys must mean the same result.");
 
-    // Out of the way of those who join: a new current flight, if there is a seat for it.
+    private bool CanJoin<TResult>(Flight<TKey> current) =>
+        current.SubscriberCount < Settings.MaxSubscribers &&
+        current.GetType() == typeof(Flight<TKey, TResult>) &&
+        IsInWindow(current);
+
+    private bool IsInWindow(Flight current) =>
+        Settings.JoinWindowTicks == long.MaxValue ||
+        Settings.Clock.GetTimestamp() - current.TakenOffAt <= Settings.JoinWindowTicks;
+
+    // For one who cannot join, and out of the way of those who can: a flight that takes off now, or none where a limit is met.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private Flight<TKey, TResult>? Lead<TResult>(TKey key, int hash, Flight<TKey>? superseded)
+    private Flight<TKey, TResult>? Admit<TResult>(TKey key, int hash, Flight<TKey>? current, out FlightRejectionReason reason)
     {
         ObjectDisposedException.ThrowIf(IsClosed, typeof(Singleflight<TKey>));
-        var isLimited = Settings.LimitsInFlight;
-        if (isLimited && !Settings.TryTakeSeat()) return Overflow<TResult>(key, hash);
 
-        var flight = new Flight<TKey, TResult>(this, key, hash) { HasSeat = isLimited };
-        if (superseded is not null) Remove(superseded); // it flies on for those it has
-        Add(flight);
+        var isFull = current is not null && IsInWindow(current);
+        if (isFull && current!.ResultType != typeof(TResult)) throw OtherType<TResult>(current);
+
+        reason = isFull ? FlightRejectionReason.MaxSubscribers : FlightRejectionReason.MaxInFlight;
+        var hasSeat = !isFull && Settings.LimitsInFlight && Settings.TryTakeSeat();
+        var isOver = isFull || (Settings.LimitsInFlight && !hasSeat);
+        if (isOver && Settings.Overflow == OverflowBehavior.Reject)
+        {
+            Counters.Rejected++;
+            return null;
+        }
+
+        var flight = new Flight<TKey, TResult>(this, key, hash) { HasSeat = hasSeat };
+        if (!isOver)
+        {
+            if (current is not null) Remove(current); // superseded: it flies on for those it has
+            Add(flight);
+        }
+
+        Enter(flight);
         return flight;
     }
-
-    // A flight that nobody can join, or none.
-    private Flight<TKey, TResult>? Overflow<TResult>(TKey key, int hash)
-    {
-        if (Settings.Overflow == OverflowBehavior.RunAlone) return new(this, key, hash);
-        Counters.Rejected++;
-        return null;
-    }
-
-    private bool CanJoin(Flight flight) =>
-        Settings.JoinWindowTicks == long.MaxValue ||
-        Settings.Clock.GetTimestamp() - flight.TakenOffAt <= Settings.JoinWindowTicks;
 
     private Flight<TKey>? Find(TKey key, int hash)
     {
