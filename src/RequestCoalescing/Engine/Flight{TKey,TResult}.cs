@@ -6,8 +6,6 @@ namespace RequestCoalescing.Engine;
 internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, int hash) : Flight<TKey>(shard, key, hash)
     where TKey : notnull
 {
-    private const int PartOfCrowd = 64;
-
     /// <summary>The work's task. Where the flight expired before the work returned one: the timeout, for the leader to find.</summary>
     private Task<TResult>? _outcome;
 
@@ -184,16 +182,8 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, int has
         return run;
     }
 
-    // A crowd is shared out among the threads of the pool, each of which resumes its part.
     private void Complete(Task<TResult> outcome)
     {
-        var part = TakeAll();
-        while (part is not null)
-        {
-            var rest = Subscriber.CutAfter(part, PartOfCrowd);
-            if (rest is null) Landing<TResult>.Complete(part, outcome);
-            else ThreadPool.UnsafeQueueUserWorkItem(new Landing<TResult>(part, outcome), preferLocal: false);
-            part = rest;
-        }
+        if (TakeAll() is { } first) Landing<TResult>.Complete(first, outcome);
     }
 }
