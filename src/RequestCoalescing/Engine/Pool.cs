@@ -18,11 +18,11 @@ internal static class Pool<T>
     private static int s_batchCount;
 
     [ThreadStatic]
-    private static Stock? t_stock;
+    private static Stock? s_stock;
 
     public static T Rent()
     {
-        var stock = t_stock ??= new Stock();
+        var stock = s_stock ??= new Stock();
         if (stock.First is null && !Refill(stock)) return new T();
 
         var item = (T)stock.First!;
@@ -34,7 +34,7 @@ internal static class Pool<T>
 
     public static void Return(T item)
     {
-        var stock = t_stock ??= new Stock();
+        var stock = s_stock ??= new Stock();
         if (stock.Count == BatchSize) SetAside(stock);
         item.Next = stock.First;
         stock.First = item;
