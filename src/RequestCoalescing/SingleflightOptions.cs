@@ -40,8 +40,10 @@ public sealed class SingleflightOptions
     /// for <see cref="MaxDuration"/>. Default <see langword="true"/>.
     /// </summary>
     /// <remarks>
-    /// A call counts as waited for from when its task is awaited within the flow of a flight's work. Work that is started there
-    /// and left to itself belongs under <see cref="ExecutionContext.SuppressFlow"/>.
+    /// A call counts as waited for from when its task is awaited within the flow of a flight's work until it completes. Work that
+    /// is started there and left to itself belongs under <see cref="ExecutionContext.SuppressFlow"/>. A wait that the work gives up
+    /// by other means than the call's own token (<c>WaitAsync</c>, <c>WhenAny</c>) still counts; one for a task that was converted
+    /// outside of the work does not.
     /// </remarks>
     public bool DetectDeadlocks { get; set; } = true;
 

@@ -38,8 +38,8 @@ internal sealed class ModelSubject
                 }
 
                 break;
-            case CommandKind.Cancel when command.Number < _sources.Count:
-                _sources[command.Number]?.Cancel();
+            case CommandKind.Cancel:
+                SourceOf(command)?.Cancel();
                 break;
             case CommandKind.Succeed:
                 RunOf(command)?.TrySetResult($"value {command.Number}");
@@ -78,7 +78,19 @@ internal sealed class ModelSubject
     }
 
     /// <summary>What must be the same for one of the orders in which the commands could have come.</summary>
-    public string DescribeTotals() => $"{_singleflight.GetStats() with { OldestCallAge = null }}, {_runs.Count} runs, {_calls.Count(call => call.IsCompleted)} done";
+    public string DescribeTotals()
+    {
+        // A run that ends while its flight hooks up to it lands on the thread pool: wait until all that has ended has landed.
+        SpinWait.SpinUntil(
+            () =>
+            {
+                var stats = _singleflight.GetStats();
+                return stats.InFlightCount <= _runs.Count(run => !run.Task.IsCompleted)
+                    && stats.TotalSubscribers == _calls.Count(call => !call.IsCompleted);
+            },
+            Patience.Limit);
+        return $"{_singleflight.GetStats() with { OldestCallAge = null }}, {_runs.Count} runs, {_calls.Count(call => call.IsCompleted)} done";
+    }
 
     public static string Join(IEnumerable<string> callers, long flights, long coalesced, long inFlight, long subscribers, long timedOut, long abandoned) =>
         $"[{string.Join(", ", callers)}], {flights} flights, {coalesced} coalesced, {inFlight} in flight, {subscribers} subscribers, {timedOut} timed out, {abandoned} abandoned";
@@ -115,6 +127,11 @@ internal sealed class ModelSubject
         var run = new TaskCompletionSource<string>();
         lock (_lock) _runs.Add(run);
         return new ValueTask<string>(run.Task);
+    }
+
+    private CancellationTokenSource? SourceOf(Command command)
+    {
+        lock (_lock) return command.Number < _sources.Count ? _sources[command.Number] : null;
     }
 
     private TaskCompletionSource<string>? RunOf(Command command)

@@ -42,7 +42,8 @@ public sealed class ModelTests
             Gen.Select(Gen.Int[0, 1], Gen.Bool).Operation<ModelSubject>((subject, call) => subject.Do(new Command(CommandKind.Call, call.Item1, call.Item2))),
             Gen.Int[0, 3].Operation<ModelSubject>((subject, run) => subject.Do(new Command(CommandKind.Succeed, run))),
             Gen.Int[0, 1].Operation<ModelSubject>((subject, key) => subject.Do(new Command(CommandKind.Forget, key))),
-            Gen.Int[1, 12].Operation<ModelSubject>((subject, seconds) => subject.Do(new Command(CommandKind.Wait, seconds))),
+            Gen.Int[0, 3].Operation<ModelSubject>((subject, run) => subject.Do(new Command(CommandKind.Fail, run))),
+            Gen.Int[0, 5].Operation<ModelSubject>((subject, caller) => subject.Do(new Command(CommandKind.Cancel, caller))),
             equal: (left, right) => left.DescribeTotals() == right.DescribeTotals(),
             iter: 500);
 }

@@ -20,6 +20,7 @@ internal abstract partial class Flight
     /// <returns>What starts the new flight; null if there is none, and the cancelled end is the outcome.</returns>
     protected IThreadPoolWorkItem? Elect(CancellationToken? leader, out Subscriber? leavers)
     {
+        var now = Shard.Settings.Clock.GetTimestamp();
         var leaderHasCancelled = leader?.IsCancellationRequested ?? HasLeaderCancelled();
         leavers = TakeCancelled();
         if (!leaderHasCancelled || First is not { } elected || Elections == MaxElections) return null;
@@ -27,7 +28,7 @@ internal abstract partial class Flight
         var successor = CreateSuccessor();
         successor.Elections = (byte)(Elections + 1);
         (successor.HasSeat, HasSeat) = (HasSeat, false);
-        Shard.Enter(successor);
+        Shard.Enter(successor, now);
         Shard.Counters.Elections++;
 
         // All aboard move over; a leader that is not aboard does not.

@@ -16,7 +16,7 @@ internal abstract partial class Flight
         return true;
     }
 
-    /// <summary>Takes a subscriber aboard, who is counted already; somebody waits now, so that the flight must be timed.</summary>
+    /// <summary>Takes a subscriber aboard, who is counted already.</summary>
     protected void Board(Subscriber subscriber)
     {
         subscriber.Flight = this;
@@ -30,8 +30,6 @@ internal abstract partial class Flight
             subscriber.Previous = First.Previous;
             First.Previous = subscriber.Previous!.Next = subscriber;
         }
-
-        Shard.SetTimer();
     }
 
     /// <summary>Takes all from aboard a closed flight. Outside the gate: nobody else touches the ring any more.</summary>

@@ -83,7 +83,7 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     protected void End()
     {
         if (HasSeat) Shard.Settings.ReturnSeat();
-        if (State == FlightState.Cancelled) Shard.Exit(this);
+        if (State == FlightState.Cancelled) Close(FlightState.Landed);
         else if (State == FlightState.Expired) Shard.Counters.Abandoned--;
     }
 }

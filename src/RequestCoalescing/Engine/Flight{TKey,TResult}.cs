@@ -22,8 +22,10 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, int has
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken)
     {
+        Shard.SetTimer();
         SubscriberCount++;
         Shard.Counters.Subscribers++;
+        Shard.Counters.Coalesced++;
 
         // Those who cannot leave can all wait for one task. One that work may wait for is watched, and so a wait of its own.
         if (!cancellationToken.CanBeCanceled && Lineage.Current is null)
@@ -55,9 +57,14 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, int has
                 : new(outcome);
         }
 
-        var wait = BoardLeader(run, cancellationToken);
-        run.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(Conclude);
-        return wait;
+        try
+        {
+            return BoardLeader(run, cancellationToken);
+        }
+        finally
+        {
+            run.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(Conclude);
+        }
     }
 
     /// <summary>Runs the work of an elected leader, who is aboard already.</summary>
@@ -109,7 +116,8 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, int has
     {
         try
         {
-            return Lineage.Start(this, state, work);
+            var pending = Lineage.Start(this, state, work);
+            return pending.IsCompletedSuccessfully ? new(pending.Result) : new(pending.AsTask());
         }
         catch (Exception exception)
         {
@@ -127,6 +135,7 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, int has
             _outcome = run;
             if (State == FlightState.Expired) return new(expired!);
 
+            Shard.SetTimer();
             var leader = Leader<TResult>.Rent();
             Board(leader);
             return leader.Begin(cancellationToken);

@@ -15,7 +15,7 @@ internal static class Lineage
     private static readonly Dictionary<Subscriber, Flight> s_works = [];
 
     /// <summary>The flight whose work this is; null outside of any.</summary>
-    public static Flight? Current => s_current.Value;
+    public static Flight? Current => s_current.Value is { } flight && !ExecutionContext.IsFlowSuppressed() ? flight : null;
 
     /// <summary>Starts the work in the context that the options ask for, and leaves the caller's as it was.</summary>
     public static ValueTask<TResult> Start<TState, TResult>(
@@ -23,13 +23,27 @@ internal static class Lineage
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work)
     {
+        // The flight belongs to no caller: its work does not resume on a thread of the leader's.
+        if (SynchronizationContext.Current is { } synchronization)
+        {
+            SynchronizationContext.SetSynchronizationContext(null);
+            try
+            {
+                return Start(flight, state, work);
+            }
+            finally
+            {
+                SynchronizationContext.SetSynchronizationContext(synchronization);
+            }
+        }
+
         var settings = flight.Shard.Settings;
-        if (settings.ContextFlow == ContextFlow.Suppress) return StartInEmptyContext(flight, state, work);
+        if (settings.ContextFlow == ContextFlow.Suppress || ExecutionContext.Capture() is not { } outer)
+        {
+            return StartInEmptyContext(flight, state, work);
+        }
 
-        // Where the caller suppressed the flow there is nothing that could flow.
-        if (ExecutionContext.Capture() is not { } outer) return work(state, new FlightContext(flight));
-
-        if (settings.DetectDeadlocks) s_current.Value = flight;
+        s_current.Value = settings.DetectDeadlocks ? flight : null;
         try
         {
             return AsTaskWithin(work(state, new FlightContext(flight)));

@@ -11,13 +11,13 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     private const int Consumed = int.MinValue;
 
     private ManualResetValueTaskSourceCore<Task<TResult>> _core = new() { RunContinuationsAsynchronously = true };
+    private CancellationToken _token;
     private CancellationTokenRegistration _registration;
     private int _consumable = Consumed;
-    private bool _isRegistered;
     private bool _isAwaitedByWork;
     private bool _isSpent;
 
-    public override bool HasCancelled => _registration.Token.IsCancellationRequested;
+    public override bool HasCancelled => _token.IsCancellationRequested;
 
     private bool IsWaiting => Next is not null && Flight is { State: FlightState.InFlight, HasOutcome: false };
 
@@ -31,7 +31,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         // If the token fires right now the caller leaves within this call, and its wait is over when it gets it.
         if (cancellationToken.CanBeCanceled)
         {
-            _isRegistered = true;
+            _token = cancellationToken;
             _registration = cancellationToken.UnsafeRegister(
                 static (wait, token) => ((PooledWait<TResult>)wait!).Leave(token), this);
         }
@@ -42,17 +42,29 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     public override void Complete(Task<TResult> outcome)
     {
         Detach();
-        _core.SetResult(outcome);
+        try
+        {
+            _core.SetResult(outcome);
+        }
+        catch (Exception)
+        {
+            // A synchronization context that takes no more work. Its caller is lost with it, but not those behind in the line.
+        }
     }
 
     public override void CompleteCancelled()
     {
-        var cancellation = new OperationCanceledException(_registration.Token);
         Detach();
-        _core.SetException(cancellation);
+        Fail(new OperationCanceledException(_token));
     }
 
-    public ValueTaskSourceStatus GetStatus(short token) => _core.GetStatus(token);
+    public ValueTaskSourceStatus GetStatus(short token)
+    {
+        var status = _core.GetStatus(token);
+        if (status != ValueTaskSourceStatus.Succeeded) return status;
+        var outcome = _core.GetResult(token);
+        return outcome.IsCompletedSuccessfully ? status : outcome.IsCanceled ? ValueTaskSourceStatus.Canceled : ValueTaskSourceStatus.Faulted;
+    }
 
     public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
     {
@@ -86,8 +98,9 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     protected void Reset()
     {
         _core.Reset();
+        _token = default;
         _registration = default;
-        _isRegistered = _isAwaitedByWork = false;
+        _isAwaitedByWork = false;
         Next = Previous = null;
         Flight = null;
         IsLeader = false;
@@ -105,10 +118,10 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
             if (!IsWaiting) return;
             flight = Flight!; // an election may have come first
             isLast = flight.Leave(this);
+            if (_isAwaitedByWork) Lineage.Remove(this); // in the same step: nobody may see a wait that is none any more
         }
 
-        if (_isAwaitedByWork) Lineage.Remove(this);
-        _core.SetException(new OperationCanceledException(token));
+        Fail(new OperationCanceledException(token));
         if (isLast) flight.TellWork();
     }
 
@@ -121,7 +134,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         var isLast = false;
         lock (flight.Shard.Gate)
         {
-            if (!IsWaiting) return;
+            if (!IsWaiting || _isAwaitedByWork) return; // awaited twice, if it is; the second time will be told
             flight = Flight!;
             cycle = Lineage.Add(work, this);
             _isAwaitedByWork = cycle is null;
@@ -130,8 +143,32 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
 
         if (cycle is null) return;
         Detach();
-        _core.SetException(new FlightDeadlockException(cycle.ConvertAll(flight => flight.KeyObject)));
+        Fail(DeadlockOf(cycle));
         if (isLast) flight.TellWork();
+    }
+
+    private static Exception DeadlockOf(List<Flight> cycle)
+    {
+        try
+        {
+            return new FlightDeadlockException(cycle.ConvertAll(flight => flight.KeyObject));
+        }
+        catch (Exception exception)
+        {
+            return exception; // of a key that cannot be put into words
+        }
+    }
+
+    private void Fail(Exception exception)
+    {
+        try
+        {
+            _core.SetException(exception);
+        }
+        catch (Exception)
+        {
+            // As in Complete.
+        }
     }
 
     private void Detach()
@@ -139,6 +176,6 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         if (_isAwaitedByWork) Lineage.Remove(this);
 
         // A callback that runs right now still holds this wait, which therefore must not become anybody else's.
-        if (_isRegistered && !_registration.Unregister()) _isSpent = true;
+        if (_token.CanBeCanceled && !_registration.Unregister()) _isSpent = true;
     }
 }

@@ -44,8 +44,13 @@ internal sealed class Settings
     /// <summary>Takes a seat for a run of work; false if there is none.</summary>
     public bool TryTakeSeat()
     {
-        if (Interlocked.Increment(ref _taken) <= _seats) return true;
-        Interlocked.Decrement(ref _taken);
+        for (var taken = Volatile.Read(ref _taken); taken < _seats;)
+        {
+            var found = Interlocked.CompareExchange(ref _taken, taken + 1, taken);
+            if (found == taken) return true;
+            taken = found;
+        }
+
         return false;
     }
 

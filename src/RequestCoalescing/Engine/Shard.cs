@@ -18,6 +18,9 @@ internal abstract class Shard(Settings settings)
     private bool _isTimerSet;
     private TaskCompletionSource? _drained;
 
+    /// <summary>Whether the timer is set for the oldest of the airborne.</summary>
+    protected bool IsTimed => _isTimerSet;
+
     /// <summary>Whether the engine was disposed: nothing takes off any more.</summary>
     public bool IsClosed => _drained is not null;
 
@@ -46,8 +49,8 @@ internal abstract class Shard(Settings settings)
             _drained = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             ForgetAll();
             for (var flight = _oldest; flight is not null; flight = flight.Newer) airborne.Add(flight);
-            if (airborne.Count == 0) _drained.SetResult();
-            else SetTimer();
+            if (airborne.Count > 0) SetTimer();
+            else Drain();
         }
 
         foreach (var flight in airborne) flight.TellWork();
@@ -55,13 +58,13 @@ internal abstract class Shard(Settings settings)
     }
 
     /// <summary>Enters a flight that takes off now, with its leader as yet the only subscriber. Under the gate.</summary>
-    public void Enter(Flight flight)
+    public void Enter(Flight flight, long now)
     {
         Counters.Flights++;
         Counters.InFlight++;
         Counters.Subscribers++;
         flight.SubscriberCount = 1;
-        flight.TakenOffAt = Settings.Clock.GetTimestamp();
+        flight.TakenOffAt = now;
         flight.Older = _newest;
         if (_newest is null) _oldest = flight;
         else _newest.Newer = flight;
@@ -84,11 +87,7 @@ internal abstract class Shard(Settings settings)
             _timer!.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }
 
-        if (_drained is not null)
-        {
-            _timer?.Dispose();
-            _drained.TrySetResult();
-        }
+        if (IsClosed) Drain();
     }
 
     /// <summary>
@@ -98,13 +97,13 @@ internal abstract class Shard(Settings settings)
     public void SetTimer()
     {
         if (_isTimerSet) return;
-        _isTimerSet = true;
 
         var due = Settings.MaxDuration - Settings.Clock.GetElapsedTime(_oldest!.TakenOffAt);
         due = TimeSpan.FromMilliseconds(Math.Max(1, Math.Ceiling(due.TotalMilliseconds))); // timers count in milliseconds
         if (_timer is not null)
         {
             _timer.Change(due, Timeout.InfiniteTimeSpan);
+            _isTimerSet = true;
             return;
         }
 
@@ -112,14 +111,28 @@ internal abstract class Shard(Settings settings)
         using (ExecutionContext.IsFlowSuppressed() ? default : ExecutionContext.SuppressFlow())
         {
             _timer = Settings.Clock.CreateTimer(static shard => ((Shard)shard!).ExpireOverdue(), this, due, Timeout.InfiniteTimeSpan);
+            _isTimerSet = true;
         }
     }
 
     /// <summary>Forgets every current flight. Under the gate.</summary>
     protected abstract void ForgetAll();
 
+    private void Drain()
+    {
+        _timer?.Dispose();
+        _drained!.TrySetResult();
+    }
+
     private void ExpireOverdue()
     {
+        // A clock that fires its timers from within a question about the time asks for trouble in the middle of a step.
+        if (Gate.IsHeldByCurrentThread)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static shard => shard.ExpireOverdue(), this, preferLocal: false);
+            return;
+        }
+
         var overdue = new List<(Flight Flight, FlightTimeoutException Timeout)>();
         lock (Gate)
         {

@@ -31,11 +31,10 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
             var current = Find(key, hash);
             if (current is not null && CanJoin<TResult>(current))
             {
-                Counters.Coalesced++;
                 return Unsafe.As<Flight<TKey, TResult>>(current).Join(state, work, cancellationToken);
             }
 
-            flight = Admit<TResult>(key, hash, current, out reason);
+            flight = Admit<TResult>(key, hash, out reason);
         }
 
         return flight is null
@@ -96,18 +95,25 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
         current.GetType() == typeof(Flight<TKey, TResult>) &&
         IsInWindow(current);
 
-    private bool IsInWindow(Flight current) =>
-        Settings.JoinWindowTicks == long.MaxValue ||
-        Settings.Clock.GetTimestamp() - current.TakenOffAt <= Settings.JoinWindowTicks;
+    // While nobody waits no flight is timed: one whose leader is still in the first steps of its work may be overdue unseen.
+    private bool IsInWindow(Flight current)
+    {
+        if (IsTimed && Settings.JoinWindowTicks == long.MaxValue) return true;
+        var age = Settings.Clock.GetTimestamp() - current.TakenOffAt;
+        return age <= Settings.JoinWindowTicks && age < Settings.MaxDurationTicks;
+    }
 
     // For one who cannot join, and out of the way of those who can: a flight that takes off now, or none where a limit is met.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private Flight<TKey, TResult>? Admit<TResult>(TKey key, int hash, Flight<TKey>? current, out FlightRejectionReason reason)
+    private Flight<TKey, TResult>? Admit<TResult>(TKey key, int hash, out FlightRejectionReason reason)
     {
         ObjectDisposedException.ThrowIf(IsClosed, typeof(Singleflight<TKey>));
 
+        var now = Settings.Clock.GetTimestamp();
+        var current = Find(key, hash);
+        if (current is not null && current.ResultType != typeof(TResult)) throw OtherType<TResult>(current);
+
         var isFull = current is not null && IsInWindow(current);
-        if (isFull && current!.ResultType != typeof(TResult)) throw OtherType<TResult>(current);
 
         reason = isFull ? FlightRejectionReason.MaxSubscribers : FlightRejectionReason.MaxInFlight;
         var hasSeat = !isFull && Settings.LimitsInFlight && Settings.TryTakeSeat();
@@ -121,11 +127,16 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
         var flight = new Flight<TKey, TResult>(this, key, hash) { HasSeat = hasSeat };
         if (!isOver)
         {
-            if (current is not null) Remove(current); // superseded: it flies on for those it has
+            if (current is not null)
+            {
+                Remove(current); // superseded: it flies on for those it has
+                SetTimer(); // and no longer than it may
+            }
+
             Add(flight);
         }
 
-        Enter(flight);
+        Enter(flight, now);
         return flight;
     }
 
