@@ -44,7 +44,7 @@ internal abstract partial class Flight
             if (subscriber == elected) break;
         }
 
-        Shard.SetTimer();
+        Shard.EnsureTimer();
         Close(FlightState.Landed);
         return elected.Lead(successor);
     }

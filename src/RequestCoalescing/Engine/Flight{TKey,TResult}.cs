@@ -22,7 +22,7 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, int has
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken)
     {
-        Shard.SetTimer();
+        Shard.EnsureTimer();
         SubscriberCount++;
         Shard.Counters.Subscribers++;
         Shard.Counters.Coalesced++;
@@ -49,22 +49,12 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, int has
         if (pending.IsCompletedSuccessfully) return LandAtOnce(pending.Result);
 
         var run = pending.AsTask();
-        if (run.IsCompleted)
-        {
-            var outcome = Conclude(run, cancellationToken);
-            return cancellationToken.IsCancellationRequested && Outcome.IsCancelled(outcome)
-                ? ValueTask.FromCanceled<TResult>(cancellationToken)
-                : new(outcome);
-        }
+        if (!run.IsCompleted) return FlyOn(run, cancellationToken);
 
-        try
-        {
-            return BoardLeader(run, cancellationToken);
-        }
-        finally
-        {
-            run.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(Conclude);
-        }
+        var outcome = Conclude(run, cancellationToken);
+        return cancellationToken.IsCancellationRequested && Outcome.IsCancelled(outcome)
+            ? ValueTask.FromCanceled<TResult>(cancellationToken)
+            : new(outcome);
     }
 
     /// <summary>Runs the work of an elected leader, who is aboard already.</summary>
@@ -126,6 +116,18 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, int has
         }
     }
 
+    private ValueTask<TResult> FlyOn(Task<TResult> run, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return BoardLeader(run, cancellationToken);
+        }
+        finally
+        {
+            run.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(Conclude);
+        }
+    }
+
     // The leader comes aboard when its work turns out to take time; it has been counted since the take-off.
     private ValueTask<TResult> BoardLeader(Task<TResult> run, CancellationToken cancellationToken)
     {
@@ -135,7 +137,7 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, int has
             _outcome = run;
             if (State == FlightState.Expired) return new(expired!);
 
-            Shard.SetTimer();
+            Shard.EnsureTimer();
             var leader = Leader<TResult>.Rent();
             Board(leader);
             return leader.Begin(cancellationToken);

@@ -23,19 +23,7 @@ internal static class Lineage
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work)
     {
-        // The flight belongs to no caller: its work does not resume on a thread of the leader's.
-        if (SynchronizationContext.Current is { } synchronization)
-        {
-            SynchronizationContext.SetSynchronizationContext(null);
-            try
-            {
-                return Start(flight, state, work);
-            }
-            finally
-            {
-                SynchronizationContext.SetSynchronizationContext(synchronization);
-            }
-        }
+        if (SynchronizationContext.Current is not null) return StartDetached(flight, state, work);
 
         var settings = flight.Shard.Settings;
         if (settings.ContextFlow == ContextFlow.Suppress || ExecutionContext.Capture() is not { } outer)
@@ -122,6 +110,24 @@ internal static class Lineage
         for (var flight = goal; flight is not null; flight = cameFrom[flight]) path.Add(flight);
         path.Reverse();
         return path;
+    }
+
+    // The flight belongs to no caller: its work does not resume where the leader does.
+    private static ValueTask<TResult> StartDetached<TState, TResult>(
+        Flight flight,
+        TState state,
+        Func<TState, FlightContext, ValueTask<TResult>> work)
+    {
+        var leaders = SynchronizationContext.Current;
+        SynchronizationContext.SetSynchronizationContext(null);
+        try
+        {
+            return Start(flight, state, work);
+        }
+        finally
+        {
+            SynchronizationContext.SetSynchronizationContext(leaders);
+        }
     }
 
     // Work that hands back the task of another flight waits for it, and has to be seen to do so while it is known whose work it is.

@@ -49,7 +49,7 @@ internal abstract class Shard(Settings settings)
             _drained = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             ForgetAll();
             for (var flight = _oldest; flight is not null; flight = flight.Newer) airborne.Add(flight);
-            if (airborne.Count > 0) SetTimer();
+            if (airborne.Count > 0) EnsureTimer();
             else Drain();
         }
 
@@ -94,10 +94,16 @@ internal abstract class Shard(Settings settings)
     /// Makes sure that the timer is set, for somebody waits. Under the gate. It may be set for an older flight that has landed
     /// since: then it comes early, finds nothing and sets itself anew.
     /// </summary>
-    public void SetTimer()
+    public void EnsureTimer()
     {
-        if (_isTimerSet) return;
+        if (!_isTimerSet) SetTimer();
+    }
 
+    /// <summary>Forgets every current flight. Under the gate.</summary>
+    protected abstract void ForgetAll();
+
+    private void SetTimer()
+    {
         var due = Settings.MaxDuration - Settings.Clock.GetElapsedTime(_oldest!.TakenOffAt);
         due = TimeSpan.FromMilliseconds(Math.Max(1, Math.Ceiling(due.TotalMilliseconds))); // timers count in milliseconds
         if (_timer is not null)
@@ -114,9 +120,6 @@ internal abstract class Shard(Settings settings)
             _isTimerSet = true;
         }
     }
-
-    /// <summary>Forgets every current flight. Under the gate.</summary>
-    protected abstract void ForgetAll();
 
     private void Drain()
     {
@@ -145,7 +148,7 @@ internal abstract class Shard(Settings settings)
                 overdue.Add((flight, timeout));
             }
 
-            if (_oldest is not null) SetTimer();
+            if (_oldest is not null) EnsureTimer();
         }
 
         foreach (var (flight, timeout) in overdue) flight.CompleteExpired(timeout);

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 
 namespace RequestCoalescing.Engine;
@@ -34,7 +35,7 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
                 return Unsafe.As<Flight<TKey, TResult>>(current).Join(state, work, cancellationToken);
             }
 
-            flight = Admit<TResult>(key, hash, out reason);
+            flight = Admit<TResult>(key, hash, current, out reason);
         }
 
         return flight is null
@@ -87,6 +88,9 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
         _count = 0;
     }
 
+    [DoesNotReturn]
+    private static void ThrowClosed() => ObjectDisposedException.ThrowIf(true, typeof(Singleflight<TKey>));
+
     private static InvalidOperationException OtherType<TResult>(Flight<TKey> current) =>
         new($"A flight of this key with the result type {current.ResultType} is in the air; it cannot be joined for {typeof(TResult)}. Equal keys must mean the same result.");
 
@@ -105,12 +109,11 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
 
     // For one who cannot join, and out of the way of those who can: a flight that takes off now, or none where a limit is met.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private Flight<TKey, TResult>? Admit<TResult>(TKey key, int hash, out FlightRejectionReason reason)
+    private Flight<TKey, TResult>? Admit<TResult>(TKey key, int hash, Flight<TKey>? current, out FlightRejectionReason reason)
     {
-        ObjectDisposedException.ThrowIf(IsClosed, typeof(Singleflight<TKey>));
+        if (IsClosed) ThrowClosed();
 
-        var now = Settings.Clock.GetTimestamp();
-        var current = Find(key, hash);
+        var now = Settings.Clock.GetTimestamp(); // before anything has changed: a clock may throw
         if (current is not null && current.ResultType != typeof(TResult)) throw OtherType<TResult>(current);
 
         var isFull = current is not null && IsInWindow(current);
@@ -130,7 +133,7 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
             if (current is not null)
             {
                 Remove(current); // superseded: it flies on for those it has
-                SetTimer(); // and no longer than it may
+                EnsureTimer(); // and no longer than it may
             }
 
             Add(flight);
