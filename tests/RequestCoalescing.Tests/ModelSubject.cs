@@ -8,7 +8,10 @@ internal sealed class ModelSubject
     public const int JoinWindow = 5;
     public const int MaxDuration = 20;
 
+    private static readonly TimeSpan s_settling = TimeSpan.FromSeconds(2);
+
     private readonly Lock _lock = new();
+    private readonly Lock _ending = new();
     private readonly FakeTimeProvider _clock = new();
     private readonly Singleflight<int> _singleflight;
     private readonly List<TaskCompletionSource<string>> _runs = [];
@@ -42,13 +45,13 @@ internal sealed class ModelSubject
                 SourceOf(command)?.Cancel();
                 break;
             case CommandKind.Succeed:
-                RunOf(command)?.TrySetResult($"value {command.Number}");
+                End(command, run => run.TrySetResult($"value {command.Number}"));
                 break;
             case CommandKind.Fail:
-                RunOf(command)?.TrySetException(new InvalidDataException($"failure {command.Number}"));
+                End(command, run => run.TrySetException(new InvalidDataException($"failure {command.Number}")));
                 break;
             case CommandKind.EndCancelled:
-                RunOf(command)?.TrySetCanceled();
+                End(command, run => run.TrySetCanceled());
                 break;
             case CommandKind.Forget:
                 _singleflight.Forget(command.Number);
@@ -80,15 +83,8 @@ internal sealed class ModelSubject
     /// <summary>What must be the same for one of the orders in which the commands could have come.</summary>
     public string DescribeTotals()
     {
-        // A run that ends while its flight hooks up to it lands on the thread pool: wait until all that has ended has landed.
-        SpinWait.SpinUntil(
-            () =>
-            {
-                var stats = _singleflight.GetStats();
-                return stats.InFlightCount <= _runs.Count(run => !run.Task.IsCompleted)
-                    && stats.TotalSubscribers == _calls.Count(call => !call.IsCompleted);
-            },
-            Patience.Limit);
+        // Who has landed may be told so by another thread: wait until all are.
+        SpinWait.SpinUntil(() => _singleflight.GetStats().TotalSubscribers == _calls.Count(call => !call.IsCompleted), s_settling);
         return $"{_singleflight.GetStats() with { OldestCallAge = null }}, {_runs.Count} runs, {_calls.Count(call => call.IsCompleted)} done";
     }
 
@@ -114,6 +110,22 @@ internal sealed class ModelSubject
         {
             return cancellation.CancellationToken == token ? "left" : "cancelled";
         }
+    }
+
+    // One step: it is not over before the flight has landed, which may be on the thread pool if it was just hooking up to the run.
+    private void End(Command command, Action<TaskCompletionSource<string>> end)
+    {
+        if (RunOf(command) is not { } run) return;
+        lock (_ending)
+        {
+            end(run);
+            SpinWait.SpinUntil(() => _singleflight.GetStats().InFlightCount <= IncompleteRunCount(), s_settling);
+        }
+    }
+
+    private int IncompleteRunCount()
+    {
+        lock (_lock) return _runs.Count(run => !run.Task.IsCompleted);
     }
 
     private int RunCount()
