@@ -6,6 +6,8 @@ namespace RequestCoalescing.Benchmarks.Scenarios;
 /// <summary>10,000 calls that join a flight in the air. Timed: the joins alone.</summary>
 [MemoryDiagnoser]
 [InvocationCount(1, 1)]
+[WarmupCount(400)] // bursts are short: less, and the runtime is still compiling
+[IterationCount(50)]
 public class FollowerBenchmarks
 {
     public const int Followers = 10_000;

@@ -6,6 +6,8 @@ namespace RequestCoalescing.Benchmarks.Scenarios;
 /// <summary>10,000 followers, each with its own token, await a flight. Timed: from the end of the work until the last has resumed.</summary>
 [MemoryDiagnoser]
 [InvocationCount(1, 1)]
+[WarmupCount(400)] // bursts are short: less, and the runtime is still compiling
+[IterationCount(50)]
 public class LandingBenchmarks
 {
     public const int Followers = 10_000;
