@@ -122,12 +122,7 @@ public sealed class EngineTests
         var clock = new FakeTimeProvider();
         await using var singleflight = new Singleflight(new SingleflightOptions { TimeProvider = clock });
         using var release = new ManualResetEventSlim();
-        var leader = Task.Run(async () => await singleflight.ExecuteAsync(Key, _ =>
-        {
-            release.Wait(Patience.Limit);
-            return ValueTask.FromResult(1);
-        }));
-        await singleflight.UntilSubscribersAsync(1);
+        var leader = await BlockedLeader.TakeOffAsync(singleflight, Key, release);
         var follower = singleflight.ExecuteAsync(Key, _ => ValueTask.FromResult(2)).AsTask();
 
         clock.Advance(TimeSpan.FromSeconds(30));
