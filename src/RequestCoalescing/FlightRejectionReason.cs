@@ -8,4 +8,7 @@ public enum FlightRejectionReason
 
     /// <summary><see cref="SingleflightOptions.MaxInFlight"/> flights were in the air.</summary>
     MaxInFlight,
+
+    /// <summary>The instance drains: its host is shutting down. Only work that is in the air may still start flights.</summary>
+    Draining,
 }

@@ -12,6 +12,9 @@ public readonly record struct SingleflightStats
     /// <summary>How long ago the oldest flight in the air took off; null if there is none.</summary>
     public TimeSpan? OldestCallAge { get; init; }
 
+    /// <summary>The most subscribers that one flight in the air has now; 0 if there is none.</summary>
+    public int LargestFlight { get; init; }
+
     /// <summary>Calls since the start that were not refused as a misuse or cancelled on arrival.</summary>
     public long Calls { get; init; }
 
@@ -21,15 +24,45 @@ public readonly record struct SingleflightStats
     /// <summary>Calls since the start that joined a flight.</summary>
     public long Coalesced { get; init; }
 
+    /// <summary>Calls since the start whose work ran for them alone: past a limit, or left out of coalescing by its rollout.</summary>
+    public long Alone { get; init; }
+
     /// <summary>Calls since the start that were rejected by a limit.</summary>
     public long Rejected { get; init; }
 
+    /// <summary>Flights since the start whose work made a value.</summary>
+    public long Succeeded { get; init; }
+
+    /// <summary>Flights since the start whose work failed.</summary>
+    public long Failed { get; init; }
+
+    /// <summary>Flights since the start that were cancelled: all subscribers had left, or the instance was disposed.</summary>
+    public long Cancelled { get; init; }
+
     /// <summary>Flights since the start that exceeded <see cref="SingleflightOptions.MaxDuration"/> with subscribers aboard.</summary>
     public long TimedOut { get; init; }
+
+    /// <summary>Flights since the start that a leader's own cancellation ended, so that those aboard elected another leader.</summary>
+    public long Elections { get; init; }
+
+    /// <summary>Runs since the start that only verified what a follower got.</summary>
+    public long Verifications { get; init; }
+
+    /// <summary>Verifications since the start whose outcome was not what the follower got: the sign of a wrong key.</summary>
+    public long Mismatches { get; init; }
+
+    /// <summary>Calls since the start that were only observed: they ran alone.</summary>
+    public long Observed { get; init; }
+
+    /// <summary>Of those, the calls that would have joined a flight.</summary>
+    public long WouldBeFollowers { get; init; }
 
     /// <summary>Runs of work that go on now although <see cref="SingleflightOptions.MaxDuration"/> is over and nobody waits for them.</summary>
     public int AbandonedCount { get; init; }
 
     /// <summary>The share of calls that joined a flight, 0 to 1; 0 before the first call.</summary>
     public double HitRate => Calls == 0 ? 0 : (double)Coalesced / Calls;
+
+    /// <summary>The share of backend calls that coalescing would have saved among the observed calls, 0 to 1; 0 before the first.</summary>
+    public double WouldBeReduction => Observed == 0 ? 0 : (double)WouldBeFollowers / Observed;
 }

@@ -17,6 +17,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
     where TKey : notnull
 {
     private readonly IEqualityComparer<TKey> _comparer;
+    private readonly Settings _settings;
     private readonly Shard<TKey>[] _shards;
     private readonly int _shift;
 
@@ -27,15 +28,20 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
     /// <exception cref="ArgumentException">Options contradict each other.</exception>
     /// <exception cref="ArgumentNullException"><see cref="SingleflightOptions.TimeProvider"/> is null.</exception>
     public Singleflight(SingleflightOptions? options = null, IEqualityComparer<TKey>? comparer = null)
+        : this(options ?? new SingleflightOptions(), comparer, listener: null)
     {
-        var settings = new Settings(options ?? new SingleflightOptions());
+    }
+
+    internal Singleflight(SingleflightOptions options, IEqualityComparer<TKey>? comparer, FlightListener? listener)
+    {
+        _settings = new Settings(options, listener);
         _comparer = comparer ?? EqualityComparer<TKey>.Default;
 
         // Enough gates that two threads on different keys seldom meet at one.
         var bits = BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)Math.Min(Environment.ProcessorCount, 16))) + 5;
         _shift = 32 - bits;
         _shards = new Shard<TKey>[1 << bits];
-        for (var i = 0; i < _shards.Length; i++) _shards[i] = new Shard<TKey>(settings, _comparer);
+        for (var i = 0; i < _shards.Length; i++) _shards[i] = new Shard<TKey>(_settings, _comparer);
     }
 
     /// <inheritdoc/>
@@ -47,14 +53,24 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
     /// <inheritdoc/>
     public override SingleflightStats GetStats()
     {
-        var totals = new Counters();
-        TimeSpan? oldest = null;
-        foreach (var shard in _shards)
-        {
-            if (shard.AddTo(ref totals) is { } age && !(age < oldest)) oldest = age;
-        }
+        var census = new Census();
+        foreach (var shard in _shards) shard.AddTo(ref census);
+        return census.ToStats();
+    }
 
-        return totals.ToStats(oldest);
+    /// <summary>
+    /// Refuses later calls with a <see cref="FlightRejectedException"/> and waits until what is in the air has landed. Work in the
+    /// air may still start flights of its own.
+    /// </summary>
+    /// <param name="cancellationToken">The deadline: when it fires, what is still in the air is cancelled, and not waited for.</param>
+    /// <returns>Completes when nothing is in the air, or at the deadline; at the latest after <see cref="SingleflightOptions.MaxDuration"/>.</returns>
+    /// <exception cref="FlightDeadlockException">Called from work that runs in a flight of this instance: it would wait for itself.</exception>
+    public async Task DrainAsync(CancellationToken cancellationToken = default)
+    {
+        Lineage.ThrowIfInFlightOf(_shards);
+        var landed = Task.WhenAll(Array.ConvertAll(_shards, shard => shard.StopAdmitting()));
+        await landed.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!landed.IsCompleted) _ = CloseAsync();
     }
 
     /// <summary>
@@ -66,10 +82,41 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
     {
         Lineage.ThrowIfInFlightOf(_shards);
         GC.SuppressFinalize(this);
+        await CloseAsync().ConfigureAwait(false);
+    }
 
-        var drained = new Task[_shards.Length];
-        for (var i = 0; i < drained.Length; i++) drained[i] = _shards[i].Close();
-        await Task.WhenAll(drained).ConfigureAwait(false);
+    /// <summary>As <see cref="SingleflightBase{TKey}.ExecuteCoreAsync"/>, for a call that neither joins nor is joined.</summary>
+    internal ValueTask<TResult> ExecuteAloneAsync<TState, TResult>(
+        TKey key,
+        TState state,
+        Func<TState, FlightContext, ValueTask<TResult>> work,
+        bool verifies,
+        CancellationToken cancellationToken)
+    {
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(cancellationToken);
+        var hash = _comparer.GetHashCode(key);
+        return ShardOf(hash).ExecuteAlone(key, hash, state, work, verifies, cancellationToken);
+    }
+
+    /// <summary>Takes over limits and durations, for what is in the air too.</summary>
+    internal void Change(SingleflightOptions options)
+    {
+        var takesSeats = _settings.Change(options);
+        foreach (var shard in _shards) shard.OnSettingsChanged(takesSeats);
+    }
+
+    /// <summary>Cancels what is in the air and refuses later calls.</summary>
+    /// <returns>Completes when nothing is in the air.</returns>
+    internal Task CloseAsync() => Task.WhenAll(Array.ConvertAll(_shards, shard => shard.Close()));
+
+    /// <summary>The oldest of the flights in the air.</summary>
+    internal List<(Flight Flight, TimeSpan Age, int Subscribers)> ListFlights(int max)
+    {
+        var flights = new List<(Flight Flight, TimeSpan Age, int Subscribers)>();
+        foreach (var shard in _shards) shard.List(flights, max);
+        flights.Sort(static (a, b) => b.Age.CompareTo(a.Age));
+        if (flights.Count > max) flights.RemoveRange(max, flights.Count - max);
+        return flights;
     }
 
     /// <inheritdoc/>

@@ -17,7 +17,7 @@ public abstract partial class SingleflightContract
         (await backend.NextRunAsync()).Succeed(1);
         await Task.WhenAll(callers).SoonAsync();
 
-        Assert.Equal(new SingleflightStats { Calls = 4, Flights = 1, Coalesced = 3 }, singleflight.GetStats());
+        Assert.Equal(new SingleflightStats { Calls = 4, Flights = 1, Coalesced = 3, Succeeded = 1 }, singleflight.GetStats());
         Assert.Equal(0.75, singleflight.GetStats().HitRate);
     }
 

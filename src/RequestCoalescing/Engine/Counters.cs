@@ -1,39 +1,42 @@
+using System.Runtime.CompilerServices;
+
 namespace RequestCoalescing.Engine;
 
 /// <summary>What a shard counts, under its gate.</summary>
 internal struct Counters
 {
     public long Flights;
-    public long Elections;
     public long Coalesced;
+    public long Alone;
+    public long Verifications;
     public long Rejected;
-    public long TimedOut;
     public long Subscribers;
     public int InFlight;
     public int Abandoned;
+    private Outcomes _outcomes;
+
+    public void Count(FlightOutcome outcome) => _outcomes[(int)outcome]++;
 
     public void Add(in Counters other)
     {
         Flights += other.Flights;
-        Elections += other.Elections;
         Coalesced += other.Coalesced;
+        Alone += other.Alone;
+        Verifications += other.Verifications;
         Rejected += other.Rejected;
-        TimedOut += other.TimedOut;
         Subscribers += other.Subscribers;
         InFlight += other.InFlight;
         Abandoned += other.Abandoned;
+        for (var i = 0; i < Outcomes.Count; i++) _outcomes[i] += other._outcomes[i];
     }
 
-    public readonly SingleflightStats ToStats(TimeSpan? oldest) => new()
+    public readonly long Of(FlightOutcome outcome) => _outcomes[(int)outcome];
+
+    [InlineArray(Count)]
+    private struct Outcomes
     {
-        InFlightCount = InFlight,
-        TotalSubscribers = Subscribers,
-        OldestCallAge = oldest,
-        Calls = Flights - Elections + Coalesced + Rejected, // a call leads, joins or is rejected; an election is no call
-        Flights = Flights,
-        Coalesced = Coalesced,
-        Rejected = Rejected,
-        TimedOut = TimedOut,
-        AbandonedCount = Abandoned,
-    };
+        public const int Count = (int)FlightOutcome.Reelected + 1;
+
+        private long _first;
+    }
 }

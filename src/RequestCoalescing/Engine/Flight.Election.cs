@@ -29,7 +29,6 @@ internal abstract partial class Flight
         successor.Elections = (byte)(Elections + 1);
         (successor.HasSeat, HasSeat) = (HasSeat, false);
         Shard.Enter(successor, now);
-        Shard.Counters.Elections++;
 
         // All aboard move over; a leader that is not aboard does not.
         (successor.First, First) = (First, null);
@@ -45,7 +44,7 @@ internal abstract partial class Flight
         }
 
         Shard.EnsureTimer();
-        Close(FlightState.Landed);
+        Close(FlightState.Landed, FlightOutcome.Reelected);
         return elected.Lead(successor);
     }
 

@@ -7,12 +7,12 @@ internal abstract partial class Flight
     protected Subscriber? First;
 
     /// <summary>Lets a subscriber leave.</summary>
-    /// <returns>Whether it was the last: then the work is to be told, outside the gate.</returns>
+    /// <returns>Whether it was the last: then the flight is to be aborted, outside the gate.</returns>
     public bool Leave(Subscriber subscriber)
     {
         Remove(subscriber);
         if (SubscriberCount > 0) return false;
-        Close(FlightState.Cancelled);
+        Close(FlightState.Cancelled, FlightOutcome.Cancelled);
         return true;
     }
 

@@ -54,21 +54,43 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     public virtual void Expire(FlightTimeoutException timeout)
     {
         Shard.Counters.Abandoned++;
-        if (State == FlightState.InFlight) Shard.Counters.TimedOut++;
-        Close(FlightState.Expired);
+        Close(FlightState.Expired, FlightOutcome.TimedOut);
     }
 
     /// <summary>Ends the wait of those aboard a flight that has just expired, and tells its work. Outside the gate.</summary>
-    public abstract void CompleteExpired(FlightTimeoutException timeout);
+    /// <param name="timeout">The error that every subscriber gets.</param>
+    /// <param name="aboard">How many they are; null if all had left before.</param>
+    public void CompleteExpired(FlightTimeoutException timeout, int? aboard)
+    {
+        if (Shard.Settings.Listener is { } listener)
+        {
+            if (aboard is { } subscribers) listener.Landed(this, FlightOutcome.TimedOut, subscribers, timeout);
+            listener.Abandoned(this);
+        }
+
+        CompleteFailed(timeout);
+        TellWork();
+    }
+
+    /// <summary>Ends the wait of those aboard a closed flight with an error. Outside the gate.</summary>
+    protected abstract void CompleteFailed(Exception exception);
 
     /// <summary>Takes the flight out of the table of current flights, where it is.</summary>
     protected abstract void RemoveFromTable();
 
+    /// <summary>The last subscriber has left: tells the work. Outside the gate.</summary>
+    public void Abort()
+    {
+        Shard.Settings.Listener?.Landed(this, FlightOutcome.Cancelled, subscribers: 0, error: null);
+        TellWork();
+    }
+
     /// <summary>Closes the flight: nobody joins or leaves any more. Those aboard stay so for whoever completes them.</summary>
-    protected void Close(FlightState state)
+    protected void Close(FlightState state, FlightOutcome outcome)
     {
         if (State == FlightState.InFlight)
         {
+            Shard.Counters.Count(outcome);
             Shard.Counters.InFlight--;
             Shard.Counters.Subscribers -= SubscriberCount;
             SubscriberCount = 0;
@@ -79,11 +101,24 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
         if (state != FlightState.Cancelled) Shard.Exit(this); // cancelled work stays airborne until it ends or expires
     }
 
-    /// <summary>The work has ended, in whatever state the flight is.</summary>
-    protected void End()
+    /// <summary>The work has ended, in whatever state the flight is: one that is in flight lands with this outcome.</summary>
+    /// <returns>How many were aboard a flight that lands now; null if it was closed before.</returns>
+    protected int? End(FlightOutcome outcome)
     {
         if (HasSeat) Shard.Settings.ReturnSeat();
-        if (State == FlightState.Cancelled) Close(FlightState.Landed);
-        else if (State == FlightState.Expired) Shard.Counters.Abandoned--;
+        if (State == FlightState.Expired) Shard.Counters.Abandoned--;
+        if (State is not (FlightState.InFlight or FlightState.Cancelled)) return null;
+
+        int? aboard = State == FlightState.InFlight ? SubscriberCount : null;
+        Close(FlightState.Landed, outcome);
+        return aboard;
+    }
+
+    /// <summary>Tells that the work has ended. Outside the gate, before the subscribers are told.</summary>
+    protected void ReportEnd(FlightOutcome outcome, int? aboard, Exception? error)
+    {
+        if (Shard.Settings.Listener is not { } listener) return;
+        if (aboard is { } subscribers) listener.Landed(this, outcome, subscribers, error);
+        else if (State == FlightState.Expired) listener.AbandonedEnded(this);
     }
 }

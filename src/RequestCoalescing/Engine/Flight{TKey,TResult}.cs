@@ -60,13 +60,17 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, int has
     /// <summary>Runs the work of an elected leader, who is aboard already.</summary>
     public void TakeOffElected<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
     {
+        bool isOver; // all have left, or it took longer to get here than a flight may last
         lock (Gate)
         {
-            if (State != FlightState.InFlight) // all have left, or it took longer to get here than a flight may last
-            {
-                End();
-                return;
-            }
+            isOver = State != FlightState.InFlight;
+            if (isOver) End(FlightOutcome.Cancelled);
+        }
+
+        if (isOver)
+        {
+            ReportEnd(FlightOutcome.Cancelled, aboard: null, error: null);
+            return;
         }
 
         var run = Start(state, work).AsTask();
@@ -81,11 +85,7 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, int has
         base.Expire(timeout);
     }
 
-    public override void CompleteExpired(FlightTimeoutException timeout)
-    {
-        Complete(Outcome.Failed<TResult>(timeout));
-        TellWork();
-    }
+    protected override void CompleteFailed(Exception exception) => Complete(Outcome.Failed<TResult>(exception));
 
     protected override Flight CreateSuccessor()
     {
@@ -147,13 +147,11 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, int has
     // The common end of work that did not have to wait; followers may have come aboard meanwhile.
     private ValueTask<TResult> LandAtOnce(TResult result)
     {
-        lock (Gate)
-        {
-            if (State == FlightState.InFlight) Close(FlightState.Landed);
-            End();
-            if (State == FlightState.Expired) return new(_outcome!);
-        }
+        int? aboard;
+        lock (Gate) aboard = End(FlightOutcome.Succeeded);
 
+        ReportEnd(FlightOutcome.Succeeded, aboard, error: null);
+        if (State == FlightState.Expired) return new(_outcome!);
         if (First is not null) Complete(Task.FromResult(result));
         return new(result);
     }
@@ -169,18 +167,19 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, int has
         Outcome.Observe(run);
         Subscriber? leavers = null;
         IThreadPoolWorkItem? election = null;
+        var outcome = OutcomeOf(run);
+        int? aboard;
         lock (Gate)
         {
-            if (State == FlightState.InFlight)
-            {
-                if (!Shard.IsClosed && Outcome.IsCancelled(run)) election = Elect(leader, out leavers);
-                if (election is null) Close(FlightState.Landed);
-            }
-
-            End();
-            if (State == FlightState.Expired) return leader is null ? run : _outcome!;
-            _outcome = null; // whoever still holds the flight, in a captured context say, does not hold its result
+            aboard = State == FlightState.InFlight ? SubscriberCount : null;
+            if (aboard is not null && !Shard.IsClosed && Outcome.IsCancelled(run)) election = Elect(leader, out leavers);
+            if (election is not null) outcome = FlightOutcome.Reelected;
+            End(outcome);
+            if (State != FlightState.Expired) _outcome = null; // whoever still holds the flight, in a captured context say, does not hold its result
         }
+
+        ReportEnd(outcome, aboard, run.Exception?.InnerException);
+        if (State == FlightState.Expired) return leader is null ? run : _outcome!;
 
         for (var next = leavers; leavers is not null; leavers = next)
         {
@@ -192,6 +191,11 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, int has
         else ThreadPool.UnsafeQueueUserWorkItem(election, preferLocal: false);
         return run;
     }
+
+    private FlightOutcome OutcomeOf(Task<TResult> run) =>
+        run.IsCompletedSuccessfully ? FlightOutcome.Succeeded
+        : IsCancellationRequested && Outcome.IsCancelled(run) ? FlightOutcome.Cancelled
+        : FlightOutcome.Failed;
 
     private void Complete(Task<TResult> outcome)
     {

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace RequestCoalescing.Engine;
 
 /// <summary>
@@ -34,6 +36,7 @@ internal static class Lineage
         s_current.Value = settings.DetectDeadlocks ? flight : null;
         try
         {
+            settings.Listener?.TakingOff(flight);
             return AsTaskWithin(work(state, new FlightContext(flight)));
         }
         finally
@@ -158,11 +161,22 @@ internal static class Lineage
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work)
     {
+        // A listener may need to know who leads; the work does not get to see it.
+        private readonly Activity? _leaders = flight.Shard.Settings.Listener is null ? null : Activity.Current;
+
         public Task<TResult>? Pending { get; private set; }
 
         public void Run()
         {
-            if (flight.Shard.Settings.DetectDeadlocks) s_current.Value = flight;
+            var settings = flight.Shard.Settings;
+            if (settings.DetectDeadlocks) s_current.Value = flight;
+            if (settings.Listener is { } listener)
+            {
+                Activity.Current = _leaders;
+                listener.TakingOff(flight);
+                if (Activity.Current == _leaders) Activity.Current = null;
+            }
+
             Pending = work(state, new FlightContext(flight)).AsTask();
         }
     }

@@ -122,7 +122,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         }
 
         Fail(new OperationCanceledException(token));
-        if (isLast) flight.TellWork();
+        if (isLast) flight.Abort();
     }
 
     // From here on the work cannot go on until this wait is over. If this wait cannot be over before that work is: say so.
@@ -144,7 +144,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         if (cycle is null) return;
         Detach();
         Fail(DeadlockOf(cycle));
-        if (isLast) flight.TellWork();
+        if (isLast) flight.Abort();
     }
 
     private static Exception DeadlockOf(List<Flight> cycle)

@@ -1,34 +1,31 @@
 namespace RequestCoalescing.Engine;
 
 /// <summary>Validated options in the engine's own units, and the seats of <see cref="SingleflightOptions.MaxInFlight"/>.</summary>
+/// <remarks>Limits and durations may change while flights are in the air; each is read anew where it counts.</remarks>
 internal sealed class Settings
 {
-    private readonly int _seats;
+    private int _seats;
     private int _taken;
 
-    public Settings(SingleflightOptions options)
+    public Settings(SingleflightOptions options, FlightListener? listener)
     {
         options.Validate();
-        MaxSubscribers = options.MaxSubscribers;
-        _seats = options.MaxInFlight;
-        MaxDuration = options.MaxDuration;
-        Overflow = options.Overflow;
         ContextFlow = options.ContextFlow;
         DetectDeadlocks = options.DetectDeadlocks;
         Clock = options.TimeProvider;
-        MaxDurationTicks = InTimestamps(options.MaxDuration);
-        JoinWindowTicks = options.JoinWindow == Timeout.InfiniteTimeSpan ? long.MaxValue : InTimestamps(options.JoinWindow);
+        Listener = listener;
+        Change(options);
     }
 
-    public int MaxSubscribers { get; }
+    public int MaxSubscribers { get; private set; }
 
-    public TimeSpan MaxDuration { get; }
+    public TimeSpan MaxDuration { get; private set; }
 
-    public long MaxDurationTicks { get; }
+    public long MaxDurationTicks { get; private set; }
 
-    public long JoinWindowTicks { get; }
+    public long JoinWindowTicks { get; private set; }
 
-    public OverflowBehavior Overflow { get; }
+    public OverflowBehavior Overflow { get; private set; }
 
     public ContextFlow ContextFlow { get; }
 
@@ -36,10 +33,32 @@ internal sealed class Settings
 
     public TimeProvider Clock { get; }
 
-    // Seats are counted only where there is a limit: one counter for all shards is what they would otherwise meet at.
-    public bool LimitsInFlight => _seats != int.MaxValue;
+    public FlightListener? Listener { get; }
 
-    public int LimitOf(FlightRejectionReason reason) => reason == FlightRejectionReason.MaxInFlight ? _seats : MaxSubscribers;
+    // Seats are counted only where there is, or has been, a limit: one counter for all shards is what they would otherwise meet at.
+    public bool LimitsInFlight { get; private set; }
+
+    /// <summary>Takes over limits and durations.</summary>
+    /// <returns>Whether seats are counted from now on, and were not before.</returns>
+    public bool Change(SingleflightOptions options)
+    {
+        options.Validate();
+        MaxSubscribers = options.MaxSubscribers;
+        MaxDuration = options.MaxDuration;
+        Overflow = options.Overflow;
+        MaxDurationTicks = InTimestamps(options.MaxDuration);
+        JoinWindowTicks = options.JoinWindow == Timeout.InfiniteTimeSpan ? long.MaxValue : InTimestamps(options.JoinWindow);
+        _seats = options.MaxInFlight;
+        if (LimitsInFlight || _seats == int.MaxValue) return false;
+        return LimitsInFlight = true;
+    }
+
+    public int LimitOf(FlightRejectionReason reason) => reason switch
+    {
+        FlightRejectionReason.MaxInFlight => _seats,
+        FlightRejectionReason.MaxSubscribers => MaxSubscribers,
+        _ => 0,
+    };
 
     /// <summary>Takes a seat for a run of work; false if there is none.</summary>
     public bool TryTakeSeat()
@@ -53,6 +72,9 @@ internal sealed class Settings
 
         return false;
     }
+
+    /// <summary>Takes a seat for a run that goes on already, whether or not there is one.</summary>
+    public void TakeSeat() => Interlocked.Increment(ref _taken);
 
     public void ReturnSeat() => Interlocked.Decrement(ref _taken);
 

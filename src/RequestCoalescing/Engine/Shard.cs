@@ -17,23 +17,70 @@ internal abstract class Shard(Settings settings)
     private ITimer? _timer;
     private bool _isTimerSet;
     private TaskCompletionSource? _drained;
+    private bool _isDraining;
 
     /// <summary>Whether the timer is set for the oldest of the airborne.</summary>
     protected bool IsTimed => _isTimerSet;
 
     /// <summary>Whether the engine was disposed: nothing takes off any more.</summary>
-    public bool IsClosed => _drained is not null;
+    public bool IsClosed { get; private set; }
+
+    /// <summary>Whether only work that is in the air may let flights take off.</summary>
+    protected bool IsDraining => _isDraining;
 
     /// <summary>Adds the shard's counts to the totals.</summary>
-    /// <returns>The age of its oldest flight in the air; null if there is none.</returns>
-    public TimeSpan? AddTo(ref Counters totals)
+    public void AddTo(ref Census census)
     {
         lock (Gate)
         {
-            totals.Add(Counters);
-            var oldest = _oldest;
-            while (oldest is { State: not FlightState.InFlight }) oldest = oldest.Newer;
-            return oldest is null ? null : Settings.Clock.GetElapsedTime(oldest.TakenOffAt);
+            census.Totals.Add(Counters);
+            if (_oldest is null) return;
+            var now = Settings.Clock.GetTimestamp();
+            for (var flight = _oldest; flight is not null; flight = flight.Newer)
+            {
+                if (flight.State == FlightState.InFlight) census.Note(flight, Settings.Clock.GetElapsedTime(flight.TakenOffAt, now));
+            }
+        }
+    }
+
+    /// <summary>Lists flights in the air, the oldest of this shard first.</summary>
+    public void List(List<(Flight Flight, TimeSpan Age, int Subscribers)> flights, int max)
+    {
+        lock (Gate)
+        {
+            for (var flight = _oldest; flight is not null && max > 0; flight = flight.Newer)
+            {
+                if (flight.State != FlightState.InFlight) continue;
+                flights.Add((flight, Settings.Clock.GetElapsedTime(flight.TakenOffAt), flight.SubscriberCount));
+                max--;
+            }
+        }
+    }
+
+    /// <summary>Takes account of changed settings.</summary>
+    /// <param name="takesSeats">Whether seats are counted from now on, and were not before.</param>
+    public void OnSettingsChanged(bool takesSeats)
+    {
+        lock (Gate)
+        {
+            if (_isTimerSet) SetTimer();
+            for (var flight = takesSeats ? _oldest : null; flight is not null; flight = flight.Newer)
+            {
+                if (flight.HasSeat) continue;
+                flight.HasSeat = true;
+                Settings.TakeSeat();
+            }
+        }
+    }
+
+    /// <summary>Refuses take-offs from now on, but for those that work in the air asks for.</summary>
+    /// <returns>Completes when nothing is airborne.</returns>
+    public Task StopAdmitting()
+    {
+        lock (Gate)
+        {
+            _isDraining = true;
+            return WhenEmpty();
         }
     }
 
@@ -42,19 +89,18 @@ internal abstract class Shard(Settings settings)
     public Task Close()
     {
         var airborne = new List<Flight>();
+        Task emptied;
         lock (Gate)
         {
-            if (_drained is not null) return _drained.Task;
-
-            _drained = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            ForgetAll();
+            emptied = WhenEmpty();
+            if (IsClosed) return emptied;
+            IsClosed = true;
             for (var flight = _oldest; flight is not null; flight = flight.Newer) airborne.Add(flight);
-            if (airborne.Count > 0) EnsureTimer();
-            else Drain();
+            if (airborne.Count == 0) _timer?.Dispose();
         }
 
         foreach (var flight in airborne) flight.TellWork();
-        return _drained.Task;
+        return emptied;
     }
 
     /// <summary>Enters a flight that takes off now, with its leader as yet the only subscriber. Under the gate.</summary>
@@ -87,7 +133,8 @@ internal abstract class Shard(Settings settings)
             _timer!.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }
 
-        if (IsClosed) Drain();
+        _drained?.TrySetResult();
+        if (IsClosed) _timer?.Dispose();
     }
 
     /// <summary>
@@ -104,7 +151,7 @@ internal abstract class Shard(Settings settings)
 
     private void SetTimer()
     {
-        var due = Settings.MaxDuration - Settings.Clock.GetElapsedTime(_oldest!.TakenOffAt);
+        var due = Settings.MaxDuration - Settings.Clock.GetElapsedTime(_oldest!.TakenOffAt); // negative if it has been shortened
         due = TimeSpan.FromMilliseconds(Math.Max(1, Math.Ceiling(due.TotalMilliseconds))); // timers count in milliseconds
         if (_timer is not null)
         {
@@ -121,10 +168,13 @@ internal abstract class Shard(Settings settings)
         }
     }
 
-    private void Drain()
+    private Task WhenEmpty()
     {
-        _timer?.Dispose();
-        _drained!.TrySetResult();
+        ForgetAll();
+        if (_oldest is null) return Task.CompletedTask;
+        EnsureTimer();
+        if (_drained is null or { Task.IsCompleted: true }) _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        return _drained.Task;
     }
 
     private void ExpireOverdue()
@@ -136,7 +186,7 @@ internal abstract class Shard(Settings settings)
             return;
         }
 
-        var overdue = new List<(Flight Flight, FlightTimeoutException Timeout)>();
+        var overdue = new List<(Flight Flight, FlightTimeoutException Timeout, int? Aboard)>();
         lock (Gate)
         {
             _isTimerSet = false;
@@ -144,13 +194,13 @@ internal abstract class Shard(Settings settings)
             while (_oldest is { } flight && now - flight.TakenOffAt >= Settings.MaxDurationTicks)
             {
                 var timeout = new FlightTimeoutException(Settings.MaxDuration);
+                overdue.Add((flight, timeout, flight.State == FlightState.InFlight ? flight.SubscriberCount : null));
                 flight.Expire(timeout);
-                overdue.Add((flight, timeout));
             }
 
             if (_oldest is not null) EnsureTimer();
         }
 
-        foreach (var (flight, timeout) in overdue) flight.CompleteExpired(timeout);
+        foreach (var (flight, timeout, aboard) in overdue) flight.CompleteExpired(timeout, aboard);
     }
 }

@@ -26,20 +26,56 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
         CancellationToken cancellationToken)
     {
         Flight<TKey, TResult>? flight;
-        FlightRejectionReason reason;
+        FlightRejectionReason reason = default;
+        ValueTask<TResult> wait = default;
+        int? aboard = null;
         lock (Gate)
         {
             var current = Find(key, hash);
             if (current is not null && CanJoin<TResult>(current))
             {
-                return Unsafe.As<Flight<TKey, TResult>>(current).Join(state, work, cancellationToken);
+                flight = Unsafe.As<Flight<TKey, TResult>>(current);
+                wait = flight.Join(state, work, cancellationToken);
+                if (Settings.Listener is null) return wait;
+                aboard = flight.SubscriberCount;
             }
+            else
+            {
+                flight = Admit<TResult>(key, hash, current, out reason);
+            }
+        }
 
-            flight = Admit<TResult>(key, hash, current, out reason);
+        if (flight is null) return Outcome.Rejected<TResult>(reason, Settings.LimitOf(reason));
+        if (aboard is not { } subscribers) return flight.TakeOff(state, work, cancellationToken);
+
+        Settings.Listener!.Joined(flight, subscribers);
+        return wait;
+    }
+
+    /// <summary>Runs work that nobody joins, whatever the limits; for a call, or to verify what one got.</summary>
+    public ValueTask<TResult> ExecuteAlone<TState, TResult>(
+        TKey key,
+        int hash,
+        TState state,
+        Func<TState, FlightContext, ValueTask<TResult>> work,
+        bool verifies,
+        CancellationToken cancellationToken)
+    {
+        Flight<TKey, TResult>? flight = null;
+        lock (Gate)
+        {
+            if (!IsRefusing())
+            {
+                var now = Settings.Clock.GetTimestamp();
+                flight = new Flight<TKey, TResult>(this, key, hash);
+                Enter(flight, now);
+                if (verifies) Counters.Verifications++;
+                else Counters.Alone++;
+            }
         }
 
         return flight is null
-            ? Outcome.Rejected<TResult>(reason, Settings.LimitOf(reason))
+            ? Outcome.Rejected<TResult>(FlightRejectionReason.Draining, 0)
             : flight.TakeOff(state, work, cancellationToken);
     }
 
@@ -107,11 +143,24 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
         return age <= Settings.JoinWindowTicks && age < Settings.MaxDurationTicks;
     }
 
+    // What is in the air may still need other flights to be able to land.
+    private bool IsRefusing()
+    {
+        if (IsClosed) ThrowClosed();
+        if (!IsDraining || Lineage.Current is not null) return false;
+        Counters.Rejected++;
+        return true;
+    }
+
     // For one who cannot join, and out of the way of those who can: a flight that takes off now, or none where a limit is met.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private Flight<TKey, TResult>? Admit<TResult>(TKey key, int hash, Flight<TKey>? current, out FlightRejectionReason reason)
     {
-        if (IsClosed) ThrowClosed();
+        if (IsRefusing())
+        {
+            reason = FlightRejectionReason.Draining;
+            return null;
+        }
 
         var now = Settings.Clock.GetTimestamp(); // before anything has changed: a clock may throw
         if (current is not null && current.ResultType != typeof(TResult)) throw OtherType<TResult>(current);
@@ -128,7 +177,11 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
         }
 
         var flight = new Flight<TKey, TResult>(this, key, hash) { HasSeat = hasSeat };
-        if (!isOver)
+        if (isOver)
+        {
+            Counters.Alone++;
+        }
+        else
         {
             if (current is not null)
             {

@@ -1,0 +1,29 @@
+namespace RequestCoalescing.Engine;
+
+/// <summary>
+/// Is told what happens to flights, one call an event, outside of every gate. An implementation does not throw: it is between a
+/// flight and its subscribers.
+/// </summary>
+internal abstract class FlightListener
+{
+    /// <summary>The work is about to begin. Called in the flight's own context, which what is done here to async locals stays in.</summary>
+    public abstract void TakingOff(Flight flight);
+
+    /// <summary>A follower has come aboard. Called in the follower's context.</summary>
+    /// <param name="flight">The flight; it may have landed by now.</param>
+    /// <param name="subscribers">How many were aboard then, the follower included.</param>
+    public abstract void Joined(Flight flight, int subscribers);
+
+    /// <summary>The flight is over for those aboard, who are about to be told.</summary>
+    /// <param name="flight">The flight.</param>
+    /// <param name="outcome">How it ended.</param>
+    /// <param name="subscribers">How many were aboard to the end.</param>
+    /// <param name="error">The work's failure, or the timeout.</param>
+    public abstract void Landed(Flight flight, FlightOutcome outcome, int subscribers, Exception? error);
+
+    /// <summary>The maximum duration is over, and the work goes on for nobody.</summary>
+    public abstract void Abandoned(Flight flight);
+
+    /// <summary>Abandoned work has ended.</summary>
+    public abstract void AbandonedEnded(Flight flight);
+}

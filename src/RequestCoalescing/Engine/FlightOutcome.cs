@@ -1,0 +1,20 @@
+namespace RequestCoalescing.Engine;
+
+/// <summary>How a flight ended for those aboard.</summary>
+internal enum FlightOutcome
+{
+    /// <summary>The work made a value.</summary>
+    Succeeded,
+
+    /// <summary>The work failed; a cancelled end that nobody here asked for is a failure too.</summary>
+    Failed,
+
+    /// <summary>The last subscriber left, or the engine was disposed.</summary>
+    Cancelled,
+
+    /// <summary>The flight exceeded its maximum duration.</summary>
+    TimedOut,
+
+    /// <summary>The leader's own cancellation ended the work, and those aboard went on to another flight.</summary>
+    Reelected,
+}
