@@ -8,7 +8,7 @@ namespace RequestCoalescing.Tests;
 public sealed partial class ConventionTests
 {
     /// <summary>Public classes that are unsealed because a stated author subclasses them.</summary>
-    private static readonly Type[] s_forAuthors = [typeof(SingleflightBase<>), typeof(Singleflight<>)];
+    private static readonly Type[] s_forAuthors = [typeof(SingleflightBase<>), typeof(Singleflight<>), typeof(SingleflightInstance)];
 
     private static readonly Assembly s_assembly = typeof(Singleflight).Assembly;
 
@@ -24,12 +24,12 @@ public sealed partial class ConventionTests
         Assert.DoesNotContain(s_assembly.GetExportedTypes(), type => type is { IsClass: true, IsSealed: false } && !s_forAuthors.Contains(type));
 
     [Fact]
-    public void Internal_types_are_in_the_engine_and_public_ones_are_not() =>
+    public void Public_types_are_in_the_root_namespace_and_internal_ones_in_that_of_their_folder() =>
         Assert.DoesNotContain(s_assembly.GetTypes(), type =>
             !type.IsNested &&
             !type.IsDefined(typeof(CompilerGeneratedAttribute)) &&
             type.Namespace?.StartsWith(nameof(RequestCoalescing), StringComparison.Ordinal) == true &&
-            type.IsPublic == (type.Namespace == "RequestCoalescing.Engine"));
+            type.IsPublic != (type.Namespace == nameof(RequestCoalescing)));
 
     [Fact]
     public void Nothing_public_is_generic_over_more_than_two_types() =>
@@ -38,8 +38,10 @@ public sealed partial class ConventionTests
             method => method.GetGenericArguments().Length > 2);
 
     [Fact]
-    public void The_core_needs_nothing_but_the_framework_and_abstractions() =>
-        Assert.All(s_assembly.GetReferencedAssemblies(), name => Assert.Matches(@"^(System\.|Microsoft\.Extensions\..*Abstractions$)", name.Name!));
+    public void The_core_needs_nothing_but_the_framework_and_what_every_host_has() =>
+        Assert.All(
+            s_assembly.GetReferencedAssemblies(),
+            name => Assert.Matches(@"^(System\.|Microsoft\.Extensions\.(.*Abstractions|Options|Primitives|Configuration(\.Binder)?|Diagnostics\.HealthChecks)$)", name.Name!));
 
     [Theory]
     [MemberData(nameof(Sources))]

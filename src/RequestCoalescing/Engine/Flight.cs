@@ -23,6 +23,9 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     /// <summary>Whether the run counts against the limit of flights.</summary>
     public bool HasSeat;
 
+    /// <summary>For the listener: whether the number of subscribers has been warned of. Not guarded.</summary>
+    public bool HasWarned;
+
     CancellationToken IFlight.CancellationToken => Token;
 
     bool IFlight.IsCurrent => Volatile.Read(ref IsCurrent);

@@ -1,0 +1,22 @@
+namespace RequestCoalescing.DependencyInjection;
+
+/// <summary>What <c>AddSingleflight</c> and the builder have noted about an instance.</summary>
+internal abstract class Registration(string optionsName, string name, Type keyType)
+{
+    public const string DefaultName = "default";
+    public const string RootSection = "Singleflight";
+
+    /// <summary>The name of its options; empty for the default instance.</summary>
+    public string OptionsName { get; } = optionsName;
+
+    public string Name { get; } = name;
+
+    public Type KeyType { get; } = keyType;
+
+    public bool Verifies { get; set; }
+
+    public Func<IServiceProvider, IRolloutSwitch>? CreateSwitch { get; set; }
+
+    /// <summary>Where its settings are in the configuration.</summary>
+    public string Section => OptionsName.Length == 0 ? RootSection : $"{RootSection}:{OptionsName}";
+}

@@ -1,0 +1,14 @@
+using RequestCoalescing.Telemetry;
+
+namespace RequestCoalescing.DependencyInjection;
+
+/// <summary>As <see cref="Registration"/>, with what depends on the type of the keys.</summary>
+internal sealed class Registration<TKey>(string optionsName, string name) : Registration(optionsName, name, typeof(TKey))
+    where TKey : notnull
+{
+    /// <summary>In the order in which they are put around the engine.</summary>
+    public List<Func<IServiceProvider, ISingleflight<TKey>, ISingleflight<TKey>>> Decorators { get; } = [];
+
+    /// <summary>Puts a key into words.</summary>
+    public Func<object, string> TextOf { get; set; } = KeyText.Of;
+}

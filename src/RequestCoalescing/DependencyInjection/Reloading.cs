@@ -1,0 +1,60 @@
+using System.Diagnostics.CodeAnalysis;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Primitives;
+using RequestCoalescing.Telemetry;
+
+namespace RequestCoalescing.DependencyInjection;
+
+/// <summary>
+/// Options that follow their sources. Other than with <see cref="IOptionsMonitor{TOptions}"/>, a reload that is invalid is logged
+/// and leaves what was valid in force, rather than throwing at whoever reloads and at whoever asks next.
+/// </summary>
+internal sealed class Reloading<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] TOptions> : IDisposable
+    where TOptions : class
+{
+    private readonly IOptionsFactory<TOptions> _factory;
+    private readonly Registration _registration;
+    private readonly ILogger _logger;
+    private readonly Action<TOptions>? _changed;
+    private readonly Lock _gate = new();
+    private readonly List<IDisposable> _subscriptions = [];
+    private TOptions _current;
+
+    /// <exception cref="OptionsValidationException">The options are invalid.</exception>
+    public Reloading(IServiceProvider services, Registration registration, ILogger logger, Action<TOptions>? changed)
+    {
+        (_registration, _logger, _changed) = (registration, logger, changed);
+        _factory = services.GetRequiredService<IOptionsFactory<TOptions>>();
+        _current = _factory.Create(registration.OptionsName);
+        foreach (var source in services.GetServices<IOptionsChangeTokenSource<TOptions>>())
+        {
+            if ((source.Name ?? "") == registration.OptionsName) _subscriptions.Add(ChangeToken.OnChange(source.GetChangeToken, Reload));
+        }
+    }
+
+    public TOptions Current => Volatile.Read(ref _current);
+
+    public void Dispose()
+    {
+        foreach (var subscription in _subscriptions) subscription.Dispose();
+    }
+
+    private void Reload()
+    {
+        lock (_gate) // two reloads at once are taken over one after the other, the later one last
+        {
+            try
+            {
+                var options = _factory.Create(_registration.OptionsName);
+                _changed?.Invoke(options);
+                Volatile.Write(ref _current, options);
+            }
+            catch (Exception exception)
+            {
+                Log.ReloadRejected(_logger, _registration.Name, exception.Message);
+            }
+        }
+    }
+}

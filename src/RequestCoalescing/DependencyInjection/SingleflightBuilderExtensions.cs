@@ -1,0 +1,56 @@
+using RequestCoalescing;
+using RequestCoalescing.DependencyInjection;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Additions to a registered instance.</summary>
+public static class SingleflightBuilderExtensions
+{
+    /// <summary>
+    /// Puts a decorator around the engine of this instance; a later one goes around an earlier one. Its rollout and its verification
+    /// stay outside of all.
+    /// </summary>
+    /// <typeparam name="TKey">The type of the instance's keys.</typeparam>
+    /// <param name="builder">The instance.</param>
+    /// <param name="decorate">Makes the decorator of what it goes around; called once, when the instance is made.</param>
+    /// <returns>The builder.</returns>
+    /// <exception cref="ArgumentException">The keys of the instance are of another type.</exception>
+    public static ISingleflightBuilder Decorate<TKey>(
+        this ISingleflightBuilder builder,
+        Func<IServiceProvider, ISingleflight<TKey>, ISingleflight<TKey>> decorate)
+        where TKey : notnull
+    {
+        ArgumentNullException.ThrowIfNull(decorate);
+        SingleflightBuilder.RegistrationOf<TKey>(builder).Decorators.Add(decorate);
+        return builder;
+    }
+
+    /// <summary>
+    /// Says how a key is put into words, for the rollout's choice of keys and for logs (which see it redacted). Without it a key
+    /// is what its <c>ToString</c> says in the invariant culture, which does for strings, numbers, GUIDs, enums, tuples and records.
+    /// </summary>
+    /// <typeparam name="TKey">The type of the instance's keys.</typeparam>
+    /// <param name="builder">The instance.</param>
+    /// <param name="textOf">Must give equal texts for equal keys, and different ones for different keys, on every node.</param>
+    /// <returns>The builder.</returns>
+    /// <exception cref="ArgumentException">The keys of the instance are of another type.</exception>
+    public static ISingleflightBuilder WithKeyText<TKey>(this ISingleflightBuilder builder, Func<TKey, string> textOf)
+        where TKey : notnull
+    {
+        ArgumentNullException.ThrowIfNull(textOf);
+        SingleflightBuilder.RegistrationOf<TKey>(builder).TextOf = key => textOf((TKey)key);
+        return builder;
+    }
+
+    /// <summary>Configures what the instance tells about its flights. Settings: <c>Singleflight[:name]:Telemetry</c>.</summary>
+    /// <param name="builder">The instance.</param>
+    /// <param name="configure">Sets the application's defaults; the configuration overrides them.</param>
+    /// <returns>The builder.</returns>
+    public static ISingleflightBuilder WithTelemetry(this ISingleflightBuilder builder, Action<TelemetryOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(configure);
+        builder.Services.Configure(builder.Name, configure);
+        return builder;
+    }
+}

@@ -1,0 +1,27 @@
+namespace RequestCoalescing;
+
+/// <summary>
+/// An instance that a service provider holds, as seen by who watches it: resolve <c>IEnumerable&lt;SingleflightInstance&gt;</c> for all.
+/// Members are safe to call from any number of threads at once.
+/// </summary>
+public abstract class SingleflightInstance
+{
+    private protected SingleflightInstance(string name) => Name = name;
+
+    /// <summary>Its name; <c>default</c> for the one that has none.</summary>
+    public string Name { get; }
+
+    /// <summary>The type of its keys.</summary>
+    public abstract Type KeyType { get; }
+
+    /// <inheritdoc cref="ISingleflight{TKey}.GetStats"/>
+    public abstract SingleflightStats GetStats();
+
+    /// <summary>The oldest flights in the air, the oldest first.</summary>
+    /// <param name="max">How many at most. Range: 0 and up.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="max"/> is negative.</exception>
+    public abstract IReadOnlyList<SingleflightFlight> GetFlights(int max = 100);
+
+    /// <summary>The latest flights that failed or timed out, the last first; 20 are kept.</summary>
+    public abstract IReadOnlyList<SingleflightFailure> GetRecentFailures();
+}

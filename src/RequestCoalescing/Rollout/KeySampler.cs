@@ -1,0 +1,30 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+
+namespace RequestCoalescing.Rollout;
+
+/// <summary>Says which keys are in a fraction of all keys: by a hash of the key's text, which is the same on every node and in every run.</summary>
+internal sealed class KeySampler<TKey>(Func<object, string> textOf)
+    where TKey : notnull
+{
+    private static readonly string? s_namelessText = typeof(TKey).ToString();
+
+    /// <exception cref="InvalidOperationException">The keys have no text of their own.</exception>
+    public bool Includes(TKey key, double fraction)
+    {
+        if (fraction >= 1) return true;
+        if (fraction <= 0) return false;
+
+        var text = textOf(key);
+        if (typeof(TKey) != typeof(string) && text == s_namelessText)
+        {
+            throw new InvalidOperationException(
+                $"Keys of type {typeof(TKey)} cannot be told apart by their text, as a rollout to a fraction of them has to: override ToString, or register the instance with WithKeyText.");
+        }
+
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(MemoryMarshal.AsBytes(text.AsSpan()), hash);
+        return BinaryPrimitives.ReadUInt64LittleEndian(hash) < fraction * ulong.MaxValue;
+    }
+}

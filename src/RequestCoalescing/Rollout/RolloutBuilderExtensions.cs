@@ -1,0 +1,34 @@
+using RequestCoalescing;
+using RequestCoalescing.DependencyInjection;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Which calls of an instance are coalesced.</summary>
+public static class RolloutBuilderExtensions
+{
+    /// <summary>
+    /// Sets the application's defaults for the rollout. The settings <c>Singleflight[:name]:Rollout</c> override them; they are
+    /// followed whether or not this is called.
+    /// </summary>
+    /// <param name="builder">The instance.</param>
+    /// <param name="configure">Sets the options.</param>
+    /// <returns>The builder.</returns>
+    public static ISingleflightBuilder WithRollout(this ISingleflightBuilder builder, Action<RolloutOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(configure);
+        builder.Services.Configure(builder.Name, configure);
+        return builder;
+    }
+
+    /// <summary>Adds a switch beside <see cref="RolloutOptions.Enabled"/>: calls are coalesced only while both are on.</summary>
+    /// <param name="builder">The instance.</param>
+    /// <param name="create">Makes the switch; called once, when the instance is made.</param>
+    /// <returns>The builder.</returns>
+    public static ISingleflightBuilder WithRolloutSwitch(this ISingleflightBuilder builder, Func<IServiceProvider, IRolloutSwitch> create)
+    {
+        ArgumentNullException.ThrowIfNull(create);
+        SingleflightBuilder.RegistrationOf(builder).CreateSwitch = create;
+        return builder;
+    }
+}

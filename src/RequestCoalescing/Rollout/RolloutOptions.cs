@@ -1,0 +1,28 @@
+namespace RequestCoalescing;
+
+/// <summary>Which calls of an instance are coalesced. Follows configuration reloads; flights in the air land as they would have.</summary>
+public sealed class RolloutOptions
+{
+    /// <summary>
+    /// The kill switch: false lets every call run alone, at once. Default <see langword="true"/>.
+    /// </summary>
+    public bool Enabled { get; set; } = true;
+
+    /// <summary>Whether calls are coalesced or only observed. Default <see cref="RolloutMode.Coalesce"/>.</summary>
+    public RolloutMode Mode { get; set; } = RolloutMode.Coalesce;
+
+    /// <summary>
+    /// The share of keys that are coalesced; calls for the others run alone. A key is wholly in or out, the same on every node, and
+    /// stays in as the fraction grows. Default 1. Range: 0 to 1.
+    /// </summary>
+    public double Fraction { get; set; } = 1;
+
+    internal void Validate()
+    {
+        if (!(Fraction is >= 0 and <= 1)) throw new ArgumentOutOfRangeException(nameof(Fraction), Fraction, $"{nameof(Fraction)} must be from 0 to 1.");
+        if (!Enum.IsDefined(Mode))
+        {
+            throw new ArgumentOutOfRangeException(nameof(Mode), Mode, $"{nameof(Mode)} must be one of: {string.Join(", ", Enum.GetNames<RolloutMode>())}.");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Logging;
+using RequestCoalescing.Engine;
+
+namespace RequestCoalescing.Telemetry;
+
+/// <summary>Turns what happens to the flights of an instance into measurements, spans and log events. Where nobody listens, nothing is made.</summary>
+internal sealed class FlightTelemetry(
+    string instance,
+    ILogger logger,
+    SingleflightMetrics metrics,
+    KeyRedactor redactor,
+    TimeProvider clock,
+    Func<TelemetryOptions> options) : FlightListener
+{
+    private const int KeptFailures = 20;
+
+    private readonly KeyValuePair<string, object?> _name = SingleflightMetrics.NameTag(instance);
+    private readonly ConditionalWeakTable<Flight, FlightSpan> _spans = [];
+    private readonly ConcurrentQueue<SingleflightFailure> _failures = new();
+
+    /// <summary>The latest failures, the last first.</summary>
+    public IReadOnlyList<SingleflightFailure> Failures => [.. _failures.Reverse()];
+
+    public override void TakingOff(Flight flight)
+    {
+        try
+        {
+            if (FlightSpan.IsListenedTo)
+            {
+                var role = flight.Elections > 0 ? "elected" : flight.IsCurrent ? "leader" : "alone";
+                SpanOf(flight).Start(instance, role, options().MaxSpanLinks);
+            }
+
+            if (logger.IsEnabled(LogLevel.Debug)) Log.FlightStarted(logger, instance, KeyOf(flight));
+        }
+        catch (Exception)
+        {
+            // A listener, sampler or log sink that fails is not the flight's concern. There is nobody to tell but who failed.
+        }
+    }
+
+    public override void Joined(Flight flight, int subscribers)
+    {
+        try
+        {
+            var current = options();
+            if (subscribers > current.SubscriberWarningThreshold &&
+                !flight.HasWarned &&
+                logger.IsEnabled(LogLevel.Warning) &&
+                !Interlocked.Exchange(ref flight.HasWarned, true))
+            {
+                Log.SubscriberThresholdExceeded(logger, instance, KeyOf(flight), subscribers, current.SubscriberWarningThreshold);
+            }
+
+            if (FlightSpan.IsListenedTo && Activity.Current is { } follower) SpanOf(flight).Join(follower, current.MaxSpanLinks);
+        }
+        catch (Exception)
+        {
+            // As in TakingOff.
+        }
+    }
+
+    public override void Landed(Flight flight, FlightOutcome outcome, int subscribers, Exception? error)
+    {
+        try
+        {
+            if (outcome is FlightOutcome.Failed or FlightOutcome.TimedOut) Keep(flight, outcome, error);
+
+            var name = NameOf(outcome);
+            if (metrics.FlightDuration.Enabled) metrics.FlightDuration.Record(AgeOf(flight).TotalSeconds, _name, SingleflightMetrics.OutcomeTag(name));
+            if (metrics.FlightSubscribers.Enabled) metrics.FlightSubscribers.Record(subscribers, _name);
+            if (_spans.TryGetValue(flight, out var span)) span.End(name, subscribers, error);
+            LogLanded(flight, outcome, subscribers, error);
+        }
+        catch (Exception)
+        {
+            // As in TakingOff.
+        }
+    }
+
+    public override void Abandoned(Flight flight)
+    {
+        try
+        {
+            if (logger.IsEnabled(LogLevel.Warning)) Log.WorkAbandoned(logger, instance, KeyOf(flight));
+        }
+        catch (Exception)
+        {
+            // As in TakingOff.
+        }
+    }
+
+    public override void AbandonedEnded(Flight flight)
+    {
+        try
+        {
+            if (logger.IsEnabled(LogLevel.Information)) Log.AbandonedWorkEnded(logger, instance, KeyOf(flight), AgeOf(flight).TotalMilliseconds);
+        }
+        catch (Exception)
+        {
+            // As in TakingOff.
+        }
+    }
+
+    private static string NameOf(FlightOutcome outcome) => outcome switch
+    {
+        FlightOutcome.Succeeded => "success",
+        FlightOutcome.Failed => "failure",
+        FlightOutcome.Cancelled => "cancelled",
+        FlightOutcome.TimedOut => "timeout",
+        FlightOutcome.Reelected => "reelected",
+        _ => throw new UnreachableException($"{outcome} has no name."),
+    };
+
+    private void LogLanded(Flight flight, FlightOutcome outcome, int subscribers, Exception? error)
+    {
+        var level = outcome is FlightOutcome.Failed or FlightOutcome.TimedOut ? LogLevel.Warning : LogLevel.Debug;
+        if (!logger.IsEnabled(level)) return;
+        var (key, elapsed) = (KeyOf(flight), AgeOf(flight).TotalMilliseconds);
+        if (outcome == FlightOutcome.Failed) Log.FlightFailed(logger, error, instance, key, elapsed, subscribers);
+        else if (outcome == FlightOutcome.TimedOut) Log.MaxDurationExceeded(logger, instance, key, subscribers, elapsed);
+        else Log.FlightLanded(logger, instance, key, NameOf(outcome), elapsed, subscribers);
+    }
+
+    private void Keep(Flight flight, FlightOutcome outcome, Exception? error)
+    {
+        _failures.Enqueue(new SingleflightFailure
+        {
+            At = clock.GetUtcNow(),
+            Key = KeyOf(flight),
+            Outcome = NameOf(outcome),
+            ErrorType = error?.GetType().FullName ?? "",
+            Duration = AgeOf(flight),
+        });
+        while (_failures.Count > KeptFailures) _failures.TryDequeue(out _);
+    }
+
+    private FlightSpan SpanOf(Flight flight) => _spans.GetValue(flight, static _ => new FlightSpan());
+
+    private string KeyOf(Flight flight) => redactor.Redact(flight.KeyObject);
+
+    private TimeSpan AgeOf(Flight flight) => clock.GetElapsedTime(flight.TakenOffAt);
+}

@@ -1,0 +1,31 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace RequestCoalescing.Telemetry;
+
+/// <summary>Makes of a key what logs and the dashboard may show of it.</summary>
+internal sealed class KeyRedactor(Func<object, string> textOf, Func<TelemetryOptions> options)
+{
+    private static readonly byte[] s_processSecret = RandomNumberGenerator.GetBytes(32);
+
+    public string Redact(object key)
+    {
+        try
+        {
+            var current = options();
+            var text = textOf(key);
+            if (current.KeyRedactor is { } own) return own(text);
+            return current.KeyRedaction == KeyRedaction.Plain ? text : Hash(text, current.KeyRedactionSecret);
+        }
+        catch (Exception exception)
+        {
+            return $"(a key that threw {exception.GetType().Name})";
+        }
+    }
+
+    private static string Hash(string text, string? secret)
+    {
+        var hash = HMACSHA256.HashData(secret is null ? s_processSecret : Encoding.UTF8.GetBytes(secret), Encoding.UTF8.GetBytes(text));
+        return $"#{Convert.ToHexStringLower(hash, 0, 8)}";
+    }
+}

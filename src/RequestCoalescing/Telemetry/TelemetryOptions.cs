@@ -1,0 +1,43 @@
+namespace RequestCoalescing;
+
+/// <summary>What an instance tells about its flights. Follows configuration reloads.</summary>
+public sealed class TelemetryOptions
+{
+    /// <summary>
+    /// A flight with more subscribers than this is logged as a warning, once. Default 1,000. Range: 1 and up.
+    /// </summary>
+    public int SubscriberWarningThreshold { get; set; } = 1_000;
+
+    /// <summary>How keys appear in logs and on the dashboard; metrics and spans never have them. Default <see cref="KeyRedaction.Hash"/>.</summary>
+    public KeyRedaction KeyRedaction { get; set; } = KeyRedaction.Hash;
+
+    /// <summary>
+    /// The secret that keys are hashed with (HMAC-SHA-256, RFC 2104). Default null: one made at random for each process, so that
+    /// nobody can find a key by hashing guesses. Set the same on all nodes to recognise a key across them.
+    /// </summary>
+    public string? KeyRedactionSecret { get; set; }
+
+    /// <summary>
+    /// Redacts the text of a key by a rule of your own, instead of <see cref="KeyRedaction"/>. Default null. Must be safe to call
+    /// from any number of threads at once.
+    /// </summary>
+    public Func<string, string>? KeyRedactor { get; set; }
+
+    /// <summary>
+    /// How many followers' spans are linked with the span of their flight; those past it are counted and not linked.
+    /// Default 128, as many as OpenTelemetry keeps of a span's links. Range: 0 and up.
+    /// </summary>
+    public int MaxSpanLinks { get; set; } = 128;
+
+    internal void Validate()
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(SubscriberWarningThreshold, 1, nameof(SubscriberWarningThreshold));
+        ArgumentOutOfRangeException.ThrowIfNegative(MaxSpanLinks, nameof(MaxSpanLinks));
+        if (KeyRedactionSecret is "") throw new ArgumentException($"{nameof(KeyRedactionSecret)} must not be empty; leave it out for a random one.", nameof(KeyRedactionSecret));
+        if (!Enum.IsDefined(KeyRedaction))
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(KeyRedaction), KeyRedaction, $"{nameof(KeyRedaction)} must be one of: {string.Join(", ", Enum.GetNames<KeyRedaction>())}.");
+        }
+    }
+}

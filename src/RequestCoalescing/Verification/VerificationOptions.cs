@@ -1,0 +1,35 @@
+using System.Collections;
+
+namespace RequestCoalescing;
+
+/// <summary>How followers are verified. The fraction and the behavior follow configuration reloads.</summary>
+public sealed class VerificationOptions
+{
+    /// <summary>
+    /// The share of followers that are verified. Each costs a backend call, and waits for it. Calls that the work of another flight
+    /// makes are not verified. Default 0. Range: 0 to 1.
+    /// </summary>
+    public double Fraction { get; set; }
+
+    /// <summary>What a follower gets whose own work makes something else. Default <see cref="MismatchBehavior.UseShared"/>.</summary>
+    public MismatchBehavior OnMismatch { get; set; } = MismatchBehavior.UseShared;
+
+    /// <summary>
+    /// Says which results are the same. Default null: <see cref="object.Equals(object?, object?)"/>, element by element for
+    /// sequences. Results whose type has no equality of values need one, as do those that differ from run to run (in a timestamp, say).
+    /// </summary>
+    public IEqualityComparer? Comparer { get; set; }
+
+    /// <summary>Called at each mismatch, from any thread. Default null. An exception in it is logged and harms nobody.</summary>
+    public Action<VerificationMismatch>? Mismatched { get; set; }
+
+    internal void Validate()
+    {
+        if (!(Fraction is >= 0 and <= 1)) throw new ArgumentOutOfRangeException(nameof(Fraction), Fraction, $"{nameof(Fraction)} must be from 0 to 1.");
+        if (!Enum.IsDefined(OnMismatch))
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(OnMismatch), OnMismatch, $"{nameof(OnMismatch)} must be one of: {string.Join(", ", Enum.GetNames<MismatchBehavior>())}.");
+        }
+    }
+}

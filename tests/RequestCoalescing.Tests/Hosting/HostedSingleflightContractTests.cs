@@ -1,0 +1,85 @@
+using Microsoft.Extensions.DependencyInjection;
+
+namespace RequestCoalescing.Tests.Hosting;
+
+/// <summary>What dependency injection hands out keeps the laws, with everything composed around the engine that there is.</summary>
+public class HostedSingleflightContractTests : SingleflightContract
+{
+    private readonly List<ServiceProvider> _providers = [];
+
+    public override async ValueTask DisposeAsync()
+    {
+        foreach (var provider in _providers)
+        {
+            var disposal = provider.DisposeAsync();
+            while (!disposal.IsCompleted)
+            {
+                Clock.Advance(TimeSpan.FromDays(1));
+                await Task.Yield();
+            }
+
+            await disposal;
+        }
+
+        await base.DisposeAsync();
+    }
+
+    protected sealed override ISingleflight CreateSingleflight(SingleflightOptions options)
+    {
+        var services = new ServiceCollection();
+        services.AddLogging();
+        Configure(services);
+        services
+            .AddSingleflight(o =>
+            {
+                (o.MaxSubscribers, o.MaxInFlight, o.MaxDuration, o.JoinWindow) = (options.MaxSubscribers, options.MaxInFlight, options.MaxDuration, options.JoinWindow);
+                (o.Overflow, o.ContextFlow, o.DetectDeadlocks, o.TimeProvider) = (options.Overflow, options.ContextFlow, options.DetectDeadlocks, options.TimeProvider);
+            })
+            .WithVerification(0)
+            .Decorate<string>((_, inner) => new PassingOn(inner))
+            .WithRolloutSwitch(_ => new AlwaysOn());
+        var provider = services.BuildServiceProvider();
+        _providers.Add(provider);
+        return new Disposing(provider);
+    }
+
+    protected virtual void Configure(IServiceCollection services)
+    {
+    }
+
+    private sealed class AlwaysOn : IRolloutSwitch
+    {
+        public ValueTask<bool> IsEnabledAsync(CancellationToken cancellationToken) => new(true);
+    }
+
+    // Hands out what the provider does; disposed with the provider, as a host does it.
+    private sealed class Disposing(ServiceProvider provider) : SingleflightBase<string>, ISingleflight, IAsyncDisposable
+    {
+        private readonly ISingleflight _inner = provider.GetRequiredService<ISingleflight>();
+
+        public override void Clear() => _inner.Clear();
+
+        public override SingleflightStats GetStats() => _inner.GetStats();
+
+        public ValueTask DisposeAsync() => provider.DisposeAsync();
+
+        protected override ValueTask<TResult> ExecuteCoreAsync<TState, TResult>(
+            string key, TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CancellationToken cancellationToken) =>
+            _inner.ExecuteAsync(key, state, work, cancellationToken);
+
+        protected override bool ForgetCore(string key) => _inner.Forget(key);
+    }
+
+    private sealed class PassingOn(ISingleflight<string> inner) : SingleflightBase<string>
+    {
+        public override void Clear() => inner.Clear();
+
+        public override SingleflightStats GetStats() => inner.GetStats();
+
+        protected override ValueTask<TResult> ExecuteCoreAsync<TState, TResult>(
+            string key, TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CancellationToken cancellationToken) =>
+            inner.ExecuteAsync(key, state, work, cancellationToken);
+
+        protected override bool ForgetCore(string key) => inner.Forget(key);
+    }
+}

@@ -1,0 +1,149 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
+using Microsoft.Extensions.Time.Testing;
+
+namespace RequestCoalescing.Tests.Hosting;
+
+/// <summary>Settings follow their configuration while flights are in the air.</summary>
+public sealed class ReloadTests : IAsyncDisposable
+{
+    private readonly IConfigurationRoot _configuration = new ConfigurationBuilder().AddInMemoryCollection().Build();
+    private readonly FakeTimeProvider _clock = new();
+    private readonly ServiceProvider _provider;
+    private readonly ISingleflight _singleflight;
+    private readonly Backend<int> _backend = new();
+
+    public ReloadTests()
+    {
+        var services = new ServiceCollection();
+        services.AddSingleton<IConfiguration>(_configuration);
+        services.AddLogging(logging => logging.AddFakeLogging());
+        services.AddSingleflight("weather", options => options.TimeProvider = _clock);
+        _provider = services.BuildServiceProvider();
+        _singleflight = _provider.GetRequiredKeyedService<ISingleflight>("weather");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        var disposal = _provider.DisposeAsync();
+        while (!disposal.IsCompleted)
+        {
+            _clock.Advance(TimeSpan.FromDays(1));
+            await Task.Yield();
+        }
+
+        await disposal;
+    }
+
+    [Fact]
+    public async Task A_limit_of_subscribers()
+    {
+        var first = _singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
+        await _backend.NextRunAsync();
+        Reload(("MaxSubscribers", "1"));
+        await Assert.ThrowsAsync<FlightRejectedException>(async () => await _singleflight.ExecuteAsync("a", _backend.RunAsync));
+        Reload(("MaxSubscribers", "2"));
+        var second = _singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
+        Assert.False(first.IsCompleted || second.IsCompleted);
+    }
+
+    [Fact]
+    public async Task A_limit_of_flights_counts_those_that_were_in_the_air_before()
+    {
+        var flying = _singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
+        var run = await _backend.NextRunAsync();
+        Reload(("MaxInFlight", "2"));
+        var second = _singleflight.ExecuteAsync("b", _backend.RunAsync).AsTask();
+        await Assert.ThrowsAsync<FlightRejectedException>(async () => await _singleflight.ExecuteAsync("c", _backend.RunAsync));
+
+        run.Succeed(1);
+        await flying.SoonAsync();
+        var third = _singleflight.ExecuteAsync("c", _backend.RunAsync).AsTask();
+        await Assert.ThrowsAsync<FlightRejectedException>(async () => await _singleflight.ExecuteAsync("d", _backend.RunAsync));
+        Reload(("MaxInFlight", "1"));
+        await Assert.ThrowsAsync<FlightRejectedException>(async () => await _singleflight.ExecuteAsync("d", _backend.RunAsync));
+        Assert.False(second.IsCompleted || third.IsCompleted);
+    }
+
+    [Fact]
+    public async Task A_shorter_maximum_duration_holds_for_flights_in_the_air()
+    {
+        var flying = _singleflight.ExecuteAsync("a", _backend.RunStubbornAsync).AsTask();
+        _clock.Advance(TimeSpan.FromSeconds(10));
+        Reload(("MaxDuration", "00:00:12"));
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        Assert.False(flying.IsCompleted);
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        var exception = await flying.ThrowsAsync<FlightTimeoutException>();
+        Assert.Equal(TimeSpan.FromSeconds(12), exception.MaxDuration);
+    }
+
+    [Fact]
+    public async Task One_that_is_over_already_ends_them_at_once()
+    {
+        var flying = _singleflight.ExecuteAsync("a", _backend.RunStubbornAsync).AsTask();
+        _clock.Advance(TimeSpan.FromSeconds(10));
+        Reload(("MaxDuration", "00:00:05"));
+        _clock.Advance(TimeSpan.FromMilliseconds(1));
+        await flying.ThrowsAsync<FlightTimeoutException>();
+    }
+
+    [Fact]
+    public async Task A_longer_maximum_duration_holds_for_flights_in_the_air()
+    {
+        var flying = _singleflight.ExecuteAsync("a", _backend.RunStubbornAsync).AsTask();
+        Reload(("MaxDuration", "00:01:00"));
+        _clock.Advance(TimeSpan.FromSeconds(59));
+        Assert.False(flying.IsCompleted);
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        await flying.ThrowsAsync<FlightTimeoutException>();
+    }
+
+    [Fact]
+    public async Task The_kill_switch_acts_at_once_and_flights_in_the_air_land()
+    {
+        var flying = _singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
+        var follower = _singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
+        var shared = await _backend.NextRunAsync();
+        Reload(("Rollout:Enabled", "false"));
+        var alone = _singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
+        (await _backend.NextRunAsync()).Succeed(2);
+        Assert.Equal(2, await alone.SoonAsync());
+
+        shared.Succeed(1);
+        Assert.Equal(new[] { 1, 1 }, await Task.WhenAll(flying, follower).SoonAsync());
+        Reload(("Rollout:Enabled", "true"));
+        var again = new[] { _singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask(), _singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask() };
+        (await _backend.NextRunAsync()).Succeed(3);
+        Assert.Equal(new[] { 3, 3 }, await Task.WhenAll(again).SoonAsync());
+        var stats = _singleflight.GetStats();
+        Assert.Equal((5, 3, 2, 1), (stats.Calls, stats.Flights, stats.Coalesced, stats.Alone));
+    }
+
+    [Fact]
+    public async Task An_invalid_reload_is_logged_and_changes_nothing()
+    {
+        var flying = _singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
+        var run = await _backend.NextRunAsync();
+        Reload(("MaxSubscribers", "2"));
+        Reload(("MaxSubscribers", "-3"));
+        Reload(("MaxSubscribers", "many"));
+
+        var follower = _singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
+        await Assert.ThrowsAsync<FlightRejectedException>(async () => await _singleflight.ExecuteAsync("a", _backend.RunAsync));
+        run.Succeed(1);
+        Assert.Equal(new[] { 1, 1 }, await Task.WhenAll(flying, follower).SoonAsync());
+        var told = _provider.GetFakeLogCollector().GetSnapshot().Where(entry => entry.Id.Id == 9).ToList();
+        Assert.Equal(2, told.Count);
+        Assert.All(told, entry => Assert.Equal(LogLevel.Error, entry.Level));
+        Assert.All(told, entry => Assert.Contains("Singleflight:weather:MaxSubscribers", entry.Message, StringComparison.Ordinal));
+    }
+
+    private void Reload(params (string Setting, string Value)[] settings)
+    {
+        foreach (var (setting, value) in settings) _configuration[$"Singleflight:weather:{setting}"] = value;
+        _configuration.Reload();
+    }
+}

@@ -1,0 +1,102 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace RequestCoalescing.Tests.Hosting;
+
+/// <summary>The host's shutdown drains.</summary>
+public sealed class ShutdownTests
+{
+    private readonly Backend<int> _backend = new();
+
+    [Fact]
+    public async Task New_calls_are_refused_and_flights_in_the_air_land()
+    {
+        using var host = Start(TimeSpan.FromMinutes(1));
+        var singleflight = host.Services.GetRequiredService<ISingleflight>();
+        var flying = singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
+        var run = await _backend.NextRunAsync();
+
+        var stopping = host.StopAsync();
+        await Refused(singleflight, "a");
+        await Refused(singleflight, "b");
+        Assert.False(stopping.IsCompleted || run.Token.IsCancellationRequested);
+
+        run.Succeed(1);
+        Assert.Equal(1, await flying.SoonAsync());
+        await stopping.SoonAsync();
+        await Refused(singleflight, "a");
+        Assert.Equal(3, singleflight.GetStats().Rejected);
+    }
+
+    [Fact]
+    public async Task Work_in_the_air_may_start_what_it_needs_to_land()
+    {
+        using var host = Start(TimeSpan.FromMinutes(1));
+        var singleflight = host.Services.GetRequiredService<ISingleflight>();
+        var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var flying = singleflight.ExecuteAsync("a", async _ =>
+        {
+            await go.Task;
+            return 1 + await singleflight.ExecuteAsync("b", static async _ =>
+            {
+                await Task.Yield();
+                return 1;
+            });
+        }).AsTask();
+
+        var stopping = host.StopAsync();
+        await Refused(singleflight, "c");
+        go.SetResult();
+        Assert.Equal(2, await flying.SoonAsync());
+        await stopping.SoonAsync();
+    }
+
+    [Fact]
+    public async Task What_is_in_the_air_at_the_deadline_is_cancelled()
+    {
+        using var host = Start(TimeSpan.FromMinutes(1));
+        var singleflight = host.Services.GetRequiredService<ISingleflight>();
+        var flying = singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
+        var run = await _backend.NextRunAsync();
+
+        using var deadline = new CancellationTokenSource();
+        var stopping = host.StopAsync(deadline.Token);
+        await Refused(singleflight, "a");
+        await deadline.CancelAsync();
+        await run.CancelledAsync();
+        await flying.ThrowsAsync<OperationCanceledException>();
+        await stopping.SoonAsync();
+    }
+
+    [Fact]
+    public async Task A_drained_engine_can_be_disposed()
+    {
+        var singleflight = new Singleflight();
+        var flying = singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
+        var drained = singleflight.DrainAsync();
+        Assert.False(drained.IsCompleted);
+        await singleflight.DisposeAsync();
+        await drained.SoonAsync();
+        await flying.ThrowsAsync<OperationCanceledException>();
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await singleflight.ExecuteAsync("a", _backend.RunAsync));
+        await singleflight.DrainAsync().SoonAsync();
+    }
+
+    private static async Task Refused(ISingleflight singleflight, string key)
+    {
+        var exception = await Assert.ThrowsAsync<FlightRejectedException>(
+            async () => await singleflight.ExecuteAsync(key, static _ => ValueTask.FromResult(0)));
+        Assert.Equal(FlightRejectionReason.Draining, exception.Reason);
+        Assert.Contains("shuts down", exception.Message, StringComparison.Ordinal);
+    }
+
+    private static IHost Start(TimeSpan deadline)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = deadline);
+        builder.Services.AddSingleflight();
+        var host = builder.Build();
+        host.Start();
+        return host;
+    }
+}
