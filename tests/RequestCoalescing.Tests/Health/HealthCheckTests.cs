@@ -1,0 +1,104 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Time.Testing;
+
+namespace RequestCoalescing.Tests.Health;
+
+public sealed class HealthCheckTests : IAsyncDisposable
+{
+    private readonly FakeTimeProvider _clock = new();
+    private readonly Backend<int> _backend = new();
+    private ServiceProvider? _provider;
+
+    public async ValueTask DisposeAsync()
+    {
+        var disposal = _provider?.DisposeAsync() ?? default;
+        while (!disposal.IsCompleted)
+        {
+            _clock.Advance(TimeSpan.FromDays(1));
+            await Task.Yield();
+        }
+
+        await disposal;
+    }
+
+    [Fact]
+    public async Task Nothing_in_the_air_is_healthy()
+    {
+        Create();
+        var entry = await CheckAsync();
+        Assert.Equal(HealthStatus.Healthy, entry.Status);
+        Assert.Equal(0, entry.Data["weather.in_flight_count"]);
+    }
+
+    [Fact]
+    public async Task The_defaults_are_those_of_the_checklist()
+    {
+        var options = new SingleflightHealthCheckOptions();
+        Assert.Equal((10_000, TimeSpan.FromSeconds(60), 10_000, 0),
+            (options.Degraded.InFlight, options.Degraded.OldestAge, options.Degraded.Subscribers, options.Degraded.Abandoned));
+        Assert.Equal((null, null, null, null),
+            (options.Unhealthy.InFlight, options.Unhealthy.OldestAge, options.Unhealthy.Subscribers, options.Unhealthy.Abandoned));
+
+        var singleflight = Create(duration: TimeSpan.FromMinutes(5));
+        _ = singleflight.ExecuteAsync("a", _backend.RunStubbornAsync).AsTask();
+        _clock.Advance(TimeSpan.FromSeconds(60));
+        Assert.Equal(HealthStatus.Healthy, (await CheckAsync()).Status);
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        var entry = await CheckAsync();
+        Assert.Equal(HealthStatus.Degraded, entry.Status);
+        Assert.Contains("weather: the oldest took off 00:01:01 ago", entry.Description, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Any_abandoned_work_degrades_until_it_ends()
+    {
+        var singleflight = Create();
+        var hung = singleflight.ExecuteAsync("a", _backend.RunStubbornAsync).AsTask();
+        _clock.Advance(TimeSpan.FromSeconds(30));
+        await hung.ThrowsAsync<FlightTimeoutException>();
+        var entry = await CheckAsync();
+        Assert.Equal((HealthStatus.Degraded, "weather: 1 runs of abandoned work (over 0)"), (entry.Status, entry.Description));
+
+        (await _backend.NextRunAsync()).Succeed(1);
+        await Patience.UntilAsync(() => singleflight.GetStats().AbandonedCount == 0, "it has ended");
+        Assert.Equal(HealthStatus.Healthy, (await CheckAsync()).Status);
+    }
+
+    [Fact]
+    public async Task The_worst_of_all_thresholds_counts()
+    {
+        var singleflight = Create(options =>
+        {
+            options.Degraded.InFlight = 1;
+            options.Unhealthy.InFlight = 2;
+            options.Degraded.Subscribers = 2;
+        });
+        foreach (var key in new[] { "a", "b" }) _ = singleflight.ExecuteAsync(key, _backend.RunStubbornAsync).AsTask();
+        Assert.Equal(HealthStatus.Degraded, (await CheckAsync()).Status);
+        _ = singleflight.ExecuteAsync("c", _backend.RunStubbornAsync).AsTask();
+        Assert.Equal(HealthStatus.Unhealthy, (await CheckAsync()).Status);
+        _ = singleflight.ExecuteAsync("c", _backend.RunStubbornAsync).AsTask();
+        _ = singleflight.ExecuteAsync("c", _backend.RunStubbornAsync).AsTask();
+        var entry = await CheckAsync();
+        Assert.Equal(HealthStatus.Unhealthy, entry.Status);
+        Assert.Contains("3 subscribers of one flight", entry.Description, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_negative_threshold_is_refused() =>
+        Assert.Throws<ArgumentOutOfRangeException>("Abandoned", () => new ServiceCollection().AddHealthChecks().AddSingleflight(options => options.Degraded.Abandoned = -1));
+
+    private ISingleflight Create(Action<SingleflightHealthCheckOptions>? configure = null, TimeSpan? duration = null)
+    {
+        var services = new ServiceCollection();
+        services.AddLogging();
+        services.AddSingleflight("weather", options => (options.TimeProvider, options.MaxDuration) = (_clock, duration ?? options.MaxDuration));
+        services.AddHealthChecks().AddSingleflight(configure);
+        _provider = services.BuildServiceProvider();
+        return _provider.GetRequiredKeyedService<ISingleflight>("weather");
+    }
+
+    private async Task<HealthReportEntry> CheckAsync() =>
+        (await _provider!.GetRequiredService<HealthCheckService>().CheckHealthAsync()).Entries["singleflight"];
+}

@@ -1,0 +1,270 @@
+using System.Globalization;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
+
+namespace RequestCoalescing.Tests.Rollout;
+
+public sealed class RolloutTests : IAsyncDisposable
+{
+    private readonly List<ServiceProvider> _providers = [];
+    private readonly Backend<int> _backend = new();
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var provider in _providers) await provider.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Switched_off_every_call_runs_alone_and_is_counted()
+    {
+        var singleflight = Create(rollout => rollout.Enabled = false);
+        var calls = new[] { singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask(), singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask() };
+        (await _backend.NextRunAsync()).Succeed(1);
+        (await _backend.NextRunAsync()).Succeed(2);
+        Assert.Equal(3, (await Task.WhenAll(calls).SoonAsync()).Sum());
+        var stats = singleflight.GetStats();
+        Assert.Equal((2, 2, 2, 0, 0.0), (stats.Calls, stats.Flights, stats.Alone, stats.Coalesced, stats.HitRate));
+    }
+
+    [Fact]
+    public async Task A_run_alone_keeps_what_it_can_of_the_laws()
+    {
+        var clock = new FakeTimeProvider();
+        var singleflight = Create(rollout => rollout.Enabled = false, options => options.TimeProvider = clock);
+        using var aborted = new CancellationTokenSource();
+        var leaving = singleflight.ExecuteAsync("a", _backend.RunStubbornAsync, aborted.Token).AsTask();
+        var run = await _backend.NextRunAsync();
+        await aborted.CancelAsync();
+        await leaving.LeavesWithAsync(aborted.Token);
+        await run.CancelledAsync();
+        run.Succeed(1);
+
+        var hung = singleflight.ExecuteAsync("a", _backend.RunStubbornAsync).AsTask();
+        clock.Advance(TimeSpan.FromSeconds(30));
+        await hung.ThrowsAsync<FlightTimeoutException>();
+        (await _backend.NextRunAsync()).Succeed(1);
+        await Patience.UntilAsync(() => singleflight.GetStats().AbandonedCount == 0, "the hung run has ended");
+    }
+
+    [Fact]
+    public async Task No_limit_refuses_a_run_alone()
+    {
+        // The switch is thrown under load; it must not make errors of calls.
+        var singleflight = Create(rollout => rollout.Enabled = false, options => (options.MaxInFlight, options.MaxSubscribers) = (1, 1));
+        var calls = Enumerable.Range(0, 10).Select(_ => singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask()).ToArray();
+        for (var i = 0; i < 10; i++) (await _backend.NextRunAsync()).Succeed(1);
+        Assert.Equal(10, (await Task.WhenAll(calls).SoonAsync()).Sum());
+    }
+
+    [Fact]
+    public async Task A_run_alone_is_current_until_its_key_is_forgotten()
+    {
+        var singleflight = Create(rollout => rollout.Enabled = false);
+        var forgotten = singleflight.ExecuteAsync("a", _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
+        var run = await _backend.NextRunAsync();
+        Assert.True(run.Flight.IsCurrent);
+        Assert.Equal(1, run.Flight.SubscriberCount);
+        singleflight.Forget("a");
+        Assert.False(run.Flight.IsCurrent);
+        var cleared = singleflight.ExecuteAsync("a", _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
+        var second = await _backend.NextRunAsync();
+        Assert.True(second.Flight.IsCurrent);
+        singleflight.Clear();
+        Assert.False(second.Flight.IsCurrent);
+        run.Succeed(1);
+        second.Succeed(2);
+        Assert.Equal(3, (await Task.WhenAll(forgotten, cleared).SoonAsync()).Sum());
+    }
+
+    [Theory]
+    [InlineData(0.01)]
+    [InlineData(0.25)]
+    [InlineData(0.5)]
+    public async Task A_fraction_of_the_keys_is_coalesced_and_a_key_is_wholly_in_or_out(double fraction)
+    {
+        const int Keys = 2_000;
+        var nodes = new[] { Create(rollout => rollout.Fraction = fraction), Create(rollout => rollout.Fraction = fraction) };
+        var chosen = new List<HashSet<int>>();
+        foreach (var node in nodes)
+        {
+            chosen.Add([]);
+            for (var key = 0; key < Keys; key++)
+            {
+                var before = node.GetStats().Alone;
+                for (var again = 0; again < 3; again++) await node.ExecuteAsync($"post:{key}", static _ => ValueTask.FromResult(0));
+                var alone = node.GetStats().Alone - before;
+                Assert.True(alone is 0 or 3, "A key is in for one call and out for another.");
+                if (alone == 0) chosen[^1].Add(key);
+            }
+        }
+
+        Assert.Equal(chosen[0], chosen[1]);
+        Assert.InRange((double)chosen[0].Count / Keys, fraction * 0.5, (fraction * 1.5) + 0.005);
+    }
+
+    [Fact]
+    public async Task A_key_that_is_in_stays_in_as_the_fraction_grows()
+    {
+        var small = await ChosenAsync(0.1);
+        Assert.NotEmpty(small);
+        Assert.Superset(small, await ChosenAsync(0.5));
+
+        async Task<HashSet<int>> ChosenAsync(double fraction)
+        {
+            var singleflight = Create(rollout => rollout.Fraction = fraction);
+            var chosen = new HashSet<int>();
+            for (var key = 0; key < 500; key++)
+            {
+                var before = singleflight.GetStats().Alone;
+                await singleflight.ExecuteAsync($"post:{key}", static _ => ValueTask.FromResult(0));
+                if (singleflight.GetStats().Alone == before) chosen.Add(key);
+            }
+
+            return chosen;
+        }
+    }
+
+    [Fact]
+    public async Task The_choice_of_keys_is_the_same_in_every_process_and_culture()
+    {
+        // These are pinned: a change of the hash would split a cluster while it is deployed.
+        Assert.Equal("011001101110", await ChoiceAsync(Enumerable.Range(0, 12).Select(key => $"post:{key}")));
+
+        var invariant = await ChoiceAsync(Enumerable.Range(0, 40).Select(key => (key + 0.5, new DateTime(2026, 1, 1).AddDays(key))));
+        var culture = CultureInfo.CurrentCulture;
+        try
+        {
+            var other = (CultureInfo)CultureInfo.InvariantCulture.Clone();
+            other.NumberFormat.NumberDecimalSeparator = ",";
+            other.DateTimeFormat.ShortDatePattern = "dd.MM.yyyy";
+            CultureInfo.CurrentCulture = other;
+            Assert.StartsWith("(0,5, 01.01.2026", (0.5, new DateTime(2026, 1, 1)).ToString(), StringComparison.Ordinal);
+            Assert.Equal(invariant, await ChoiceAsync(Enumerable.Range(0, 40).Select(key => (key + 0.5, new DateTime(2026, 1, 1).AddDays(key)))));
+        }
+        finally
+        {
+            CultureInfo.CurrentCulture = culture;
+        }
+
+        async Task<string> ChoiceAsync<TKey>(IEnumerable<TKey> keys)
+            where TKey : notnull
+        {
+            var singleflight = CreateFor<TKey>(builder => builder.WithRollout(rollout => rollout.Fraction = 0.3));
+            var choice = "";
+            foreach (var key in keys)
+            {
+                var before = singleflight.GetStats().Alone;
+                await singleflight.ExecuteAsync(key, static _ => ValueTask.FromResult(0));
+                choice += singleflight.GetStats().Alone == before ? "1" : "0";
+            }
+
+            return choice;
+        }
+    }
+
+    [Fact]
+    public async Task Keys_without_a_text_of_their_own_are_told_in_a_partial_rollout()
+    {
+        var nameless = CreateFor<Nameless>(builder => builder.WithRollout(rollout => rollout.Fraction = 0.5));
+        var exception = await Assert.ThrowsAsync<InvalidOperationException>(async () => await nameless.ExecuteAsync(new Nameless(1), static _ => ValueTask.FromResult(0)));
+        Assert.Contains("WithKeyText", exception.Message, StringComparison.Ordinal);
+
+        var named = CreateFor<Nameless>(builder => builder.WithKeyText<Nameless>(key => $"{key.Id}").WithRollout(rollout => rollout.Fraction = 0.5));
+        for (var id = 0; id < 50; id++) await named.ExecuteAsync(new Nameless(id), static _ => ValueTask.FromResult(0));
+        Assert.InRange(named.GetStats().Alone, 5, 45);
+    }
+
+    [Fact]
+    public async Task Observed_calls_run_alone_and_say_what_would_have_been_saved()
+    {
+        var singleflight = Create(rollout => rollout.Mode = RolloutMode.Observe);
+        var calls = Enumerable.Range(0, 10).Select(call => singleflight.ExecuteAsync(call < 8 ? "a" : "b", _backend.RunAsync).AsTask()).ToArray();
+        for (var i = 0; i < 10; i++) (await _backend.NextRunAsync()).Succeed(1);
+        await Task.WhenAll(calls).SoonAsync();
+        await singleflight.ExecuteAsync("a", static _ => ValueTask.FromResult(0)); // nobody is in the air any more
+
+        var stats = singleflight.GetStats();
+        Assert.Equal((11, 11, 11, 0), (stats.Calls, stats.Flights, stats.Alone, stats.Coalesced));
+        Assert.Equal((11, 8), (stats.Observed, stats.WouldBeFollowers));
+        Assert.Equal(8.0 / 11, stats.WouldBeReduction);
+    }
+
+    [Fact]
+    public async Task Observed_calls_heed_what_forget_would_have_done()
+    {
+        var singleflight = Create(rollout => rollout.Mode = RolloutMode.Observe);
+        var first = singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
+        singleflight.Forget("a");
+        var second = singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
+        for (var i = 0; i < 2; i++) (await _backend.NextRunAsync()).Succeed(1);
+        await Task.WhenAll(first, second).SoonAsync();
+        Assert.Equal(0, singleflight.GetStats().WouldBeFollowers);
+    }
+
+    [Fact]
+    public async Task What_an_observed_call_fails_with_is_its_own()
+    {
+        var singleflight = Create(rollout => rollout.Mode = RolloutMode.Observe);
+        await Assert.ThrowsAsync<InvalidTimeZoneException>(async () => await singleflight.ExecuteAsync("a", ValueTask<int> (_) => throw new InvalidTimeZoneException()));
+        Assert.Equal(1, singleflight.GetStats().Failed);
+    }
+
+    [Fact]
+    public async Task A_switch_is_asked_and_its_failure_leaves_coalescing_on()
+    {
+        var asked = new Switch();
+        var singleflight = CreateFor<string>(builder => builder.WithRolloutSwitch(_ => asked));
+        asked.Answer = () => ValueTask.FromResult(false);
+        await singleflight.ExecuteAsync("a", static _ => ValueTask.FromResult(0));
+        Assert.Equal(1, singleflight.GetStats().Alone);
+
+        asked.Answer = async () =>
+        {
+            await Task.Yield();
+            return false;
+        };
+        await singleflight.ExecuteAsync("a", static _ => ValueTask.FromResult(0));
+        Assert.Equal(2, singleflight.GetStats().Alone);
+
+        asked.Answer = () => throw new InvalidTimeZoneException();
+        await singleflight.ExecuteAsync("a", static _ => ValueTask.FromResult(0));
+        asked.Answer = () => ValueTask.FromResult(true);
+        await singleflight.ExecuteAsync("a", static _ => ValueTask.FromResult(0));
+        Assert.Equal((4, 2), (singleflight.GetStats().Calls, singleflight.GetStats().Alone));
+    }
+
+    private ISingleflight<string> Create(Action<RolloutOptions> rollout, Action<SingleflightOptions>? configure = null)
+    {
+        var services = new ServiceCollection();
+        services.AddSingleflight(configure).WithRollout(rollout);
+        var provider = services.BuildServiceProvider();
+        _providers.Add(provider);
+        return provider.GetRequiredService<ISingleflight>();
+    }
+
+    private ISingleflight<TKey> CreateFor<TKey>(Action<ISingleflightBuilder> configure)
+        where TKey : notnull
+    {
+        var services = new ServiceCollection();
+        configure(services.AddSingleflight<TKey>());
+        var provider = services.BuildServiceProvider();
+        _providers.Add(provider);
+        return provider.GetRequiredService<ISingleflight<TKey>>();
+    }
+
+    private sealed class Switch : IRolloutSwitch
+    {
+        public Func<ValueTask<bool>> Answer { get; set; } = () => ValueTask.FromResult(true);
+
+        public ValueTask<bool> IsEnabledAsync(CancellationToken cancellationToken) => Answer();
+    }
+
+    private sealed class Nameless(int id)
+    {
+        public int Id => id;
+
+        public override bool Equals(object? obj) => obj is Nameless other && other.Id == Id;
+
+        public override int GetHashCode() => Id;
+    }
+}

@@ -1,0 +1,100 @@
+using Microsoft.Extensions.Logging;
+
+namespace RequestCoalescing.Tests.Telemetry;
+
+public sealed class LogTests() : TelemetryFixture(configure: options => options.SubscriberWarningThreshold = 2)
+{
+    [Fact]
+    public async Task Start_and_landing_are_told_at_debug()
+    {
+        await Singleflight.ExecuteAsync("the-key", static _ => ValueTask.FromResult(1));
+        var (started, landed) = (Assert.Single(Logged(1)), Assert.Single(Logged(2)));
+        Assert.Equal((LogLevel.Debug, LogLevel.Debug), (started.Level, landed.Level));
+        Assert.Matches($"^Flight of {Name} started for key #[0-9a-f]{{16}}$", started.Message);
+        Assert.Matches($"^Flight of {Name} for key #[0-9a-f]{{16}} landed: success after 0 ms with 1 subscribers$", landed.Message);
+        Assert.Equal(started.GetStructuredStateValue("Key"), landed.GetStructuredStateValue("Key"));
+    }
+
+    [Fact]
+    public async Task A_failure_is_told_as_a_warning_with_its_exception()
+    {
+        var failure = new InvalidTimeZoneException();
+        await Assert.ThrowsAsync<InvalidTimeZoneException>(async () => await Singleflight.ExecuteAsync("the-key", ValueTask<int> (_) => throw failure));
+        var told = Assert.Single(Logged(3));
+        Assert.Equal((LogLevel.Warning, failure), (told.Level, told.Exception));
+        var kept = Assert.Single(Instance.GetRecentFailures());
+        Assert.Equal(("failure", "System.InvalidTimeZoneException", told.GetStructuredStateValue("Key")), (kept.Outcome, kept.ErrorType, kept.Key));
+    }
+
+    [Fact]
+    public async Task Too_many_subscribers_are_told_once_a_flight()
+    {
+        for (var flight = 0; flight < 2; flight++)
+        {
+            using var aborted = new CancellationTokenSource();
+            var staying = Enumerable.Range(0, 2).Select(_ => Singleflight.ExecuteAsync("a", Backend.RunAsync).AsTask()).ToArray();
+            for (var again = 0; again < 3; again++) // over it, and back, and over it
+            {
+                using var leaving = new CancellationTokenSource();
+                var left = Singleflight.ExecuteAsync("a", Backend.RunAsync, leaving.Token).AsTask();
+                await leaving.CancelAsync();
+                await left.LeavesWithAsync(leaving.Token);
+            }
+
+            (await Backend.NextRunAsync()).Succeed(1);
+            await Task.WhenAll(staying).SoonAsync();
+            var told = Logged(4);
+            Assert.Equal(flight + 1, told.Count);
+            Assert.Equal((LogLevel.Warning, "3", "2"), (told[^1].Level, told[^1].GetStructuredStateValue("Subscribers"), told[^1].GetStructuredStateValue("Threshold")));
+        }
+    }
+
+    [Fact]
+    public async Task A_timeout_and_the_work_it_abandons_are_told()
+    {
+        var hung = Singleflight.ExecuteAsync("the-key", Backend.RunStubbornAsync).AsTask();
+        var run = await Backend.NextRunAsync();
+        Clock.Advance(TimeSpan.FromSeconds(30));
+        await hung.ThrowsAsync<FlightTimeoutException>();
+        await Patience.UntilAsync(() => Logged(6).Count == 1, "the abandoned work is told");
+        Assert.Equal((LogLevel.Warning, LogLevel.Warning), (Assert.Single(Logged(5)).Level, Logged(6)[0].Level));
+        Assert.Equal("timeout", Assert.Single(Instance.GetRecentFailures()).Outcome);
+
+        Clock.Advance(TimeSpan.FromSeconds(5));
+        run.Succeed(1);
+        await Patience.UntilAsync(() => Logged(7).Count == 1, "its end is told");
+        Assert.Equal("35000", Logged(7)[0].GetStructuredStateValue("ElapsedMilliseconds"));
+    }
+
+    [Fact]
+    public async Task What_is_in_the_air_is_listed_with_redacted_keys_the_oldest_first()
+    {
+        var first = Singleflight.ExecuteAsync("first", Backend.RunAsync).AsTask();
+        Clock.Advance(TimeSpan.FromSeconds(1));
+        var second = new[] { Singleflight.ExecuteAsync("second", Backend.RunAsync).AsTask(), Singleflight.ExecuteAsync("second", Backend.RunAsync).AsTask() };
+        Singleflight.Forget("first");
+        Assert.Equal([(1.0, 1, false), (0.0, 2, true)], Instance.GetFlights().Select(flight => (flight.Age.TotalSeconds, flight.Subscribers, flight.IsCurrent)));
+        Assert.All(Instance.GetFlights(), flight => Assert.Matches("^#[0-9a-f]{16}$", flight.Key));
+        Assert.Single(Instance.GetFlights(1));
+        Assert.Empty(Instance.GetFlights(0));
+        Assert.Throws<ArgumentOutOfRangeException>("max", () => Instance.GetFlights(-1));
+        for (var i = 0; i < 2; i++) (await Backend.NextRunAsync()).Succeed(1);
+        await Task.WhenAll([first, .. second]).SoonAsync();
+        Assert.Empty(Instance.GetFlights());
+    }
+
+    [Fact]
+    public async Task Only_the_latest_failures_are_kept()
+    {
+        for (var i = 0; i < 30; i++)
+        {
+            Clock.Advance(TimeSpan.FromSeconds(1));
+            await Assert.ThrowsAsync<InvalidTimeZoneException>(async () => await Singleflight.ExecuteAsync("a", ValueTask<int> (_) => throw new InvalidTimeZoneException()));
+        }
+
+        var kept = Instance.GetRecentFailures();
+        Assert.Equal(20, kept.Count);
+        Assert.Equal(Clock.GetUtcNow(), kept[0].At);
+        Assert.Equal(TimeSpan.FromSeconds(19), kept[0].At - kept[^1].At);
+    }
+}

@@ -1,0 +1,215 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
+
+namespace RequestCoalescing.Tests.Verification;
+
+public sealed class VerificationTests : IAsyncDisposable
+{
+    private readonly List<VerificationMismatch> _mismatches = [];
+    private readonly TaskCompletionSource _go = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private ServiceProvider? _provider;
+
+    private FakeLogCollector Logs => _provider!.GetFakeLogCollector();
+
+    public ValueTask DisposeAsync() => _provider?.DisposeAsync() ?? default;
+
+    [Fact]
+    public async Task A_key_that_lacks_a_parameter_is_found_and_told_without_the_values()
+    {
+        var singleflight = Create();
+        var (leader, follower) = Pair(singleflight, "ten comments", "a hundred comments");
+        Assert.Equal("ten comments", await leader.SoonAsync());
+        Assert.Equal("ten comments", await follower.SoonAsync());
+
+        var mismatch = Assert.Single(_mismatches);
+        Assert.Equal(("weather", typeof(string), null), (mismatch.Instance, mismatch.ResultType, mismatch.OwnError));
+        Assert.DoesNotContain("secret-key", mismatch.Key, StringComparison.Ordinal);
+        var told = Assert.Single(Logs.GetSnapshot(), entry => entry.Id.Id == 8);
+        Assert.Equal(LogLevel.Error, told.Level);
+        Assert.DoesNotContain("comments", told.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret-key", told.Message, StringComparison.Ordinal);
+        var stats = singleflight.GetStats();
+        Assert.Equal((2, 2, 1, 1, 1), (stats.Calls, stats.Flights, stats.Coalesced, stats.Verifications, stats.Mismatches));
+    }
+
+    [Fact]
+    public async Task A_right_key_raises_nothing()
+    {
+        var singleflight = Create();
+        var (leader, follower) = Pair(singleflight, "same", "same");
+        Assert.Equal("same", await leader.SoonAsync());
+        Assert.Equal("same", await follower.SoonAsync());
+        Assert.Empty(_mismatches);
+        Assert.Equal((1, 0), (singleflight.GetStats().Verifications, singleflight.GetStats().Mismatches));
+    }
+
+    [Fact]
+    public async Task The_own_outcome_is_used_where_that_is_asked_for()
+    {
+        var (_, follower) = Pair(Create(options => options.OnMismatch = MismatchBehavior.UseOwn), "theirs", "mine");
+        Assert.Equal("mine", await follower.SoonAsync());
+        Assert.Single(_mismatches);
+    }
+
+    [Fact]
+    public async Task One_who_may_not_see_what_the_leader_sees_is_a_mismatch()
+    {
+        var singleflight = Create(options => options.OnMismatch = MismatchBehavior.UseOwn);
+        var (leader, follower) = Pair(singleflight, "private", new UnauthorizedAccessException());
+        Assert.Equal("private", await leader.SoonAsync());
+        await follower.ThrowsAsync<UnauthorizedAccessException>();
+        Assert.Equal(typeof(UnauthorizedAccessException), Assert.Single(_mismatches).OwnError);
+    }
+
+    [Theory]
+    [InlineData(typeof(TimeoutException))]
+    [InlineData(typeof(OperationCanceledException))]
+    public async Task An_own_run_that_times_out_says_nothing(Type error)
+    {
+        var (_, follower) = Pair(Create(), "same", (Exception)Activator.CreateInstance(error)!);
+        Assert.Equal("same", await follower.SoonAsync());
+        Assert.Empty(_mismatches);
+    }
+
+    [Fact]
+    public async Task A_shared_failure_gives_nothing_away()
+    {
+        var (_, follower) = Pair(Create(), new InvalidTimeZoneException(), "fine");
+        await follower.ThrowsAsync<InvalidTimeZoneException>();
+        Assert.Empty(_mismatches);
+    }
+
+    [Fact]
+    public async Task Sequences_are_compared_by_their_elements()
+    {
+        var singleflight = Create();
+        Assert.Equal([1, 2], await Follow(singleflight, "a", [1, 2], [1, 2]));
+        Assert.Empty(_mismatches);
+        Assert.Equal([1, 2], await Follow(singleflight, "b", [1, 2], [1, 2, 3]));
+        Assert.Single(_mismatches);
+        Assert.Equal([1, 2], await Follow(singleflight, "c", [1, 2], [2, 1]));
+        Assert.Equal(2, _mismatches.Count);
+
+        async Task<List<int>> Follow(ISingleflight singleflight, string key, List<int> shared, List<int> own)
+        {
+            var go = new TaskCompletionSource();
+            _ = singleflight.ExecuteAsync(key, async _ =>
+            {
+                await go.Task;
+                return shared;
+            }).AsTask();
+            var follower = singleflight.ExecuteAsync(key, _ => ValueTask.FromResult(own)).AsTask();
+            go.SetResult();
+            return await follower.SoonAsync();
+        }
+    }
+
+    [Fact]
+    public async Task A_comparer_says_what_is_the_same_and_a_handler_that_fails_harms_nobody()
+    {
+        var singleflight = Create(options =>
+        {
+            options.Comparer = StringComparer.OrdinalIgnoreCase;
+            options.Mismatched = _ => throw new InvalidTimeZoneException();
+        });
+        var (_, follower) = Pair(singleflight, "same", "SAME");
+        Assert.Equal("same", await follower.SoonAsync());
+        Assert.Equal(0, singleflight.GetStats().Mismatches);
+
+        var again = new TaskCompletionSource<string>();
+        _ = singleflight.ExecuteAsync("other", _ => again.Task).AsTask();
+        var harmed = singleflight.ExecuteAsync("other", static _ => ValueTask.FromResult("other")).AsTask();
+        again.SetResult("same");
+        Assert.Equal("same", await harmed.SoonAsync());
+        Assert.Equal(1, singleflight.GetStats().Mismatches);
+        Assert.Single(Logs.GetSnapshot(), entry => entry.Id.Id == 11);
+    }
+
+    [Fact]
+    public async Task A_caller_that_leaves_does_not_wait_for_its_verification()
+    {
+        var singleflight = Create();
+        var backend = new Backend<int>();
+        using var aborted = new CancellationTokenSource();
+        var leader = singleflight.ExecuteAsync("a", backend.RunStubbornAsync).AsTask();
+        var shared = await backend.NextRunAsync();
+        var follower = singleflight.ExecuteAsync("a", backend.RunStubbornAsync, aborted.Token).AsTask();
+        var own = await backend.NextRunAsync();
+        await aborted.CancelAsync();
+        await follower.LeavesWithAsync(aborted.Token);
+        await own.CancelledAsync();
+        shared.Succeed(1);
+        own.Succeed(2);
+        Assert.Equal(1, await leader.SoonAsync());
+        Assert.Empty(_mismatches);
+    }
+
+    [Fact]
+    public async Task One_that_is_elected_while_it_verifies_leads_with_the_run_it_has()
+    {
+        var singleflight = Create();
+        using var aborted = new CancellationTokenSource();
+        var leader = singleflight.ExecuteAsync("a", async _ =>
+        {
+            await Task.Delay(Timeout.Infinite, aborted.Token); // captured
+            return 0;
+        }, aborted.Token).AsTask();
+        var backend = new Backend<int>();
+        var follower = singleflight.ExecuteAsync("a", backend.RunAsync).AsTask();
+        var own = await backend.NextRunAsync();
+        await aborted.CancelAsync();
+        await leader.LeavesWithAsync(aborted.Token);
+        await Patience.UntilAsync(() => singleflight.GetStats().Elections == 1, "the follower is elected");
+        own.Succeed(1);
+        Assert.Equal(1, await follower.SoonAsync());
+        Assert.Equal(1, backend.Runs);
+        Assert.Empty(_mismatches);
+    }
+
+    [Fact]
+    public async Task Without_a_fraction_nothing_is_verified()
+    {
+        var (_, follower) = Pair(Create(options => options.Fraction = 0), "theirs", "mine");
+        Assert.Equal("theirs", await follower.SoonAsync());
+        Assert.Empty(_mismatches);
+    }
+
+    [Theory]
+    [InlineData(-0.1)]
+    [InlineData(1.1)]
+    [InlineData(double.NaN)]
+    public void A_fraction_out_of_range_is_refused(double fraction) =>
+        Assert.Throws<ArgumentOutOfRangeException>("Fraction", () => new ServiceCollection().AddSingleflight().WithVerification(fraction));
+
+    private ISingleflight Create(Action<VerificationOptions>? configure = null)
+    {
+        var services = new ServiceCollection();
+        services.AddLogging(logging => logging.AddFakeLogging());
+        services.AddSingleflight("weather").WithVerification(1, configure: options =>
+        {
+            options.Mismatched = mismatch =>
+            {
+                lock (_mismatches) _mismatches.Add(mismatch);
+            };
+            configure?.Invoke(options);
+        });
+        _provider = services.BuildServiceProvider();
+        return _provider.GetRequiredKeyedService<ISingleflight>("weather");
+    }
+
+    // A leader and a follower of one key, whose works make different things.
+    private (Task<string> Leader, Task<string> Follower) Pair(ISingleflight singleflight, object leaders, object followers)
+    {
+        var leader = singleflight.ExecuteAsync("secret-key", _ => MakeAsync(leaders)).AsTask();
+        var follower = singleflight.ExecuteAsync("secret-key", _ => MakeAsync(followers)).AsTask();
+        _go.SetResult();
+        return (leader, follower);
+
+        async ValueTask<string> MakeAsync(object made)
+        {
+            await _go.Task;
+            return made is Exception exception ? throw exception : (string)made;
+        }
+    }
+}
