@@ -1,3 +1,4 @@
+using RequestCoalescing;
 using Spectre.Console;
 using ViralPost.Data;
 using ViralPost.Load;
@@ -21,7 +22,7 @@ internal static class Story
         await using PostDatabase database = options.Postgres is { } connectionString
             ? await PostgresPosts.OpenAsync(connectionString, cancellationToken)
             : await SqlitePosts.OpenAsync(options.DatabaseLatency, console, cancellationToken);
-        await using var app = await PostApp.StartAsync(database, options.Port, cancellationToken);
+        await using var app = await PostApp.StartAsync(database, options.Port, settings: [], cancellationToken);
         console.MarkupLineInterpolated($"Database: {database.Description}");
 
         if (options.Serve)
@@ -40,7 +41,8 @@ internal static class Story
         {
             foreach (var name in options.Strategies)
             {
-                await using var strategy = Strategy.Create(name, database);
+                await using var singleflight = new Singleflight<long>();
+                using var strategy = Strategy.Create(name, database, () => singleflight);
                 app.Serve(strategy);
                 database.ResetCounts();
                 var run = crowd.RunAsync(scenario, name, options.Requests, cancellationToken);
@@ -60,6 +62,7 @@ internal static class Story
         foreach (var name in Strategy.Names) console.WriteLine($"  curl {app.Address}{name}/post/1");
         console.WriteLine($"  curl {app.Address}post/1");
         console.WriteLine($"  curl {app.Address}metrics/singleflight");
+        console.WriteLine($"  {app.Address}singleflight in a browser");
         try
         {
             await Task.Delay(Timeout.Infinite, cancellationToken);

@@ -5,6 +5,7 @@ using System.Text.Json;
 namespace ViralPost.Tests;
 
 /// <summary>The sample shows what it says it shows, and says clearly what it cannot do.</summary>
+[Collection(nameof(ViralPostTests))]
 public sealed class ViralPostTests
 {
     private const int Requests = 1_000;

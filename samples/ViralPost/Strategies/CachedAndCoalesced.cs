@@ -4,17 +4,16 @@ using ViralPost.Data;
 namespace ViralPost.Strategies;
 
 /// <summary>A cache, whose misses are coalesced: the two together.</summary>
-internal sealed class CachedAndCoalesced(PostDatabase database) : Strategy
+internal sealed class CachedAndCoalesced(PostDatabase database, ISingleflight<long> singleflight) : Strategy
 {
     private readonly Cache _cache = new();
-    private readonly Singleflight<long> _singleflight = new();
 
-    public override ISingleflight<long> Singleflight => _singleflight;
+    public override ISingleflight<long> Singleflight => singleflight;
 
     public override ValueTask<Post?> GetPostAsync(long id, CancellationToken cancellationToken) =>
         _cache.TryGet(id, out var cached)
             ? ValueTask.FromResult(cached)
-            : _singleflight.ExecuteAsync(id, (Self: this, Id: id), static (call, flight) => call.Self.FillAsync(call.Id, flight), cancellationToken);
+            : singleflight.ExecuteAsync(id, (Self: this, Id: id), static (call, flight) => call.Self.FillAsync(call.Id, flight), cancellationToken);
 
     private async ValueTask<Post?> FillAsync(long id, FlightContext flight)
     {

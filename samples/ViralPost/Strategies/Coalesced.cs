@@ -4,12 +4,10 @@ using ViralPost.Data;
 namespace ViralPost.Strategies;
 
 /// <summary>Requests for a post that come while it is being fetched wait for it; nothing is kept.</summary>
-internal sealed class Coalesced(PostDatabase database) : Strategy
+internal sealed class Coalesced(PostDatabase database, ISingleflight<long> singleflight) : Strategy
 {
-    private readonly Singleflight<long> _singleflight = new();
-
-    public override ISingleflight<long> Singleflight => _singleflight;
+    public override ISingleflight<long> Singleflight => singleflight;
 
     public override ValueTask<Post?> GetPostAsync(long id, CancellationToken cancellationToken) =>
-        _singleflight.ExecuteAsync(id, flight => database.GetPostAsync(id, flight), cancellationToken);
+        singleflight.ExecuteAsync(id, flight => database.GetPostAsync(id, flight), cancellationToken);
 }

@@ -27,9 +27,9 @@ internal sealed class GlobalLock(PostDatabase database) : Strategy
         }
     }
 
-    public override ValueTask DisposeAsync()
+    public override void Dispose()
     {
         _lock.Dispose();
-        return base.DisposeAsync();
+        base.Dispose();
     }
 }

@@ -1,0 +1,44 @@
+using Microsoft.Data.Sqlite;
+using ViralPost.Data;
+
+namespace ViralPost.Tests;
+
+/// <summary>The sample's database behind a gate that the test holds, so that it knows who waits; it can be made to fail.</summary>
+internal sealed class GatedPosts(SqlitePosts database) : PostDatabase
+{
+    private volatile TaskCompletionSource _gate = Opened();
+
+    public override string Description => database.Description;
+
+    /// <summary>Whether queries fail, with an error of SQLite.</summary>
+    public bool Fails { get; set; }
+
+    /// <summary>Called as a query begins.</summary>
+    public Action Begins { get; set; } = static () => { };
+
+    public void Close() => _gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public void Open() => _gate.TrySetResult();
+
+    public override ValueTask DisposeAsync() => database.DisposeAsync();
+
+    protected override async Task<Post?> QueryAsync(long id, CancellationToken cancellationToken)
+    {
+        Begins();
+        await _gate.Task; // as a backend that hangs, deaf to its token
+        if (!Fails) return await database.GetPostAsync(id, cancellationToken);
+
+        await using var connection = new SqliteConnection("Data Source=:memory:");
+        await connection.OpenAsync(cancellationToken);
+        await using var command = connection.CreateCommand();
+        command.CommandText = "SELECT title FROM posts";
+        return new Post(id, (string)(await command.ExecuteScalarAsync(cancellationToken))!, "", 0, 0, "", "");
+    }
+
+    private static TaskCompletionSource Opened()
+    {
+        var gate = new TaskCompletionSource();
+        gate.SetResult();
+        return gate;
+    }
+}
