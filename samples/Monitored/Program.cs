@@ -1,0 +1,12 @@
+using System.CommandLine;
+using Monitored;
+
+var port = new Option<int>("--port") { Description = "The app's port on the loopback address; 0 for any that is free.", DefaultValueFactory = _ => 0 };
+port.Validators.Add(result =>
+{
+    if (result.GetValueOrDefault<int>() is < 0 or > 65535) result.AddError("--port must be from 0 to 65535.");
+});
+var serve = new Option<bool>("--serve") { Description = "Leave everything up at the end, until Ctrl+C." };
+var command = new RootCommand("Coalescing watched by a real Prometheus: a backend hangs, an alert fires.") { port, serve };
+command.SetAction((arguments, cancellationToken) => Story.TellAsync(arguments.GetValue(port), arguments.GetValue(serve), cancellationToken));
+return await command.Parse(args).InvokeAsync();
