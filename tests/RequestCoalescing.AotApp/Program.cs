@@ -1,4 +1,11 @@
 // Proof that the library runs natively compiled: published with PublishAot, where a warning is an error, and run.
+using System.Net;
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using RequestCoalescing;
 
 var runs = 0;
@@ -36,8 +43,51 @@ catch (FlightDeadlockException)
     // As promised.
 }
 
+if (await ServeAsync() is { } failure) return Fail(failure);
 Console.WriteLine($"{singleflight.GetStats()}");
 return 0;
+
+// The production face: settings, keyed and typed instances, a wrong setting told, statistics over HTTP.
+static async Task<string?> ServeAsync()
+{
+    var builder = WebApplication.CreateSlimBuilder();
+    builder.Logging.ClearProviders();
+    builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+    builder.Configuration.AddInMemoryCollection([new("Singleflight:posts:MaxSubscribers", "7"), new("Singleflight:posts:Rollout:Fraction", "0.5")]);
+    builder.Services.AddSingleflight<(string Post, int Limit)>("posts").WithVerification(1);
+    builder.Services.AddHealthChecks().AddSingleflight();
+    await using var app = builder.Build();
+    app.MapSingleflightStats();
+    app.MapSingleflightDashboard();
+    await app.StartAsync();
+
+    var posts = app.Services.GetRequiredKeyedService<ISingleflight<(string, int)>>("posts");
+    for (var i = 0; i < 100; i++)
+    {
+        var limit = i;
+        if (await posts.ExecuteInScopeAsync(("viral", limit), (_, _) => ValueTask.FromResult(limit)) != limit) return "work in a scope gave another result";
+    }
+
+    if (posts.GetStats().Alone is < 20 or > 80) return "the setting of the rollout was not bound";
+    using var client = new HttpClient { BaseAddress = new Uri(app.Urls.First()) };
+    using var stats = JsonDocument.Parse(await client.GetStringAsync("/metrics/singleflight"));
+    if (stats.RootElement.GetProperty("instances")[0].GetProperty("calls").GetInt64() != 100) return "the statistics were not served";
+    if (!(await client.GetStringAsync("/singleflight")).Contains("Singleflight", StringComparison.Ordinal)) return "the dashboard was not served";
+
+    app.Configuration["Singleflight:posts:MaxSubscribers"] = "0";
+    var other = new ServiceCollection().AddSingleton<IConfiguration>(app.Configuration);
+    other.AddSingleflight<(string Post, int Limit)>("posts");
+    await using var provider = other.BuildServiceProvider();
+    try
+    {
+        provider.GetRequiredKeyedService<ISingleflight<(string, int)>>("posts");
+        return "a wrong setting was not told";
+    }
+    catch (Microsoft.Extensions.Options.OptionsValidationException exception) when (exception.Message.Contains("Singleflight:posts:MaxSubscribers", StringComparison.Ordinal))
+    {
+        return null;
+    }
+}
 
 Task<int> RunAsync(CancellationToken cancellationToken)
 {
