@@ -85,7 +85,19 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
         await CloseAsync().ConfigureAwait(false);
     }
 
-    /// <summary>As <see cref="SingleflightBase{TKey}.ExecuteCoreAsync"/>, for a call that neither joins nor is joined.</summary>
+    /// <summary>As <see cref="SingleflightBase{TKey}.ExecuteCoreAsync"/>, without its dispatch: generic virtual methods are dear.</summary>
+    internal ValueTask<TResult> JoinOrLead<TState, TResult>(
+        TKey key,
+        TState state,
+        Func<TState, FlightContext, ValueTask<TResult>> work,
+        CancellationToken cancellationToken)
+    {
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(cancellationToken);
+        var hash = _comparer.GetHashCode(key);
+        return ShardOf(hash).Execute(key, hash, state, work, cancellationToken);
+    }
+
+    /// <summary>As <see cref="JoinOrLead"/>, for a call that neither joins nor is joined.</summary>
     internal ValueTask<TResult> ExecuteAloneAsync<TState, TResult>(
         TKey key,
         TState state,
@@ -124,12 +136,8 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
         TKey key,
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
-        CancellationToken cancellationToken)
-    {
-        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(cancellationToken);
-        var hash = _comparer.GetHashCode(key);
-        return ShardOf(hash).Execute(key, hash, state, work, cancellationToken);
-    }
+        CancellationToken cancellationToken) =>
+        JoinOrLead(key, state, work, cancellationToken);
 
     /// <inheritdoc/>
     protected sealed override bool ForgetCore(TKey key)

@@ -16,24 +16,8 @@ public static class QuickRun
     public static void Run(TextWriter output)
     {
         var peers = Peer.All;
-        var rows = new List<QuickRow>
-        {
-            Compare("leader, no token", "0.6", 0.6, 200, Lead(token: false)),
-            Compare("leader, cancellable token", "0.2", 0.2, null, Lead(token: true)),
-            Compare("follower, no token", "0.5", 0.5, 0, Join(withTokens: false)),
-            Compare("follower, own token", "0.5", 0.5, 16, Join(withTokens: true)),
-            Compare("landing for 10,000 followers, own tokens", "0.6", 0.6, null, Land()),
-        };
-
         var culture = CultureInfo.InvariantCulture;
-        output.WriteLine("| scenario | " + string.Join(" | ", peers.Select(peer => peer.Name)) + " | ratio to HybridCache | budget | |");
-        output.WriteLine("|---|" + string.Concat(peers.Select(_ => "---:|")) + "---:|---:|---|");
-        foreach (var row in rows)
-        {
-            var cells = row.Results.Select(result => string.Create(culture, $"{result.Nanoseconds:N0} ns, {result.Bytes:N0} B"));
-            var bytes = row.BytesBudget is { } limit ? string.Create(culture, $", {limit:N0} B") : "";
-            output.WriteLine($"| {row.Name} | {string.Join(" | ", cells)} | {row.Ratio.ToString("N2", culture)} | {row.Budget}{bytes} | {row.Verdict} |");
-        }
+        CompareTimes(output, peers);
 
         var memory = peers.Select(KeysInFlight.MeasureBytesPerKey).ToArray();
         output.WriteLine(
@@ -50,11 +34,53 @@ public static class QuickRun
             $"What this machine gives two threads that share nothing: {Scaling(threads => ThroughputBenchmarks.Calibrate(threads, allocates: false)):N2} x computing, {Scaling(threads => ThroughputBenchmarks.Calibrate(threads, allocates: true)):N2} x allocating."));
     }
 
+    /// <summary>What telemetry costs: the hosted engine with nobody listening, with its metrics subscribed to, with its spans too.</summary>
+    public static void RunTelemetry(TextWriter output)
+    {
+        CompareTimes(output, [new Hosted("nobody listens", subscribesToMetrics: false), new Hybrid()]);
+        output.WriteLine();
+        CompareTimes(output, [new Hosted("metrics", subscribesToMetrics: true), new Hybrid()]);
+        output.WriteLine();
+        ActivitySource.AddActivityListener(new ActivityListener
+        {
+            ShouldListenTo = static source => source.Name == SingleflightTelemetry.ActivitySourceName,
+            Sample = static (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+        });
+        CompareTimes(output, [new Hosted("metrics and spans", subscribesToMetrics: true), new Hybrid()]);
+    }
+
+    private static void CompareTimes(TextWriter output, IReadOnlyList<Peer> peers)
+    {
+        var rows = new List<QuickRow>
+        {
+            Compare(peers, "leader, no token", "0.6", 0.6, 200, Lead(token: false)),
+            Compare(peers, "leader, cancellable token", "0.2", 0.2, null, Lead(token: true)),
+            Compare(peers, "follower, no token", "0.5", 0.5, 0, Join(withTokens: false)),
+            Compare(peers, "follower, own token", "0.5", 0.5, 16, Join(withTokens: true)),
+            Compare(peers, "landing for 10,000 followers, own tokens", "0.6", 0.6, null, Land()),
+        };
+
+        var culture = CultureInfo.InvariantCulture;
+        output.WriteLine("| scenario | " + string.Join(" | ", peers.Select(peer => peer.Name)) + " | ratio to HybridCache | budget | |");
+        output.WriteLine("|---|" + string.Concat(peers.Select(_ => "---:|")) + "---:|---:|---|");
+        foreach (var row in rows)
+        {
+            var cells = row.Results.Select(result => string.Create(culture, $"{result.Nanoseconds:N0} ns, {result.Bytes:N0} B"));
+            var bytes = row.BytesBudget is { } limit ? string.Create(culture, $", {limit:N0} B") : "";
+            output.WriteLine($"| {row.Name} | {string.Join(" | ", cells)} | {row.Ratio.ToString("N2", culture)} | {row.Budget}{bytes} | {row.Verdict} |");
+        }
+    }
+
     private static string Verdict(bool isKept) => isKept ? "kept" : "**missed**";
 
-    private static QuickRow Compare(string name, string budget, double ratioBudget, double? bytesBudget, Func<Peer, QuickResult> measure)
+    private static QuickRow Compare(
+        IReadOnlyList<Peer> peers,
+        string name,
+        string budget,
+        double ratioBudget,
+        double? bytesBudget,
+        Func<Peer, QuickResult> measure)
     {
-        var peers = Peer.All;
         foreach (var peer in peers) WarmUp(() => measure(peer));
 
         var results = new QuickResult[Rounds, peers.Count];

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.DependencyInjection;
 using RequestCoalescing.Engine;
 using RequestCoalescing.Rollout;
@@ -16,6 +17,7 @@ internal class HostedSingleflight<TKey>(
     where TKey : notnull
 {
     private readonly KeyValuePair<string, object?> _name = SingleflightMetrics.NameTag(name);
+    private readonly Singleflight<TKey>? _engine = inner as Singleflight<TKey>; // unless something is around it
 
     public IServiceScopeFactory Scopes => scopes;
 
@@ -31,13 +33,14 @@ internal class HostedSingleflight<TKey>(
     {
         // To measure is to wait; a call that work makes and leaves to itself must not be taken for one that it waits for.
         if (metrics.CallerWait.Enabled && Lineage.Current is null) return MeasuredAsync(key, state, work, cancellationToken);
-        return rollout.LetsAllThrough
-            ? inner.ExecuteAsync(key, state, work, cancellationToken)
+        return _engine is not null && rollout.LetsAllThrough
+            ? _engine.JoinOrLead(key, state, work, cancellationToken)
             : rollout.ExecuteAsync(key, state, work, cancellationToken);
     }
 
     protected sealed override bool ForgetCore(TKey key) => rollout.Forget(key);
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<TResult> MeasuredAsync<TState, TResult>(
         TKey key,
         TState state,

@@ -29,8 +29,8 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
         var telemetry = Follow<TelemetryOptions>(services, registration);
         var rollout = Follow<RolloutOptions>(services, registration);
 
-        _redactor = new KeyRedactor(registration.TextOf, () => telemetry.Current);
-        _telemetry = new FlightTelemetry(Name, _logger, _metrics, _redactor, options.Current.TimeProvider, () => telemetry.Current);
+        _redactor = new KeyRedactor(registration.TextOf, telemetry);
+        _telemetry = new FlightTelemetry(Name, _logger, _metrics, _redactor, options.Current.TimeProvider, telemetry);
         _engine = new Singleflight<TKey>(options.Current, comparer: null, _telemetry);
 
         ISingleflight<TKey> chain = _engine;
@@ -38,13 +38,13 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
         if (registration.Verifies)
         {
             var verification = Follow<VerificationOptions>(services, registration);
-            chain = new VerifyingSingleflight<TKey>(chain, _engine, Name, _redactor, _logger, () => verification.Current);
+            chain = new VerifyingSingleflight<TKey>(chain, _engine, Name, _redactor, _logger, verification);
         }
 
         var observation = new Observation<TKey>(options.Current);
         _owned.Add(observation);
         var rolledOut = new RolloutSingleflight<TKey>(
-            chain, _engine, new KeySampler<TKey>(registration.TextOf), registration.CreateSwitch?.Invoke(services), Name, _logger, () => rollout.Current, observation);
+            chain, _engine, new KeySampler<TKey>(registration.TextOf), registration.CreateSwitch?.Invoke(services), Name, _logger, rollout, observation);
         var scopes = services.GetRequiredService<IServiceScopeFactory>();
         Entry = chain is ISingleflight<string> strings && rolledOut is RolloutSingleflight<string> ofStrings
             ? (ISingleflight<TKey>)(object)new HostedSingleflight(strings, ofStrings, scopes, _metrics, Name, options.Current.TimeProvider)

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using RequestCoalescing.DependencyInjection;
 using RequestCoalescing.Telemetry;
 
 namespace RequestCoalescing.Rollout;
@@ -11,7 +12,7 @@ internal sealed class RolloutSingleflight<TKey>(
     IRolloutSwitch? outerSwitch,
     string name,
     ILogger logger,
-    Func<RolloutOptions> options,
+    Reloading<RolloutOptions> options,
     Observation<TKey> observation) : SingleflightBase<TKey>
     where TKey : notnull
 {
@@ -20,7 +21,7 @@ internal sealed class RolloutSingleflight<TKey>(
     private readonly ForgetLines _lines = new();
 
     /// <summary>Whether every call is to be coalesced now, so that nothing needs to be asked for it here.</summary>
-    public bool LetsAllThrough => outerSwitch is null && options() is { Enabled: true, Mode: RolloutMode.Coalesce, Fraction: 1 };
+    public bool LetsAllThrough => outerSwitch is null && options.Current is { Enabled: true, Mode: RolloutMode.Coalesce, Fraction: 1 };
 
     public override void Clear()
     {
@@ -48,7 +49,7 @@ internal sealed class RolloutSingleflight<TKey>(
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken)
     {
-        if (outerSwitch is null) return Execute(key, state, work, options(), cancellationToken);
+        if (outerSwitch is null) return Execute(key, state, work, options.Current, cancellationToken);
         var asked = AskSwitchAsync(outerSwitch, cancellationToken);
         return asked.IsCompletedSuccessfully
             ? Execute(key, state, work, Switched(asked.Result), cancellationToken)
@@ -123,5 +124,5 @@ internal sealed class RolloutSingleflight<TKey>(
         }
     }
 
-    private RolloutOptions Switched(bool isOn) => isOn ? options() : s_off;
+    private RolloutOptions Switched(bool isOn) => isOn ? options.Current : s_off;
 }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
+using RequestCoalescing.DependencyInjection;
 using RequestCoalescing.Engine;
 
 namespace RequestCoalescing.Telemetry;
@@ -13,13 +14,14 @@ internal sealed class FlightTelemetry(
     SingleflightMetrics metrics,
     KeyRedactor redactor,
     TimeProvider clock,
-    Func<TelemetryOptions> options) : FlightListener
+    Reloading<TelemetryOptions> options) : FlightListener
 {
     private const int KeptFailures = 20;
 
     private readonly KeyValuePair<string, object?> _name = SingleflightMetrics.NameTag(instance);
     private readonly ConditionalWeakTable<Flight, FlightSpan> _spans = [];
     private readonly ConcurrentQueue<SingleflightFailure> _failures = new();
+    private volatile bool _hasSpans; // ever
 
     /// <summary>The latest failures, the last first.</summary>
     public IReadOnlyList<SingleflightFailure> Failures => [.. _failures.Reverse()];
@@ -31,7 +33,7 @@ internal sealed class FlightTelemetry(
             if (FlightSpan.IsListenedTo)
             {
                 var role = flight.Elections > 0 ? "elected" : flight.IsCurrent ? "leader" : "alone";
-                SpanOf(flight).Start(instance, role, options().MaxSpanLinks);
+                SpanOf(flight).Start(instance, role, options.Current.MaxSpanLinks);
             }
 
             if (logger.IsEnabled(LogLevel.Debug)) Log.FlightStarted(logger, instance, KeyOf(flight));
@@ -46,7 +48,7 @@ internal sealed class FlightTelemetry(
     {
         try
         {
-            var current = options();
+            var current = options.Current;
             if (subscribers > current.SubscriberWarningThreshold &&
                 !flight.HasWarned &&
                 logger.IsEnabled(LogLevel.Warning) &&
@@ -72,7 +74,7 @@ internal sealed class FlightTelemetry(
             var name = NameOf(outcome);
             if (metrics.FlightDuration.Enabled) metrics.FlightDuration.Record(AgeOf(flight).TotalSeconds, _name, SingleflightMetrics.OutcomeTag(name));
             if (metrics.FlightSubscribers.Enabled) metrics.FlightSubscribers.Record(subscribers, _name);
-            if (_spans.TryGetValue(flight, out var span)) span.End(name, subscribers, error);
+            if (_hasSpans && _spans.TryGetValue(flight, out var span)) span.End(name, subscribers, error);
             LogLanded(flight, outcome, subscribers, error);
         }
         catch (Exception)
@@ -138,7 +140,11 @@ internal sealed class FlightTelemetry(
         while (_failures.Count > KeptFailures) _failures.TryDequeue(out _);
     }
 
-    private FlightSpan SpanOf(Flight flight) => _spans.GetValue(flight, static _ => new FlightSpan());
+    private FlightSpan SpanOf(Flight flight)
+    {
+        _hasSpans = true;
+        return _spans.GetValue(flight, static _ => new FlightSpan());
+    }
 
     private string KeyOf(Flight flight) => redactor.Redact(flight.KeyObject);
 

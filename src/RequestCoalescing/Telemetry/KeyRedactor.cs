@@ -1,10 +1,11 @@
 using System.Security.Cryptography;
 using System.Text;
+using RequestCoalescing.DependencyInjection;
 
 namespace RequestCoalescing.Telemetry;
 
 /// <summary>Makes of a key what logs and the dashboard may show of it.</summary>
-internal sealed class KeyRedactor(Func<object, string> textOf, Func<TelemetryOptions> options)
+internal sealed class KeyRedactor(Func<object, string> textOf, Reloading<TelemetryOptions> options)
 {
     private static readonly byte[] s_processSecret = RandomNumberGenerator.GetBytes(32);
 
@@ -12,7 +13,7 @@ internal sealed class KeyRedactor(Func<object, string> textOf, Func<TelemetryOpt
     {
         try
         {
-            var current = options();
+            var current = options.Current;
             var text = textOf(key);
             if (current.KeyRedactor is { } own) return own(text);
             return current.KeyRedaction == KeyRedaction.Plain ? text : Hash(text, current.KeyRedactionSecret);

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using RequestCoalescing.DependencyInjection;
 using RequestCoalescing.Engine;
 using RequestCoalescing.Telemetry;
 
@@ -11,7 +12,7 @@ internal sealed class VerifyingSingleflight<TKey>(
     string name,
     KeyRedactor redactor,
     ILogger logger,
-    Func<VerificationOptions> options) : SingleflightBase<TKey>
+    Reloading<VerificationOptions> options) : SingleflightBase<TKey>
     where TKey : notnull
 {
     private long _mismatches;
@@ -28,7 +29,7 @@ internal sealed class VerifyingSingleflight<TKey>(
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken)
     {
-        var fraction = options().Fraction;
+        var fraction = options.Current.Fraction;
 
         // To verify is to wait; a call that work makes and leaves to itself must not be taken for one that it waits for.
         return fraction > 0 && Random.Shared.NextDouble() < fraction && Lineage.Current is null
@@ -57,7 +58,7 @@ internal sealed class VerifyingSingleflight<TKey>(
         if (!Differs(result, own)) return result;
 
         Report<TResult>(key, own);
-        return options().OnMismatch == MismatchBehavior.UseOwn ? await own.ConfigureAwait(false) : result;
+        return options.Current.OnMismatch == MismatchBehavior.UseOwn ? await own.ConfigureAwait(false) : result;
     }
 
     private bool Differs<TResult>(TResult shared, Task<TResult> own)
@@ -67,7 +68,7 @@ internal sealed class VerifyingSingleflight<TKey>(
         if (own.IsFaulted) return true;
         try
         {
-            return !(options().Comparer ?? ResultEquality.Instance).Equals(shared, own.Result);
+            return !(options.Current.Comparer ?? ResultEquality.Instance).Equals(shared, own.Result);
         }
         catch (Exception exception)
         {
@@ -89,7 +90,7 @@ internal sealed class VerifyingSingleflight<TKey>(
         try
         {
             Log.VerificationMismatch(logger, name, mismatch.Key, typeof(TResult).Name);
-            options().Mismatched?.Invoke(mismatch);
+            options.Current.Mismatched?.Invoke(mismatch);
         }
         catch (Exception exception)
         {
