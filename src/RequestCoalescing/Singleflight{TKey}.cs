@@ -68,9 +68,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
     public async Task DrainAsync(CancellationToken cancellationToken = default)
     {
         Lineage.ThrowIfInFlightOf(_shards);
-        var landed = Task.WhenAll(Array.ConvertAll(_shards, shard => shard.StopAdmitting()));
-        await landed.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (!landed.IsCompleted) _ = CloseAsync();
+        if (!await DrainUntilAsync(cancellationToken).ConfigureAwait(false)) _ = CloseAsync();
     }
 
     /// <summary>
@@ -108,6 +106,28 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(cancellationToken);
         var hash = _comparer.GetHashCode(key);
         return ShardOf(hash).ExecuteAlone(key, hash, state, work, verifies, cancellationToken);
+    }
+
+    /// <summary>Refuses later calls and waits until what is in the air has landed.</summary>
+    /// <returns>Whether all has landed before the deadline.</returns>
+    internal async Task<bool> DrainUntilAsync(CancellationToken deadline)
+    {
+        // What is in the air may let more take off, in shards that were empty; when all seem to be, nothing may any more.
+        for (var atAll = false; ;)
+        {
+            var landed = Array.ConvertAll(_shards, shard => shard.StopAdmitting(atAll));
+            var haveAll = Array.TrueForAll(landed, shard => shard.IsCompleted);
+            if (haveAll && atAll) return true;
+            if (haveAll != atAll)
+            {
+                atAll = haveAll;
+                continue;
+            }
+
+            var all = Task.WhenAll(landed);
+            await all.WaitAsync(deadline).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (!all.IsCompleted) return false;
+        }
     }
 
     /// <summary>Takes over limits and durations, for what is in the air too.</summary>

@@ -3,27 +3,26 @@ using Microsoft.Extensions.DependencyInjection;
 using RequestCoalescing.Engine;
 using RequestCoalescing.Rollout;
 using RequestCoalescing.Telemetry;
+using RequestCoalescing.Verification;
 
 namespace RequestCoalescing.DependencyInjection;
 
 /// <summary>What dependency injection hands out: the way into an instance, past its rollout, with a look at the clock where somebody measures.</summary>
-internal class HostedSingleflight<TKey>(
-    ISingleflight<TKey> inner,
-    RolloutSingleflight<TKey> rollout,
-    IServiceScopeFactory scopes,
-    SingleflightMetrics metrics,
-    string name,
-    TimeProvider clock) : SingleflightBase<TKey>, IScopedSingleflight
+internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightBase<TKey>, IScopedSingleflight
     where TKey : notnull
 {
-    private readonly KeyValuePair<string, object?> _name = SingleflightMetrics.NameTag(name);
-    private readonly Singleflight<TKey>? _engine = inner as Singleflight<TKey>; // unless something is around it
+    private readonly Singleflight<TKey>? _engine = parts.Engine;
+    private readonly VerifyingSingleflight<TKey> _verification = parts.Verification;
+    private readonly RolloutSingleflight<TKey> _rollout = parts.Rollout;
+    private readonly SingleflightMetrics _metrics = parts.Metrics;
+    private readonly TimeProvider _clock = parts.Clock;
+    private readonly KeyValuePair<string, object?> _name = SingleflightMetrics.NameTag(parts.Name);
 
-    public IServiceScopeFactory Scopes => scopes;
+    public IServiceScopeFactory Scopes { get; } = parts.Scopes;
 
-    public override void Clear() => rollout.Clear();
+    public override void Clear() => _rollout.Clear();
 
-    public override SingleflightStats GetStats() => rollout.GetStats();
+    public override SingleflightStats GetStats() => _rollout.GetStats();
 
     protected sealed override ValueTask<TResult> ExecuteCoreAsync<TState, TResult>(
         TKey key,
@@ -32,13 +31,13 @@ internal class HostedSingleflight<TKey>(
         CancellationToken cancellationToken)
     {
         // To measure is to wait; a call that work makes and leaves to itself must not be taken for one that it waits for.
-        if (metrics.CallerWait.Enabled && Lineage.Current is null) return MeasuredAsync(key, state, work, cancellationToken);
-        return _engine is not null && rollout.LetsAllThrough
+        if (_metrics.CallerWait.Enabled && Lineage.Current is null) return MeasuredAsync(key, state, work, cancellationToken);
+        return _engine is not null && _rollout.LetsAllThrough && !_verification.IsOn
             ? _engine.JoinOrLead(key, state, work, cancellationToken)
-            : rollout.ExecuteAsync(key, state, work, cancellationToken);
+            : _rollout.ExecuteAsync(key, state, work, cancellationToken);
     }
 
-    protected sealed override bool ForgetCore(TKey key) => rollout.Forget(key);
+    protected sealed override bool ForgetCore(TKey key) => _rollout.Forget(key);
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<TResult> MeasuredAsync<TState, TResult>(
@@ -47,14 +46,14 @@ internal class HostedSingleflight<TKey>(
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken)
     {
-        var start = clock.GetTimestamp();
+        var start = _clock.GetTimestamp();
         try
         {
-            return await rollout.ExecuteAsync(key, state, work, cancellationToken).ConfigureAwait(false);
+            return await _rollout.ExecuteAsync(key, state, work, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
-            Record(clock.GetElapsedTime(start));
+            Record(_clock.GetElapsedTime(start));
         }
     }
 
@@ -62,7 +61,7 @@ internal class HostedSingleflight<TKey>(
     {
         try
         {
-            metrics.CallerWait.Record(elapsed.TotalSeconds, _name);
+            _metrics.CallerWait.Record(elapsed.TotalSeconds, _name);
         }
         catch (Exception)
         {

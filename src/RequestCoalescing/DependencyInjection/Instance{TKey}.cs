@@ -16,39 +16,49 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
     private readonly FlightTelemetry _telemetry;
     private readonly KeyRedactor _redactor;
     private readonly SingleflightMetrics _metrics;
-    private readonly ILogger _logger;
+    private readonly SafeLogger _logger;
     private readonly List<IDisposable> _owned = [];
+    private bool _isPastDeadline;
 
     public Instance(IServiceProvider services, Registration<TKey> registration)
         : base(registration.Name)
     {
-        _logger = services.GetService<ILoggerFactory>()?.CreateLogger(typeof(SingleflightInstance).Namespace!) ?? NullLogger.Instance;
+        _logger = new SafeLogger(services.GetService<ILoggerFactory>()?.CreateLogger(typeof(SingleflightInstance).Namespace!) ?? NullLogger.Instance);
         _metrics = services.GetRequiredService<SingleflightMetrics>();
-
-        var options = Follow<SingleflightOptions>(services, registration, changed => _engine!.Change(changed));
-        var telemetry = Follow<TelemetryOptions>(services, registration);
-        var rollout = Follow<RolloutOptions>(services, registration);
-
-        _redactor = new KeyRedactor(registration.TextOf, telemetry);
-        _telemetry = new FlightTelemetry(Name, _logger, _metrics, _redactor, options.Current.TimeProvider, telemetry);
-        _engine = new Singleflight<TKey>(options.Current, comparer: null, _telemetry);
-
-        ISingleflight<TKey> chain = _engine;
-        foreach (var decorate in registration.Decorators) chain = decorate(services, chain);
-        if (registration.Verifies)
+        try
         {
+            var options = Follow<SingleflightOptions>(services, registration);
+            var telemetry = Follow<TelemetryOptions>(services, registration);
+            var rollout = Follow<RolloutOptions>(services, registration);
             var verification = Follow<VerificationOptions>(services, registration);
-            chain = new VerifyingSingleflight<TKey>(chain, _engine, Name, _redactor, _logger, verification);
+            var clock = options.Current.TimeProvider;
+
+            _redactor = new KeyRedactor(registration.TextOf, telemetry);
+            _telemetry = new FlightTelemetry(Name, _logger, _metrics, _redactor, clock, telemetry);
+            _engine = new Singleflight<TKey>(options.Current, comparer: null, _telemetry);
+
+            ISingleflight<TKey> decorated = _engine;
+            foreach (var decorate in registration.Decorators) decorated = decorate(services, decorated);
+            var verified = new VerifyingSingleflight<TKey>(decorated, _engine, Name, _redactor, _logger, verification);
+            var observation = new Observation<TKey>(options.Current);
+            _owned.Add(observation);
+            var rolledOut = new RolloutSingleflight<TKey>(
+                verified, _engine, new KeySampler<TKey>(registration.TextOf), registration.CreateSwitch?.Invoke(services), Name, _logger, rollout, observation);
+            Entry = HostedSingleflight.Create(
+                new HostedParts<TKey>(decorated as Singleflight<TKey>, verified, rolledOut, services.GetRequiredService<IServiceScopeFactory>(), _metrics, Name, clock));
+
+            options.Apply(changed =>
+            {
+                _engine.Change(changed);
+                observation.Change(changed);
+            });
+        }
+        catch
+        {
+            Release();
+            throw;
         }
 
-        var observation = new Observation<TKey>(options.Current);
-        _owned.Add(observation);
-        var rolledOut = new RolloutSingleflight<TKey>(
-            chain, _engine, new KeySampler<TKey>(registration.TextOf), registration.CreateSwitch?.Invoke(services), Name, _logger, rollout, observation);
-        var scopes = services.GetRequiredService<IServiceScopeFactory>();
-        Entry = chain is ISingleflight<string> strings && rolledOut is RolloutSingleflight<string> ofStrings
-            ? (ISingleflight<TKey>)(object)new HostedSingleflight(strings, ofStrings, scopes, _metrics, Name, options.Current.TimeProvider)
-            : new HostedSingleflight<TKey>(chain, rolledOut, scopes, _metrics, Name, options.Current.TimeProvider);
         _metrics.Add(this);
     }
 
@@ -75,39 +85,39 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
 
     public override async Task DrainAsync(CancellationToken deadline)
     {
-        using var overdue = deadline.UnsafeRegister(static self => ((Instance<TKey>)self!).OnDeadline(), this);
-        await _engine.DrainAsync(deadline).ConfigureAwait(false);
+        if (await _engine.DrainUntilAsync(deadline).ConfigureAwait(false)) return;
+        _isPastDeadline = true;
+        Log.DrainDeadline(_logger, Name, _engine.GetStats().InFlightCount);
+        _ = _engine.CloseAsync();
     }
 
+    /// <summary>Cancels what is in the air and waits for it; not so past the host's own deadline.</summary>
     public async ValueTask DisposeAsync()
     {
-        StopFollowing();
-        await _engine.DisposeAsync().ConfigureAwait(false);
+        Dispose();
+        if (!_isPastDeadline) await _engine.DisposeAsync().ConfigureAwait(false);
     }
 
     /// <summary>Cancels what is in the air, and does not wait for it.</summary>
     public void Dispose()
     {
-        StopFollowing();
+        Release();
         _ = _engine.CloseAsync();
     }
 
-    private Reloading<TOptions> Follow<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] TOptions>(IServiceProvider services, Registration registration, Action<TOptions>? changed = null)
+    private Reloading<TOptions> Follow<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] TOptions>(
+        IServiceProvider services,
+        Registration registration)
         where TOptions : class
     {
-        var followed = new Reloading<TOptions>(services, registration, _logger, changed);
+        var followed = new Reloading<TOptions>(services, registration, _logger);
         _owned.Add(followed);
         return followed;
     }
 
-    private void StopFollowing()
+    private void Release()
     {
         _metrics.Remove(this);
         foreach (var owned in _owned) owned.Dispose();
-    }
-
-    private void OnDeadline()
-    {
-        if (_engine.GetStats().InFlightCount is > 0 and var inFlight) Log.DrainDeadline(_logger, Name, inFlight);
     }
 }

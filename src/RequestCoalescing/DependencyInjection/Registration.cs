@@ -1,7 +1,7 @@
 namespace RequestCoalescing.DependencyInjection;
 
 /// <summary>What <c>AddSingleflight</c> and the builder have noted about an instance.</summary>
-internal abstract class Registration(string optionsName, string name, Type keyType)
+internal abstract class Registration(string optionsName, string name, Type keyType, bool isKeyed)
 {
     public const string DefaultName = "default";
     public const string RootSection = "Singleflight";
@@ -13,7 +13,8 @@ internal abstract class Registration(string optionsName, string name, Type keyTy
 
     public Type KeyType { get; } = keyType;
 
-    public bool Verifies { get; set; }
+    /// <summary>Whether it is a keyed service.</summary>
+    public bool IsKeyed => isKeyed;
 
     public Func<IServiceProvider, IRolloutSwitch>? CreateSwitch { get; set; }
 

@@ -3,7 +3,7 @@ using RequestCoalescing.Telemetry;
 namespace RequestCoalescing.DependencyInjection;
 
 /// <summary>As <see cref="Registration"/>, with what depends on the type of the keys.</summary>
-internal sealed class Registration<TKey>(string optionsName, string name) : Registration(optionsName, name, typeof(TKey))
+internal sealed class Registration<TKey>(string optionsName, string name, bool isKeyed) : Registration(optionsName, name, typeof(TKey), isKeyed)
     where TKey : notnull
 {
     /// <summary>In the order in which they are put around the engine.</summary>

@@ -17,24 +17,36 @@ internal sealed class Reloading<[DynamicallyAccessedMembers(DynamicallyAccessedM
     private readonly IOptionsFactory<TOptions> _factory;
     private readonly Registration _registration;
     private readonly ILogger _logger;
-    private readonly Action<TOptions>? _changed;
     private readonly Lock _gate = new();
     private readonly List<IDisposable> _subscriptions = [];
+    private Action<TOptions>? _changed;
     private TOptions _current;
 
     /// <exception cref="OptionsValidationException">The options are invalid.</exception>
-    public Reloading(IServiceProvider services, Registration registration, ILogger logger, Action<TOptions>? changed)
+    public Reloading(IServiceProvider services, Registration registration, ILogger logger)
     {
-        (_registration, _logger, _changed) = (registration, logger, changed);
+        (_registration, _logger) = (registration, logger);
         _factory = services.GetRequiredService<IOptionsFactory<TOptions>>();
         _current = _factory.Create(registration.OptionsName);
         foreach (var source in services.GetServices<IOptionsChangeTokenSource<TOptions>>())
         {
             if ((source.Name ?? "") == registration.OptionsName) _subscriptions.Add(ChangeToken.OnChange(source.GetChangeToken, Reload));
         }
+
+        if (_subscriptions.Count > 0) Reload(); // what changed before the subscription
     }
 
     public TOptions Current => Volatile.Read(ref _current);
+
+    /// <summary>Has the options taken over, now and at each change.</summary>
+    public void Apply(Action<TOptions> changed)
+    {
+        lock (_gate)
+        {
+            _changed = changed;
+            changed(_current);
+        }
+    }
 
     public void Dispose()
     {

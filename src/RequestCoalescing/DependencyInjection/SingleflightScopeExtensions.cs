@@ -52,7 +52,8 @@ public static class SingleflightScopeExtensions
         where TKey : notnull
     {
         ArgumentNullException.ThrowIfNull(work);
-        return singleflight.ExecuteInScopeAsync(key, (services, flight) => new ValueTask<TResult>(work(services, flight)), cancellationToken);
+        return singleflight.ExecuteInScopeAsync(key, (services, flight) => new ValueTask<TResult>(
+            work(services, flight) ?? throw new InvalidOperationException("The work returned null; it must return a task.")), cancellationToken);
     }
 
     private static IServiceScopeFactory ScopesOf<TKey>(ISingleflight<TKey> singleflight)

@@ -84,17 +84,19 @@ public static class SingleflightServiceCollectionExtensions
             .Select(service => service.IsKeyedService ? null : service.ImplementationInstance)
             .OfType<Registration>()
             .FirstOrDefault(known => string.Equals(known.Name, name, StringComparison.OrdinalIgnoreCase));
-        if (registration is not null && (registration.KeyType != typeof(TKey) || registration.Name != name))
+        if (registration is not null && (registration.KeyType != typeof(TKey) || registration.Name != name || registration.IsKeyed != isKeyed))
         {
-            throw new ArgumentException($"The name '{name}' is that of an instance with keys of type {registration.KeyType}, registered as '{registration.Name}'.", nameof(name));
+            throw new ArgumentException(
+                $"The name '{name}' is that of an instance with keys of type {registration.KeyType}, registered as '{registration.Name}' {(registration.IsKeyed ? "by that name" : "by the type of its keys")}.",
+                nameof(name));
         }
 
-        if (registration is null) services.AddInstance((Registration<TKey>)(registration = new Registration<TKey>(optionsName, name)), isKeyed);
+        if (registration is null) services.AddInstance((Registration<TKey>)(registration = new Registration<TKey>(optionsName, name, isKeyed)));
         if (configure is not null) services.Configure(optionsName, configure);
         return new SingleflightBuilder(services, registration);
     }
 
-    private static void AddInstance<TKey>(this IServiceCollection services, Registration<TKey> registration, bool isKeyed)
+    private static void AddInstance<TKey>(this IServiceCollection services, Registration<TKey> registration)
         where TKey : notnull
     {
         services.AddOptions();
@@ -104,7 +106,7 @@ public static class SingleflightServiceCollectionExtensions
         services.AddSingleton<Registration>(registration);
         services.AddKeyedSingleton(registration.Name, (provider, _) => new Instance<TKey>(provider, registration));
         services.AddSingleton<SingleflightInstance>(provider => provider.InstanceOf(registration));
-        if (isKeyed)
+        if (registration.IsKeyed)
         {
             services.AddKeyedSingleton(registration.Name, (provider, _) => provider.InstanceOf(registration).Entry);
             if (typeof(TKey) == typeof(string)) services.AddKeyedSingleton(registration.Name, (provider, _) => (ISingleflight)provider.InstanceOf(registration).Entry);

@@ -16,17 +16,22 @@ internal abstract partial class Flight
 
     /// <summary>The work of this flight has ended cancelled, while it was in flight.</summary>
     /// <param name="leader">The leader's token, if the work ended before the leader came aboard.</param>
+    /// <param name="outcome">How the flight ends: set if that is by an election, or if all have cancelled.</param>
     /// <param name="leavers">A chain of those who are out of it, for their own tokens have fired too.</param>
     /// <returns>What starts the new flight; null if there is none, and the cancelled end is the outcome.</returns>
-    protected IThreadPoolWorkItem? Elect(CancellationToken? leader, out Subscriber? leavers)
+    protected IThreadPoolWorkItem? Elect(CancellationToken? leader, ref FlightOutcome outcome, out Subscriber? leavers)
     {
         var now = Shard.Settings.Clock.GetTimestamp();
         var leaderHasCancelled = leader?.IsCancellationRequested ?? HasLeaderCancelled();
         leavers = TakeCancelled();
+        if (leaderHasCancelled && First is null) outcome = FlightOutcome.Cancelled;
         if (!leaderHasCancelled || First is not { } elected || Elections == MaxElections) return null;
+
+        outcome = FlightOutcome.Reelected;
 
         var successor = CreateSuccessor();
         successor.Elections = (byte)(Elections + 1);
+        successor.HasWarned = HasWarned;
         (successor.HasSeat, HasSeat) = (HasSeat, false);
         Shard.Enter(successor, now);
 

@@ -9,7 +9,7 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
 {
     public readonly Shard Shard = shard;
 
-    /// <summary>Neighbours in the shard's list of what is airborne.</summary>
+    /// <summary>Neighbours in the shard's list of what is airborne, or of what is abandoned.</summary>
     public Flight? Older;
     public Flight? Newer;
 
@@ -22,6 +22,9 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
 
     /// <summary>Whether the run counts against the limit of flights.</summary>
     public bool HasSeat;
+
+    /// <summary>Whether it runs for one caller alone, and is nobody's to join.</summary>
+    public bool IsAlone;
 
     /// <summary>For the listener: whether the number of subscribers has been warned of. Not guarded.</summary>
     public bool HasWarned;
@@ -56,8 +59,8 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     /// <param name="timeout">The error that every subscriber gets.</param>
     public virtual void Expire(FlightTimeoutException timeout)
     {
-        Shard.Counters.Abandoned++;
         Close(FlightState.Expired, FlightOutcome.TimedOut);
+        Shard.Abandon(this);
     }
 
     /// <summary>Ends the wait of those aboard a flight that has just expired, and tells its work. Outside the gate.</summary>
@@ -109,7 +112,7 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     protected int? End(FlightOutcome outcome)
     {
         if (HasSeat) Shard.Settings.ReturnSeat();
-        if (State == FlightState.Expired) Shard.Counters.Abandoned--;
+        if (State == FlightState.Expired) Shard.EndAbandoned(this);
         if (State is not (FlightState.InFlight or FlightState.Cancelled)) return null;
 
         int? aboard = State == FlightState.InFlight ? SubscriberCount : null;

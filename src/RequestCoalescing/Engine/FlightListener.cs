@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace RequestCoalescing.Engine;
 
 /// <summary>
@@ -7,7 +9,9 @@ namespace RequestCoalescing.Engine;
 internal abstract class FlightListener
 {
     /// <summary>The work is about to begin. Called in the flight's own context, which what is done here to async locals stays in.</summary>
-    public abstract void TakingOff(Flight flight);
+    /// <param name="flight">The flight.</param>
+    /// <param name="leader">The leader's span, where the context does not have it.</param>
+    public abstract void TakingOff(Flight flight, ActivityContext leader);
 
     /// <summary>A follower has come aboard. Called in the follower's context.</summary>
     /// <param name="flight">The flight; it may have landed by now.</param>

@@ -172,13 +172,12 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, int has
         lock (Gate)
         {
             aboard = State == FlightState.InFlight ? SubscriberCount : null;
-            if (aboard is not null && !Shard.IsClosed && Outcome.IsCancelled(run)) election = Elect(leader, out leavers);
-            if (election is not null) outcome = FlightOutcome.Reelected;
-            End(outcome);
+            if (aboard is not null && !Shard.IsClosed && Outcome.IsCancelled(run)) election = Elect(leader, ref outcome, out leavers);
+            aboard = End(outcome) ?? aboard; // those who have left by now are out of it
             if (State != FlightState.Expired) _outcome = null; // whoever still holds the flight, in a captured context say, does not hold its result
         }
 
-        ReportEnd(outcome, aboard, run.Exception?.InnerException);
+        ReportEnd(outcome, aboard, outcome == FlightOutcome.Failed ? Outcome.ErrorOf(run) : null);
         if (State == FlightState.Expired) return leader is null ? run : _outcome!;
 
         for (var next = leavers; leavers is not null; leavers = next)

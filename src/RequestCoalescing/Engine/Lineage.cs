@@ -19,6 +19,13 @@ internal static class Lineage
     /// <summary>The flight whose work this is; null outside of any.</summary>
     public static Flight? Current => s_current.Value is { } flight && !ExecutionContext.IsFlowSuppressed() ? flight : null;
 
+    /// <summary>The call as a task that does not count as waited for, whoever awaits it.</summary>
+    public static Task<TResult> AsUnwatchedTask<TResult>(ValueTask<TResult> call)
+    {
+        if (Current is null) return call.AsTask();
+        using (ExecutionContext.SuppressFlow()) return call.AsTask();
+    }
+
     /// <summary>Starts the work in the context that the options ask for, and leaves the caller's as it was.</summary>
     public static ValueTask<TResult> Start<TState, TResult>(
         Flight flight,
@@ -33,10 +40,10 @@ internal static class Lineage
             return StartInEmptyContext(flight, state, work);
         }
 
-        s_current.Value = settings.DetectDeadlocks ? flight : null;
+        s_current.Value = flight;
         try
         {
-            settings.Listener?.TakingOff(flight);
+            settings.Listener?.TakingOff(flight, leader: default);
             return AsTaskWithin(work(state, new FlightContext(flight)));
         }
         finally
@@ -79,7 +86,7 @@ internal static class Lineage
     /// <summary>Throws if this is the work of a flight of one of the shards, which therefore cannot be waited for from here.</summary>
     public static void ThrowIfInFlightOf(Shard[] shards)
     {
-        if (Current is { State: FlightState.InFlight or FlightState.Cancelled } flight && Array.IndexOf(shards, flight.Shard) >= 0)
+        if (Current is { State: FlightState.InFlight or FlightState.Cancelled, Shard.Settings.DetectDeadlocks: true } flight && Array.IndexOf(shards, flight.Shard) >= 0)
         {
             throw new FlightDeadlockException([flight.KeyObject, flight.KeyObject]);
         }
@@ -162,21 +169,14 @@ internal static class Lineage
         Func<TState, FlightContext, ValueTask<TResult>> work)
     {
         // A listener may need to know who leads; the work does not get to see it.
-        private readonly Activity? _leaders = flight.Shard.Settings.Listener is null ? null : Activity.Current;
+        private readonly ActivityContext _leader = flight.Shard.Settings.Listener is null ? default : Activity.Current?.Context ?? default;
 
         public Task<TResult>? Pending { get; private set; }
 
         public void Run()
         {
-            var settings = flight.Shard.Settings;
-            if (settings.DetectDeadlocks) s_current.Value = flight;
-            if (settings.Listener is { } listener)
-            {
-                Activity.Current = _leaders;
-                listener.TakingOff(flight);
-                if (Activity.Current == _leaders) Activity.Current = null;
-            }
-
+            s_current.Value = flight;
+            flight.Shard.Settings.Listener?.TakingOff(flight, _leader);
             Pending = work(state, new FlightContext(flight)).AsTask();
         }
     }

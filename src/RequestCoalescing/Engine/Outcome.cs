@@ -16,6 +16,9 @@ internal static class Outcome
     /// <summary>Marks a failure as seen, so that it raises no unobserved-task event when no subscriber is left.</summary>
     public static void Observe(Task outcome) => _ = outcome.Exception;
 
+    /// <summary>What a subscriber of a failed or cancelled outcome will see thrown.</summary>
+    public static Exception ErrorOf(Task outcome) => outcome.Exception?.InnerException ?? new TaskCanceledException(outcome);
+
     /// <summary>Whether the work ended cancelled, however it put it.</summary>
     public static bool IsCancelled(Task outcome) => outcome.IsCanceled || outcome.Exception?.InnerException is OperationCanceledException;
 }

@@ -68,7 +68,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
 
     public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
     {
-        if (Lineage.Current is { } work && _core.GetStatus(token) == ValueTaskSourceStatus.Pending) WaitWithin(work);
+        if (Lineage.Current is { Shard.Settings.DetectDeadlocks: true } work && _core.GetStatus(token) == ValueTaskSourceStatus.Pending) WaitWithin(work);
         _core.OnCompleted(continuation, state, token, flags);
     }
 

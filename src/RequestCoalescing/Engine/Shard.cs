@@ -17,7 +17,8 @@ internal abstract class Shard(Settings settings)
     private ITimer? _timer;
     private bool _isTimerSet;
     private TaskCompletionSource? _drained;
-    private bool _isDraining;
+    private bool _isDrained;
+    private Flight? _abandoned;
 
     /// <summary>Whether the timer is set for the oldest of the airborne.</summary>
     protected bool IsTimed => _isTimerSet;
@@ -25,8 +26,8 @@ internal abstract class Shard(Settings settings)
     /// <summary>Whether the engine was disposed: nothing takes off any more.</summary>
     public bool IsClosed { get; private set; }
 
-    /// <summary>Whether only work that is in the air may let flights take off.</summary>
-    protected bool IsDraining => _isDraining;
+    /// <summary>Whether nobody is admitted but work that is in the air.</summary>
+    protected bool IsDraining { get; private set; }
 
     /// <summary>Adds the shard's counts to the totals.</summary>
     public void AddTo(ref Census census)
@@ -64,22 +65,32 @@ internal abstract class Shard(Settings settings)
         lock (Gate)
         {
             if (_isTimerSet) SetTimer();
-            for (var flight = takesSeats ? _oldest : null; flight is not null; flight = flight.Newer)
+            if (!takesSeats) return;
+            TakeSeats(_oldest);
+            TakeSeats(_abandoned);
+        }
+
+        void TakeSeats(Flight? flight)
+        {
+            for (; flight is not null; flight = flight.Newer)
             {
-                if (flight.HasSeat) continue;
+                if (flight.HasSeat || flight.IsAlone) continue;
                 flight.HasSeat = true;
                 Settings.TakeSeat();
             }
         }
     }
 
-    /// <summary>Refuses take-offs from now on, but for those that work in the air asks for.</summary>
+    /// <summary>Refuses callers from now on, but for work in the air.</summary>
+    /// <param name="atAll">Refuses that too.</param>
     /// <returns>Completes when nothing is airborne.</returns>
-    public Task StopAdmitting()
+    public Task StopAdmitting(bool atAll)
     {
         lock (Gate)
         {
-            _isDraining = true;
+            if (!IsDraining) ForgetAll();
+            IsDraining = true;
+            _isDrained = atAll;
             return WhenEmpty();
         }
     }
@@ -92,6 +103,7 @@ internal abstract class Shard(Settings settings)
         Task emptied;
         lock (Gate)
         {
+            ForgetAll();
             emptied = WhenEmpty();
             if (IsClosed) return emptied;
             IsClosed = true;
@@ -168,9 +180,31 @@ internal abstract class Shard(Settings settings)
         }
     }
 
+    /// <summary>Adds a flight that has expired, and exited, to those whose work goes on. Under the gate.</summary>
+    public void Abandon(Flight flight)
+    {
+        Counters.Abandoned++;
+        flight.Newer = _abandoned;
+        if (_abandoned is not null) _abandoned.Older = flight;
+        _abandoned = flight;
+    }
+
+    /// <summary>The work of an abandoned flight has ended. Under the gate.</summary>
+    public void EndAbandoned(Flight flight)
+    {
+        Counters.Abandoned--;
+        if (flight.Older is null) _abandoned = flight.Newer;
+        else flight.Older.Newer = flight.Newer;
+        if (flight.Newer is not null) flight.Newer.Older = flight.Older;
+        flight.Older = flight.Newer = null;
+    }
+
+    /// <summary>What is in the air may still need other flights to be able to land.</summary>
+    protected bool AdmitsWhileDraining() =>
+        !_isDrained && Lineage.Current is { State: FlightState.InFlight or FlightState.Cancelled };
+
     private Task WhenEmpty()
     {
-        ForgetAll();
         if (_oldest is null) return Task.CompletedTask;
         EnsureTimer();
         if (_drained is null or { Task.IsCompleted: true }) _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -67,10 +67,14 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
             if (!IsRefusing())
             {
                 var now = Settings.Clock.GetTimestamp();
-                flight = new Flight<TKey, TResult>(this, key, hash);
+                flight = new Flight<TKey, TResult>(this, key, hash) { IsAlone = true };
                 Enter(flight, now);
                 if (verifies) Counters.Verifications++;
                 else Counters.Alone++;
+            }
+            else if (!verifies)
+            {
+                Counters.Rejected++;
             }
         }
 
@@ -133,6 +137,7 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
     private bool CanJoin<TResult>(Flight<TKey> current) =>
         current.SubscriberCount < Settings.MaxSubscribers &&
         current.GetType() == typeof(Flight<TKey, TResult>) &&
+        !(IsDraining && !AdmitsWhileDraining()) &&
         IsInWindow(current);
 
     // While nobody waits no flight is timed: one whose leader is still in the first steps of its work may be overdue unseen.
@@ -143,13 +148,10 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
         return age <= Settings.JoinWindowTicks && age < Settings.MaxDurationTicks;
     }
 
-    // What is in the air may still need other flights to be able to land.
     private bool IsRefusing()
     {
         if (IsClosed) ThrowClosed();
-        if (!IsDraining || Lineage.Current is not null) return false;
-        Counters.Rejected++;
-        return true;
+        return IsDraining && !AdmitsWhileDraining();
     }
 
     // For one who cannot join, and out of the way of those who can: a flight that takes off now, or none where a limit is met.
@@ -158,6 +160,7 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
     {
         if (IsRefusing())
         {
+            Counters.Rejected++;
             reason = FlightRejectionReason.Draining;
             return null;
         }
@@ -168,15 +171,16 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
         var isFull = current is not null && IsInWindow(current);
 
         reason = isFull ? FlightRejectionReason.MaxSubscribers : FlightRejectionReason.MaxInFlight;
-        var hasSeat = !isFull && Settings.LimitsInFlight && Settings.TryTakeSeat();
-        var isOver = isFull || (Settings.LimitsInFlight && !hasSeat);
+        var takesSeat = Settings.LimitsInFlight; // read once: it may change any moment
+        var hasSeat = !isFull && takesSeat && Settings.TryTakeSeat();
+        var isOver = isFull || (takesSeat && !hasSeat);
         if (isOver && Settings.Overflow == OverflowBehavior.Reject)
         {
             Counters.Rejected++;
             return null;
         }
 
-        var flight = new Flight<TKey, TResult>(this, key, hash) { HasSeat = hasSeat };
+        var flight = new Flight<TKey, TResult>(this, key, hash) { HasSeat = hasSeat, IsAlone = isOver };
         if (isOver)
         {
             Counters.Alone++;

@@ -8,8 +8,6 @@ namespace RequestCoalescing.Rollout;
 internal sealed class KeySampler<TKey>(Func<object, string> textOf)
     where TKey : notnull
 {
-    private static readonly string? s_namelessText = typeof(TKey).ToString();
-
     /// <exception cref="InvalidOperationException">The keys have no text of their own.</exception>
     public bool Includes(TKey key, double fraction)
     {
@@ -17,10 +15,10 @@ internal sealed class KeySampler<TKey>(Func<object, string> textOf)
         if (fraction <= 0) return false;
 
         var text = textOf(key);
-        if (typeof(TKey) != typeof(string) && text == s_namelessText)
+        if (key is not string && text == key.GetType().ToString())
         {
             throw new InvalidOperationException(
-                $"Keys of type {typeof(TKey)} cannot be told apart by their text, as a rollout to a fraction of them has to: override ToString, or register the instance with WithKeyText.");
+                $"Keys of type {key.GetType()} cannot be told apart by their text, as a rollout to a fraction of them has to: override ToString, or register the instance with WithKeyText.");
         }
 
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];

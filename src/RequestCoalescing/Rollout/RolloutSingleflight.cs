@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using RequestCoalescing.DependencyInjection;
+using RequestCoalescing.Engine;
 using RequestCoalescing.Telemetry;
 
 namespace RequestCoalescing.Rollout;
@@ -49,10 +50,12 @@ internal sealed class RolloutSingleflight<TKey>(
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken)
     {
-        if (outerSwitch is null) return Execute(key, state, work, options.Current, cancellationToken);
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(cancellationToken);
+        var current = options.Current;
+        if (outerSwitch is null || !current.Enabled) return Execute(key, state, work, current, cancellationToken);
         var asked = AskSwitchAsync(outerSwitch, cancellationToken);
         return asked.IsCompletedSuccessfully
-            ? Execute(key, state, work, Switched(asked.Result), cancellationToken)
+            ? Execute(key, state, work, asked.Result ? current : s_off, cancellationToken)
             : ExecuteAfterAsync(asked, key, state, work, cancellationToken);
     }
 
@@ -64,7 +67,8 @@ internal sealed class RolloutSingleflight<TKey>(
         CancellationToken cancellationToken)
     {
         var isOn = await asked.ConfigureAwait(false);
-        return await Execute(key, state, work, Switched(isOn), cancellationToken).ConfigureAwait(false);
+        var call = Execute(key, state, work, isOn ? options.Current : s_off, cancellationToken);
+        return await Lineage.AsUnwatchedTask(call).ConfigureAwait(false);
     }
 
     private ValueTask<TResult> Execute<TState, TResult>(
@@ -90,11 +94,12 @@ internal sealed class RolloutSingleflight<TKey>(
         var end = observation.Begin(key);
         try
         {
-            return await RunAlone(key, state, work, cancellationToken).ConfigureAwait(false);
+            // To observe is to wait; a call that work makes and leaves to itself must not be taken for one that it waits for.
+            return await Lineage.AsUnwatchedTask(RunAlone(key, state, work, cancellationToken)).ConfigureAwait(false);
         }
         finally
         {
-            end.SetResult();
+            end.SetResult(true);
         }
     }
 
@@ -111,18 +116,19 @@ internal sealed class RolloutSingleflight<TKey>(
             verifies: false,
             cancellationToken);
 
+    // A switch may hang, and be deaf to the token: the caller leaves all the same.
     private async ValueTask<bool> AskSwitchAsync(IRolloutSwitch asked, CancellationToken cancellationToken)
     {
         try
         {
-            return await asked.IsEnabledAsync(cancellationToken).ConfigureAwait(false);
+            var answer = asked.IsEnabledAsync(cancellationToken);
+            return answer.IsCompleted ? answer.Result : await answer.AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception exception)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             Log.SwitchFailed(logger, exception, name);
             return true;
         }
     }
-
-    private RolloutOptions Switched(bool isOn) => isOn ? options.Current : s_off;
 }

@@ -26,38 +26,39 @@ internal sealed class FlightTelemetry(
     /// <summary>The latest failures, the last first.</summary>
     public IReadOnlyList<SingleflightFailure> Failures => [.. _failures.Reverse()];
 
-    public override void TakingOff(Flight flight)
+    public override void TakingOff(Flight flight, ActivityContext leader)
     {
         try
         {
             if (FlightSpan.IsListenedTo)
             {
-                var role = flight.Elections > 0 ? "elected" : flight.IsCurrent ? "leader" : "alone";
-                SpanOf(flight).Start(instance, role, options.Current.MaxSpanLinks);
+                var role = flight.Elections > 0 ? "elected" : flight.IsAlone ? "alone" : "leader";
+                SpanOf(flight).Start(instance, role, leader, options.Current.MaxSpanLinks);
             }
-
-            if (logger.IsEnabled(LogLevel.Debug)) Log.FlightStarted(logger, instance, KeyOf(flight));
         }
         catch (Exception)
         {
-            // A listener, sampler or log sink that fails is not the flight's concern. There is nobody to tell but who failed.
+            // A listener that fails is not the flight's concern. There is nobody to tell but who failed.
         }
+
+        if (logger.IsEnabled(LogLevel.Debug)) Log.FlightStarted(logger, instance, KeyOf(flight));
     }
 
     public override void Joined(Flight flight, int subscribers)
     {
+        var current = options.Current;
+        if (subscribers > current.SubscriberWarningThreshold &&
+            !flight.HasWarned &&
+            logger.IsEnabled(LogLevel.Warning) &&
+            !Interlocked.Exchange(ref flight.HasWarned, true))
+        {
+            Log.SubscriberThresholdExceeded(logger, instance, KeyOf(flight), subscribers, current.SubscriberWarningThreshold);
+        }
+
+        if (!FlightSpan.IsListenedTo || Activity.Current is not { } follower) return;
         try
         {
-            var current = options.Current;
-            if (subscribers > current.SubscriberWarningThreshold &&
-                !flight.HasWarned &&
-                logger.IsEnabled(LogLevel.Warning) &&
-                !Interlocked.Exchange(ref flight.HasWarned, true))
-            {
-                Log.SubscriberThresholdExceeded(logger, instance, KeyOf(flight), subscribers, current.SubscriberWarningThreshold);
-            }
-
-            if (FlightSpan.IsListenedTo && Activity.Current is { } follower) SpanOf(flight).Join(follower, current.MaxSpanLinks);
+            SpanOf(flight).Join(follower, current.MaxSpanLinks);
         }
         catch (Exception)
         {
@@ -67,44 +68,28 @@ internal sealed class FlightTelemetry(
 
     public override void Landed(Flight flight, FlightOutcome outcome, int subscribers, Exception? error)
     {
+        if (outcome is FlightOutcome.Failed or FlightOutcome.TimedOut) Keep(flight, outcome, error);
+        Measure(flight, outcome, subscribers);
         try
         {
-            if (outcome is FlightOutcome.Failed or FlightOutcome.TimedOut) Keep(flight, outcome, error);
-
-            var name = NameOf(outcome);
-            if (metrics.FlightDuration.Enabled) metrics.FlightDuration.Record(AgeOf(flight).TotalSeconds, _name, SingleflightMetrics.OutcomeTag(name));
-            if (metrics.FlightSubscribers.Enabled) metrics.FlightSubscribers.Record(subscribers, _name);
-            if (_hasSpans && _spans.TryGetValue(flight, out var span)) span.End(name, subscribers, error);
-            LogLanded(flight, outcome, subscribers, error);
+            if (_hasSpans && _spans.TryGetValue(flight, out var span)) span.End(NameOf(outcome), subscribers, error);
         }
         catch (Exception)
         {
             // As in TakingOff.
         }
+
+        LogLanded(flight, outcome, subscribers, error);
     }
 
     public override void Abandoned(Flight flight)
     {
-        try
-        {
-            if (logger.IsEnabled(LogLevel.Warning)) Log.WorkAbandoned(logger, instance, KeyOf(flight));
-        }
-        catch (Exception)
-        {
-            // As in TakingOff.
-        }
+        if (logger.IsEnabled(LogLevel.Warning)) Log.WorkAbandoned(logger, instance, KeyOf(flight));
     }
 
     public override void AbandonedEnded(Flight flight)
     {
-        try
-        {
-            if (logger.IsEnabled(LogLevel.Information)) Log.AbandonedWorkEnded(logger, instance, KeyOf(flight), AgeOf(flight).TotalMilliseconds);
-        }
-        catch (Exception)
-        {
-            // As in TakingOff.
-        }
+        if (logger.IsEnabled(LogLevel.Information)) Log.AbandonedWorkEnded(logger, instance, KeyOf(flight), AgeOf(flight).TotalMilliseconds);
     }
 
     private static string NameOf(FlightOutcome outcome) => outcome switch
@@ -117,12 +102,29 @@ internal sealed class FlightTelemetry(
         _ => throw new UnreachableException($"{outcome} has no name."),
     };
 
+    // The message of a deadlock names the keys.
+    private static bool NamesKeys(Exception? exception) =>
+        exception is FlightDeadlockException || (exception?.InnerException is { } inner && NamesKeys(inner));
+
+    private void Measure(Flight flight, FlightOutcome outcome, int subscribers)
+    {
+        try
+        {
+            if (metrics.FlightDuration.Enabled) metrics.FlightDuration.Record(AgeOf(flight).TotalSeconds, _name, SingleflightMetrics.OutcomeTag(NameOf(outcome)));
+            if (metrics.FlightSubscribers.Enabled) metrics.FlightSubscribers.Record(subscribers, _name);
+        }
+        catch (Exception)
+        {
+            // As in TakingOff.
+        }
+    }
+
     private void LogLanded(Flight flight, FlightOutcome outcome, int subscribers, Exception? error)
     {
         var level = outcome is FlightOutcome.Failed or FlightOutcome.TimedOut ? LogLevel.Warning : LogLevel.Debug;
         if (!logger.IsEnabled(level)) return;
         var (key, elapsed) = (KeyOf(flight), AgeOf(flight).TotalMilliseconds);
-        if (outcome == FlightOutcome.Failed) Log.FlightFailed(logger, error, instance, key, elapsed, subscribers);
+        if (outcome == FlightOutcome.Failed) Log.FlightFailed(logger, NamesKeys(error) ? null : error, instance, key, error?.GetType().FullName, elapsed, subscribers);
         else if (outcome == FlightOutcome.TimedOut) Log.MaxDurationExceeded(logger, instance, key, subscribers, elapsed);
         else Log.FlightLanded(logger, instance, key, NameOf(outcome), elapsed, subscribers);
     }

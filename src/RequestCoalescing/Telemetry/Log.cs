@@ -11,8 +11,8 @@ internal static partial class Log
     [LoggerMessage(2, LogLevel.Debug, "Flight of {Instance} for key {Key} landed: {Outcome} after {ElapsedMilliseconds} ms with {Subscribers} subscribers")]
     public static partial void FlightLanded(ILogger logger, string instance, string key, string outcome, double elapsedMilliseconds, int subscribers);
 
-    [LoggerMessage(3, LogLevel.Warning, "Flight of {Instance} for key {Key} failed after {ElapsedMilliseconds} ms with {Subscribers} subscribers")]
-    public static partial void FlightFailed(ILogger logger, Exception? exception, string instance, string key, double elapsedMilliseconds, int subscribers);
+    [LoggerMessage(3, LogLevel.Warning, "Flight of {Instance} for key {Key} failed with {ErrorType} after {ElapsedMilliseconds} ms, with {Subscribers} subscribers")]
+    public static partial void FlightFailed(ILogger logger, Exception? exception, string instance, string key, string? errorType, double elapsedMilliseconds, int subscribers);
 
     [LoggerMessage(4, LogLevel.Warning, "Flight of {Instance} for key {Key} has {Subscribers} subscribers, more than {Threshold}")]
     public static partial void SubscriberThresholdExceeded(ILogger logger, string instance, string key, int subscribers, int threshold);

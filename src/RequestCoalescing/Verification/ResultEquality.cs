@@ -2,7 +2,7 @@ using System.Collections;
 
 namespace RequestCoalescing.Verification;
 
-/// <summary>Equality of results: of values, and of sequences by their elements.</summary>
+/// <summary>Equality of results: of values, and of collections by their elements. What is no collection may be there to be enumerated once.</summary>
 internal sealed class ResultEquality : IEqualityComparer
 {
     public static ResultEquality Instance { get; } = new();
@@ -10,7 +10,7 @@ internal sealed class ResultEquality : IEqualityComparer
     public new bool Equals(object? x, object? y)
     {
         if (object.Equals(x, y)) return true;
-        if (x is string || y is string || x is not IEnumerable first || y is not IEnumerable second) return false;
+        if (x is not ICollection first || y is not ICollection second || first.Count != second.Count) return false;
 
         var (left, right) = (first.GetEnumerator(), second.GetEnumerator());
         try

@@ -1,6 +1,5 @@
 using System.Collections;
 using RequestCoalescing;
-using RequestCoalescing.DependencyInjection;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
@@ -9,7 +8,8 @@ public static class VerificationBuilderExtensions
 {
     /// <summary>
     /// Has a share of the followers run their own work as well, and reports where it makes something else than they got: the sign of
-    /// a key that lacks a parameter, or the viewer. Settings: <c>Singleflight[:name]:Verification</c>.
+    /// a key that lacks a parameter, or the viewer. The settings
+    /// <c>Singleflight[:name]:Verification</c> override what is set here; they are followed whether or not this is called.
     /// </summary>
     /// <param name="builder">The instance.</param>
     /// <param name="fraction">The share of followers that are verified, 0 to 1. Each costs a backend call, and waits for it.</param>
@@ -23,8 +23,8 @@ public static class VerificationBuilderExtensions
         IEqualityComparer? comparer = null,
         Action<VerificationOptions>? configure = null)
     {
+        ArgumentNullException.ThrowIfNull(builder);
         new VerificationOptions { Fraction = fraction }.Validate();
-        SingleflightBuilder.RegistrationOf(builder).Verifies = true;
         builder.Services.Configure<VerificationOptions>(builder.Name, options =>
         {
             options.Fraction = fraction;

@@ -6,7 +6,7 @@ namespace RequestCoalescing;
 public sealed class VerificationOptions
 {
     /// <summary>
-    /// The share of followers that are verified. Each costs a backend call, and waits for it. Calls that the work of another flight
+    /// The share of followers that are verified. Each costs a backend call, and waits for it after the flight has landed. Calls that the work of another flight
     /// makes are not verified. Default 0. Range: 0 to 1.
     /// </summary>
     public double Fraction { get; set; }
@@ -16,7 +16,7 @@ public sealed class VerificationOptions
 
     /// <summary>
     /// Says which results are the same. Default null: <see cref="object.Equals(object?, object?)"/>, element by element for
-    /// sequences. Results whose type has no equality of values need one, as do those that differ from run to run (in a timestamp, say).
+    /// collections. Results whose type has no equality of values need one, as do those that differ from run to run (in a timestamp, say).
     /// </summary>
     public IEqualityComparer? Comparer { get; set; }
 

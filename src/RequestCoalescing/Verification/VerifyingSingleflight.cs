@@ -15,7 +15,12 @@ internal sealed class VerifyingSingleflight<TKey>(
     Reloading<VerificationOptions> options) : SingleflightBase<TKey>
     where TKey : notnull
 {
+    private const int Attempts = 2;
+
     private long _mismatches;
+
+    /// <summary>Whether any follower is verified now.</summary>
+    public bool IsOn => options.Current.Fraction > 0;
 
     public override void Clear() => inner.Clear();
 
@@ -43,28 +48,55 @@ internal sealed class VerifyingSingleflight<TKey>(
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken)
     {
-        var call = new VerifiedCall<TState, TResult>(state, work);
-        var shared = inner.ExecuteAsync(key, call, static (call, flight) => call.LeadAsync(flight), cancellationToken).AsTask();
+        var call = new Call<TState, TResult>(state, work);
+        var result = await inner.ExecuteAsync(key, call, static (call, flight) => call.LeadAsync(flight), cancellationToken).ConfigureAwait(false);
+        if (call.HasLed) return result;
 
-        // Beside the flight rather than after it, so that both see the same data; and before this call returns, so that the
-        // work finds what it captured (services of a request, say) as its caller left it.
-        if (shared.IsCompleted || call.TryRunOwn(engine, key, cancellationToken) is not { } own)
-        {
-            return await shared.ConfigureAwait(false);
-        }
-
-        var result = await shared.ConfigureAwait(false); // a failure that is shared gives away nobody's data
-        await ((Task)own).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // It has followed, and nobody's data are given away by a failure. Its own work runs before this call returns, so that it
+        // finds what it captured (services of a request, say) as its caller left it.
+        var own = await RunOwnAsync(key, state, work, cancellationToken).ConfigureAwait(false);
         if (!Differs(result, own)) return result;
 
         Report<TResult>(key, own);
         return options.Current.OnMismatch == MismatchBehavior.UseOwn ? await own.ConfigureAwait(false) : result;
     }
 
+    // A backend that fails now and then is no sign of a wrong key; one that refuses this caller does so each time.
+    private async Task<Task<TResult>> RunOwnAsync<TState, TResult>(
+        TKey key,
+        TState state,
+        Func<TState, FlightContext, ValueTask<TResult>> work,
+        CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var own = Start();
+            await ((Task)own).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (attempt == Attempts || !own.IsFaulted) return own;
+        }
+
+        Task<TResult> Start()
+        {
+            try
+            {
+                return engine.ExecuteAloneAsync(key, state, work, verifies: true, cancellationToken).AsTask();
+            }
+            catch (Exception exception)
+            {
+                return Task.FromException<TResult>(exception);
+            }
+        }
+    }
+
     private bool Differs<TResult>(TResult shared, Task<TResult> own)
     {
         // What was cancelled, timed out or refused says nothing about the result.
-        if (own.IsCanceled || own.Exception?.InnerException is OperationCanceledException or TimeoutException or FlightRejectedException) return false;
+        if (own.IsCanceled ||
+            own.Exception?.InnerException is OperationCanceledException or TimeoutException or FlightRejectedException or ObjectDisposedException)
+        {
+            return false;
+        }
+
         if (own.IsFaulted) return true;
         try
         {
@@ -87,14 +119,28 @@ internal sealed class VerifyingSingleflight<TKey>(
             ResultType = typeof(TResult),
             OwnError = own.Exception?.InnerException?.GetType(),
         };
+        Log.VerificationMismatch(logger, name, mismatch.Key, typeof(TResult).Name);
         try
         {
-            Log.VerificationMismatch(logger, name, mismatch.Key, typeof(TResult).Name);
             options.Current.Mismatched?.Invoke(mismatch);
         }
         catch (Exception exception)
         {
             Log.MismatchHandlerFailed(logger, exception, name);
+        }
+    }
+
+    /// <summary>A call that may lead or follow: whether its work is asked for tells which.</summary>
+    private sealed class Call<TState, TResult>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
+    {
+        private volatile bool _hasLed;
+
+        public bool HasLed => _hasLed;
+
+        public ValueTask<TResult> LeadAsync(FlightContext flight)
+        {
+            _hasLed = true;
+            return work(state, flight);
         }
     }
 }

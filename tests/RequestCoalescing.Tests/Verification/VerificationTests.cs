@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Testing;
@@ -127,7 +128,7 @@ public sealed class VerificationTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_caller_that_leaves_does_not_wait_for_its_verification()
+    public async Task A_caller_whose_token_fires_does_not_wait_for_its_verification()
     {
         var singleflight = Create();
         var backend = new Backend<int>();
@@ -135,18 +136,19 @@ public sealed class VerificationTests : IAsyncDisposable
         var leader = singleflight.ExecuteAsync("a", backend.RunStubbornAsync).AsTask();
         var shared = await backend.NextRunAsync();
         var follower = singleflight.ExecuteAsync("a", backend.RunStubbornAsync, aborted.Token).AsTask();
-        var own = await backend.NextRunAsync();
-        await aborted.CancelAsync();
-        await follower.LeavesWithAsync(aborted.Token);
-        await own.CancelledAsync();
         shared.Succeed(1);
-        own.Succeed(2);
         Assert.Equal(1, await leader.SoonAsync());
+        var own = await backend.NextRunAsync();
+        Assert.False(follower.IsCompleted);
+        await aborted.CancelAsync();
+        Assert.Equal(1, await follower.SoonAsync()); // the outcome was there first
+        await own.CancelledAsync();
+        own.Succeed(2);
         Assert.Empty(_mismatches);
     }
 
     [Fact]
-    public async Task One_that_is_elected_while_it_verifies_leads_with_the_run_it_has()
+    public async Task One_that_is_elected_leads_and_is_not_verified()
     {
         var singleflight = Create();
         using var aborted = new CancellationTokenSource();
@@ -157,14 +159,67 @@ public sealed class VerificationTests : IAsyncDisposable
         }, aborted.Token).AsTask();
         var backend = new Backend<int>();
         var follower = singleflight.ExecuteAsync("a", backend.RunAsync).AsTask();
-        var own = await backend.NextRunAsync();
         await aborted.CancelAsync();
         await leader.LeavesWithAsync(aborted.Token);
-        await Patience.UntilAsync(() => singleflight.GetStats().Elections == 1, "the follower is elected");
-        own.Succeed(1);
+        (await backend.NextRunAsync()).Succeed(1);
         Assert.Equal(1, await follower.SoonAsync());
-        Assert.Equal(1, backend.Runs);
+        Assert.Equal((1, 0), (backend.Runs, singleflight.GetStats().Verifications));
+    }
+
+    [Fact]
+    public async Task An_own_run_that_fails_once_says_nothing()
+    {
+        var singleflight = Create();
+        var backend = new Backend<int>();
+        var leader = singleflight.ExecuteAsync("a", backend.RunAsync).AsTask();
+        var follower = singleflight.ExecuteAsync("a", backend.RunAsync).AsTask();
+        (await backend.NextRunAsync()).Succeed(1);
+        (await backend.NextRunAsync()).Fail(new InvalidTimeZoneException());
+        (await backend.NextRunAsync()).Succeed(1);
+        Assert.Equal([1, 1], (await Task.WhenAll(leader, follower).SoonAsync()).AsEnumerable());
         Assert.Empty(_mismatches);
+    }
+
+    [Fact]
+    public async Task Behind_an_asynchronous_decorator_a_leader_leads()
+    {
+        var singleflight = Create(builder: builder => builder.Decorate<string>((_, inner) => new Late(inner)));
+        var wasCurrent = false;
+        await singleflight.ExecuteAsync("a", 0, async (_, flight) =>
+        {
+            wasCurrent = flight.IsCurrent;
+            await Task.Yield();
+            return 1;
+        });
+        Assert.True(wasCurrent);
+        Assert.Equal((1, 0), (singleflight.GetStats().Flights, singleflight.GetStats().Verifications));
+    }
+
+    [Fact]
+    public async Task An_engine_that_is_gone_before_the_verification_leaves_nobody_hanging()
+    {
+        var singleflight = Create(builder: builder => builder.Decorate<string>((services, inner) => new Late(inner)));
+        var backend = new Backend<int>();
+        var leader = singleflight.ExecuteAsync("a", backend.RunStubbornAsync).AsTask();
+        var run = await backend.NextRunAsync();
+        var follower = singleflight.ExecuteAsync("a", backend.RunStubbornAsync).AsTask();
+        await singleflight.UntilSubscribersAsync(2);
+        var disposal = _provider!.DisposeAsync();
+        run.Succeed(1);
+        Assert.Equal([1, 1], (await Task.WhenAll(leader, follower).SoonAsync()).AsEnumerable());
+        await disposal;
+    }
+
+    [Fact]
+    public async Task Verification_is_turned_on_by_a_setting_alone()
+    {
+        var services = new ServiceCollection();
+        services.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection([new("Singleflight:Verification:Fraction", "1")]).Build());
+        services.AddSingleflight();
+        _provider = services.BuildServiceProvider();
+        var (_, follower) = Pair(_provider.GetRequiredService<ISingleflight>(), "theirs", "mine");
+        Assert.Equal("theirs", await follower.SoonAsync());
+        Assert.Equal(1, _provider.GetRequiredService<ISingleflight>().GetStats().Mismatches);
     }
 
     [Fact]
@@ -182,11 +237,11 @@ public sealed class VerificationTests : IAsyncDisposable
     public void A_fraction_out_of_range_is_refused(double fraction) =>
         Assert.Throws<ArgumentOutOfRangeException>("Fraction", () => new ServiceCollection().AddSingleflight().WithVerification(fraction));
 
-    private ISingleflight Create(Action<VerificationOptions>? configure = null)
+    private ISingleflight Create(Action<VerificationOptions>? configure = null, Action<ISingleflightBuilder>? builder = null)
     {
         var services = new ServiceCollection();
         services.AddLogging(logging => logging.AddFakeLogging());
-        services.AddSingleflight("weather").WithVerification(1, configure: options =>
+        var weather = services.AddSingleflight("weather").WithVerification(1, configure: options =>
         {
             options.Mismatched = mismatch =>
             {
@@ -194,6 +249,7 @@ public sealed class VerificationTests : IAsyncDisposable
             };
             configure?.Invoke(options);
         });
+        builder?.Invoke(weather);
         _provider = services.BuildServiceProvider();
         return _provider.GetRequiredKeyedService<ISingleflight>("weather");
     }
@@ -211,5 +267,22 @@ public sealed class VerificationTests : IAsyncDisposable
             await _go.Task;
             return made is Exception exception ? throw exception : (string)made;
         }
+    }
+
+    // As one that asks a server first.
+    private sealed class Late(ISingleflight<string> inner) : SingleflightBase<string>
+    {
+        public override void Clear() => inner.Clear();
+
+        public override SingleflightStats GetStats() => inner.GetStats();
+
+        protected override async ValueTask<TResult> ExecuteCoreAsync<TState, TResult>(
+            string key, TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CancellationToken cancellationToken)
+        {
+            await Task.Yield();
+            return await inner.ExecuteAsync(key, state, work, cancellationToken);
+        }
+
+        protected override bool ForgetCore(string key) => inner.Forget(key);
     }
 }
