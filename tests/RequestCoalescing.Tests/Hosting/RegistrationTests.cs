@@ -84,6 +84,14 @@ public sealed class RegistrationTests
     }
 
     [Fact]
+    public void An_instance_is_registered_by_its_name_or_by_its_type_and_not_by_both()
+    {
+        var services = new ServiceCollection();
+        services.AddSingleflight<long>();
+        Assert.Throws<ArgumentException>("name", () => services.AddSingleflight<long>("Int64"));
+    }
+
+    [Fact]
     public void What_depends_on_the_keys_is_refused_for_another_type_of_keys()
     {
         var builder = new ServiceCollection().AddSingleflight<int>("weather");

@@ -68,6 +68,47 @@ public sealed class ReloadTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_limit_of_flights_counts_abandoned_work_and_no_run_alone()
+    {
+        var hung = _singleflight.ExecuteAsync("a", _backend.RunStubbornAsync).AsTask();
+        _clock.Advance(TimeSpan.FromSeconds(30));
+        await hung.ThrowsAsync<FlightTimeoutException>();
+        Reload(("Rollout:Enabled", "false"));
+        var alone = _singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
+        Reload(("MaxInFlight", "1"), ("Rollout:Enabled", "true"));
+        await Assert.ThrowsAsync<FlightRejectedException>(async () => await _singleflight.ExecuteAsync("b", _backend.RunAsync));
+
+        (await _backend.NextRunAsync()).Succeed(1);
+        await Patience.UntilAsync(() => _singleflight.GetStats().AbandonedCount == 0, "the hung run has ended");
+        (await _backend.NextRunAsync()).Succeed(2);
+        Assert.Equal(2, await alone.SoonAsync());
+        var next = _singleflight.ExecuteAsync("b", _backend.RunAsync).AsTask();
+        await Assert.ThrowsAsync<FlightRejectedException>(async () => await _singleflight.ExecuteAsync("c", _backend.RunAsync));
+        (await _backend.NextRunAsync()).Succeed(3);
+        Assert.Equal(3, await next.SoonAsync());
+    }
+
+    [Fact]
+    public async Task What_changes_while_an_instance_is_made_is_taken_over()
+    {
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection().Build();
+        var services = new ServiceCollection();
+        services.AddSingleton<IConfiguration>(configuration);
+        services.AddSingleflight().WithTelemetry(_ =>
+        {
+            if (configuration["Singleflight:MaxSubscribers"] is not null) return;
+            configuration["Singleflight:MaxSubscribers"] = "1";
+            configuration.Reload();
+        });
+        await using var provider = services.BuildServiceProvider();
+        var singleflight = provider.GetRequiredService<ISingleflight>();
+        var flying = singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
+        await Assert.ThrowsAsync<FlightRejectedException>(async () => await singleflight.ExecuteAsync("a", _backend.RunAsync));
+        (await _backend.NextRunAsync()).Succeed(1);
+        await flying.SoonAsync();
+    }
+
+    [Fact]
     public async Task A_shorter_maximum_duration_holds_for_flights_in_the_air()
     {
         var flying = _singleflight.ExecuteAsync("a", _backend.RunStubbornAsync).AsTask();

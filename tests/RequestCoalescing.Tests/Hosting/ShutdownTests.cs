@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace RequestCoalescing.Tests.Hosting;
 
@@ -80,6 +81,93 @@ public sealed class ShutdownTests
         await flying.ThrowsAsync<OperationCanceledException>();
         await Assert.ThrowsAsync<ObjectDisposedException>(async () => await singleflight.ExecuteAsync("a", _backend.RunAsync));
         await singleflight.DrainAsync().SoonAsync();
+    }
+
+    [Fact]
+    public async Task What_work_in_the_air_starts_may_not_be_joined_from_outside()
+    {
+        await using var singleflight = new Singleflight();
+        var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var flying = singleflight.ExecuteAsync("a", async _ =>
+        {
+            await go.Task;
+            return await singleflight.ExecuteAsync("b", _backend.RunAsync);
+        }).AsTask();
+        var drained = singleflight.DrainAsync();
+        go.SetResult();
+        var run = await _backend.NextRunAsync();
+        await Refused(singleflight, "b");
+        Assert.False(drained.IsCompleted);
+        run.Succeed(1);
+        Assert.Equal(1, await flying.SoonAsync());
+        await drained.SoonAsync();
+    }
+
+    [Fact]
+    public async Task A_drain_waits_for_what_landing_work_has_left_to_itself()
+    {
+        await using var singleflight = new Singleflight(new SingleflightOptions { DetectDeadlocks = false });
+        var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var left = new List<Task<int>>();
+        var flying = singleflight.ExecuteAsync("a", async _ =>
+        {
+            await go.Task;
+            for (var i = 0; i < 50; i++) left.Add(singleflight.ExecuteAsync($"b{i}", _backend.RunAsync).AsTask());
+            return 1;
+        }).AsTask();
+        var drained = singleflight.DrainAsync();
+        go.SetResult();
+        Assert.Equal(1, await flying.SoonAsync());
+        for (var i = 0; i < 50; i++)
+        {
+            var run = await _backend.NextRunAsync();
+            Assert.False(drained.IsCompleted);
+            run.Succeed(2);
+        }
+
+        await drained.SoonAsync();
+        Assert.Equal(0, singleflight.GetStats().InFlightCount);
+        Assert.Equal(100, (await Task.WhenAll(left).SoonAsync()).Sum());
+    }
+
+    [Fact]
+    public async Task Work_that_has_landed_starts_nothing_any_more()
+    {
+        await using var singleflight = new Singleflight();
+        var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task? background = null;
+        await singleflight.ExecuteAsync("a", _ =>
+        {
+            background = Task.Run(async () =>
+            {
+                await go.Task;
+                await singleflight.ExecuteAsync("b", static _ => ValueTask.FromResult(0));
+            });
+            return ValueTask.FromResult(1);
+        });
+        await singleflight.DrainAsync().SoonAsync();
+        go.SetResult();
+        await background!.ThrowsAsync<FlightRejectedException>();
+    }
+
+    [Fact]
+    public async Task Past_the_deadline_the_host_does_not_wait_and_says_so()
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Services.AddLogging(logging => logging.AddFakeLogging());
+        builder.Services.AddSingleflight(options => options.MaxDuration = TimeSpan.FromHours(1));
+        var host = builder.Build();
+        await host.StartAsync();
+        var hung = host.Services.GetRequiredService<ISingleflight>().ExecuteAsync("a", _backend.RunStubbornAsync).AsTask();
+        var run = await _backend.NextRunAsync();
+        var log = host.Services.GetFakeLogCollector();
+
+        await host.StopAsync(new CancellationToken(canceled: true)).SoonAsync();
+        Assert.Single(log.GetSnapshot(), entry => entry.Id.Id == 12);
+        await ((IAsyncDisposable)host).DisposeAsync().AsTask().SoonAsync();
+        Assert.True(run.Token.IsCancellationRequested);
+        run.Succeed(1);
+        await hung.SoonAsync();
     }
 
     private static async Task Refused(ISingleflight singleflight, string key)

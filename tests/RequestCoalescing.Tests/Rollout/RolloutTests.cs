@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 
@@ -207,6 +208,71 @@ public sealed class RolloutTests : IAsyncDisposable
         var singleflight = Create(rollout => rollout.Mode = RolloutMode.Observe);
         await Assert.ThrowsAsync<InvalidTimeZoneException>(async () => await singleflight.ExecuteAsync("a", ValueTask<int> (_) => throw new InvalidTimeZoneException()));
         Assert.Equal(1, singleflight.GetStats().Failed);
+    }
+
+    [Fact]
+    public async Task Observed_calls_follow_a_changed_join_window_and_do_not_count_what_is_cancelled_on_arrival()
+    {
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection([new("Singleflight:Rollout:Mode", "Observe")]).Build();
+        var clock = new FakeTimeProvider();
+        var services = new ServiceCollection();
+        services.AddSingleton<IConfiguration>(configuration);
+        services.AddSingleflight(options => options.TimeProvider = clock);
+        await using var provider = services.BuildServiceProvider();
+        var singleflight = provider.GetRequiredService<ISingleflight>();
+        var first = singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
+        configuration["Singleflight:JoinWindow"] = "00:00:01";
+        configuration.Reload();
+        clock.Advance(TimeSpan.FromSeconds(5));
+        var second = singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await singleflight.ExecuteAsync("a", _backend.RunAsync, new CancellationToken(canceled: true)));
+        for (var i = 0; i < 2; i++) (await _backend.NextRunAsync()).Succeed(1);
+        await Task.WhenAll(first, second).SoonAsync();
+        Assert.Equal((2, 0), (singleflight.GetStats().Observed, singleflight.GetStats().WouldBeFollowers));
+    }
+
+    [Fact]
+    public async Task The_kill_switch_does_not_wait_for_a_switch_that_hangs_and_neither_does_a_caller()
+    {
+        var hangs = new TaskCompletionSource<bool>();
+        var enabled = true;
+        var singleflight = CreateFor<string>(builder => builder
+            .WithRolloutSwitch(_ => new Switch { Answer = () => new ValueTask<bool>(hangs.Task) })
+            .WithRollout(rollout => rollout.Enabled = enabled));
+        using var aborted = new CancellationTokenSource();
+        var leaving = singleflight.ExecuteAsync("a", _backend.RunAsync, aborted.Token).AsTask();
+        await aborted.CancelAsync();
+        await leaving.LeavesWithAsync(aborted.Token);
+
+        enabled = false;
+        var off = CreateFor<string>(builder => builder
+            .WithRolloutSwitch(_ => new Switch { Answer = () => new ValueTask<bool>(hangs.Task) })
+            .WithRollout(rollout => rollout.Enabled = enabled));
+        Assert.Equal(1, await off.ExecuteAsync("a", static _ => ValueTask.FromResult(1)).AsTask().SoonAsync());
+    }
+
+    [Fact]
+    public async Task Behind_an_asynchronous_switch_what_work_leaves_to_itself_is_no_deadlock()
+    {
+        var singleflight = CreateFor<string>(builder => builder.WithRolloutSwitch(_ => new Switch
+        {
+            Answer = async () =>
+            {
+                await Task.Yield();
+                return true;
+            },
+        }));
+        Task<int>? left = null;
+        var flying = singleflight.ExecuteAsync("a", async flight =>
+        {
+            left = singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
+            return await _backend.RunAsync(flight);
+        }).AsTask();
+        var run = await _backend.NextRunAsync();
+        await singleflight.UntilSubscribersAsync(2);
+        run.Succeed(1);
+        Assert.Equal(1, await flying.SoonAsync());
+        Assert.Equal(1, await left!.SoonAsync());
     }
 
     [Fact]

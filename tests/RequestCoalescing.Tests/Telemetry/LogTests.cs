@@ -27,6 +27,37 @@ public sealed class LogTests() : TelemetryFixture(configure: options => options.
     }
 
     [Fact]
+    public async Task A_deadlock_does_not_give_the_keys_away()
+    {
+        await Assert.ThrowsAsync<FlightDeadlockException>(async () => await Singleflight.ExecuteAsync("the-key", async _ =>
+        {
+            await Task.Yield();
+            return await Singleflight.ExecuteAsync("the-key", static _ => ValueTask.FromResult(1));
+        }));
+        var told = Assert.Single(Logged(3));
+        Assert.Null(told.Exception);
+        Assert.Contains(nameof(FlightDeadlockException), told.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain(Logs.GetSnapshot(), entry => entry.Message.Contains("the-key", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_leaders_own_cancellation_is_no_failure_and_a_cancelled_end_that_nobody_asked_for_is_one()
+    {
+        using var aborted = new CancellationTokenSource();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await Singleflight.ExecuteAsync("a", async ValueTask<int> (_) =>
+        {
+            await aborted.CancelAsync();
+            aborted.Token.ThrowIfCancellationRequested();
+            return 1;
+        }, aborted.Token));
+        Assert.Equal((0, 1), (Singleflight.GetStats().Failed, Singleflight.GetStats().Cancelled));
+        Assert.Empty(Instance.GetRecentFailures());
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await Singleflight.ExecuteAsync("a", static _ => ValueTask.FromCanceled<int>(new CancellationToken(canceled: true))));
+        Assert.Equal("System.Threading.Tasks.TaskCanceledException", Assert.Single(Instance.GetRecentFailures()).ErrorType);
+    }
+
+    [Fact]
     public async Task Too_many_subscribers_are_told_once_a_flight()
     {
         for (var flight = 0; flight < 2; flight++)

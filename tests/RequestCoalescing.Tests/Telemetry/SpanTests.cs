@@ -91,6 +91,25 @@ public sealed class SpanTests() : TelemetryFixture(traces: true, configure: opti
     }
 
     [Fact]
+    public async Task A_job_that_follows_many_flights_is_linked_to_so_many()
+    {
+        var job = s_source.StartActivity("job")!;
+        for (var flight = 0; flight < 5; flight++)
+        {
+            Activity.Current = null;
+            var leader = Singleflight.ExecuteAsync("a", Backend.RunAsync).AsTask();
+            Activity.Current = job;
+            var follower = Singleflight.ExecuteAsync("a", Backend.RunAsync).AsTask();
+            (await Backend.NextRunAsync()).Succeed(1);
+            await Task.WhenAll(leader, follower).SoonAsync();
+        }
+
+        job.Stop();
+        Assert.Equal(3, job.Links.Count());
+        Assert.Equal(5, Flights.Count());
+    }
+
+    [Fact]
     public async Task A_failure_is_on_the_span()
     {
         await Assert.ThrowsAsync<InvalidTimeZoneException>(async () => await Singleflight.ExecuteAsync("a", ValueTask<int> (_) => throw new InvalidTimeZoneException()));

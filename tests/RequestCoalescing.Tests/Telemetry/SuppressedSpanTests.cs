@@ -13,10 +13,12 @@ public sealed class SuppressedSpanTests() : TelemetryFixture(traces: true, optio
         Activity? seen = null;
         var context = new AsyncLocal<int> { Value = 7 };
         using var request = s_source.StartActivity("request")!;
+        request.SetBaggage("user", "alice");
         await Singleflight.ExecuteAsync("a", _ =>
         {
             Assert.Equal(0, context.Value);
             seen = Activity.Current;
+            Assert.Null(seen?.GetBaggageItem("user"));
             return ValueTask.FromResult(1);
         });
         Assert.Same(request, Activity.Current);
