@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using RequestCoalescing.Engine;
 
 namespace RequestCoalescing;
@@ -84,6 +85,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
     }
 
     /// <summary>As <see cref="SingleflightBase{TKey}.ExecuteCoreAsync"/>, without its dispatch: generic virtual methods are dear.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)] // every call between generic methods costs a look-up
     internal ValueTask<TResult> JoinOrLead<TState, TResult>(
         TKey key,
         TState state,

@@ -123,7 +123,11 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     /// <summary>Tells that the work has ended. Outside the gate, before the subscribers are told.</summary>
     protected void ReportEnd(FlightOutcome outcome, int? aboard, Exception? error)
     {
-        if (Shard.Settings.Listener is not { } listener) return;
+        if (Shard.Settings.Listener is { } listener) ReportEnd(listener, outcome, aboard, error);
+    }
+
+    private void ReportEnd(FlightListener listener, FlightOutcome outcome, int? aboard, Exception? error)
+    {
         if (aboard is { } subscribers) listener.Landed(this, outcome, subscribers, error);
         else if (State == FlightState.Expired) listener.AbandonedEnded(this);
     }

@@ -10,8 +10,8 @@ internal abstract class FlightListener
 {
     /// <summary>The work is about to begin. Called in the flight's own context, which what is done here to async locals stays in.</summary>
     /// <param name="flight">The flight.</param>
-    /// <param name="leader">The leader's span, where the context does not have it.</param>
-    public abstract void TakingOff(Flight flight, ActivityContext leader);
+    /// <param name="leader">The leader's span, where the flight's context does not have it; else null.</param>
+    public abstract void TakingOff(Flight flight, Activity? leader);
 
     /// <summary>A follower has come aboard. Called in the follower's context.</summary>
     /// <param name="flight">The flight; it may have landed by now.</param>

@@ -43,7 +43,7 @@ internal static class Lineage
         s_current.Value = flight;
         try
         {
-            settings.Listener?.TakingOff(flight, leader: default);
+            settings.Listener?.TakingOff(flight, leader: null);
             return AsTaskWithin(work(state, new FlightContext(flight)));
         }
         finally
@@ -169,7 +169,7 @@ internal static class Lineage
         Func<TState, FlightContext, ValueTask<TResult>> work)
     {
         // A listener may need to know who leads; the work does not get to see it.
-        private readonly ActivityContext _leader = flight.Shard.Settings.Listener is null ? default : Activity.Current?.Context ?? default;
+        private readonly Activity? _leader = flight.Shard.Settings.Listener is null ? null : Activity.Current;
 
         public Task<TResult>? Pending { get; private set; }
 

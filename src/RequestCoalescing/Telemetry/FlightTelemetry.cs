@@ -26,14 +26,14 @@ internal sealed class FlightTelemetry(
     /// <summary>The latest failures, the last first.</summary>
     public IReadOnlyList<SingleflightFailure> Failures => [.. _failures.Reverse()];
 
-    public override void TakingOff(Flight flight, ActivityContext leader)
+    public override void TakingOff(Flight flight, Activity? leader)
     {
         try
         {
             if (FlightSpan.IsListenedTo)
             {
                 var role = flight.Elections > 0 ? "elected" : flight.IsAlone ? "alone" : "leader";
-                SpanOf(flight).Start(instance, role, leader, options.Current.MaxSpanLinks);
+                SpanOf(flight).Start(instance, role, leader?.Context ?? default, options.Current.MaxSpanLinks);
             }
         }
         catch (Exception)
