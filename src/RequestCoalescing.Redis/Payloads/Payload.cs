@@ -1,0 +1,70 @@
+using System.Text.Json;
+
+namespace RequestCoalescing.Redis.Payloads;
+
+/// <summary>Outcomes as bytes: a version, a kind, and what the kind needs.</summary>
+internal sealed class Payload(RedisSingleflightOptions options)
+{
+    private const byte Version = 1;
+    private const byte Value = 1;
+    private const byte Error = 2;
+    private const byte NotSent = 3;
+
+    private readonly IFlightSerializer _serializer = options.Serializer ?? new JsonFlightSerializer(options.Json);
+
+    /// <summary>What says that an outcome cannot be sent: too large, or of a type that cannot be written.</summary>
+    public static byte[] OfNotSent { get; } = [Version, NotSent];
+
+    public byte[] OfValue<TResult>(TResult value)
+    {
+        var bytes = _serializer.Serialize(value);
+        return bytes.Length > options.MaxPayloadBytes ? OfNotSent : [Version, Value, .. bytes];
+    }
+
+    public byte[] OfError(Exception exception)
+    {
+        var envelope = new ErrorEnvelope(exception.GetType().FullName ?? exception.GetType().Name, exception.Message, options.SendStackTraces ? exception.StackTrace : null);
+        var bytes = JsonSerializer.SerializeToUtf8Bytes(envelope, PayloadJson.Default.ErrorEnvelope);
+        return bytes.Length > options.MaxPayloadBytes ? OfNotSent : [Version, Error, .. bytes];
+    }
+
+    /// <summary>Reads an outcome.</summary>
+    /// <returns>False if it was not sent, or cannot be read here: then the node runs the work itself.</returns>
+    /// <exception cref="RemoteFlightException">The outcome is an error.</exception>
+    public bool TryRead<TResult>(ReadOnlyMemory<byte> payload, out TResult value)
+    {
+        value = default!;
+        if (payload.Length < 2 || payload.Span[0] != Version) return false; // of a node with another version
+        switch (payload.Span[1])
+        {
+            case Value:
+                try
+                {
+                    value = _serializer.Deserialize<TResult>(payload[2..]);
+                    return true;
+                }
+                catch (Exception)
+                {
+                    return false; // a node that is deployed with another shape of the type
+                }
+
+            case Error when ReadError(payload[2..]) is { } envelope:
+                throw new RemoteFlightException(envelope.Type, envelope.Message, envelope.StackTrace);
+
+            default:
+                return false;
+        }
+    }
+
+    private static ErrorEnvelope? ReadError(ReadOnlyMemory<byte> json)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(json.Span, PayloadJson.Default.ErrorEnvelope);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,191 @@
+using System.Globalization;
+using Polly;
+using Polly.CircuitBreaker;
+using RequestCoalescing.Redis.Telemetry;
+using StackExchange.Redis;
+
+namespace RequestCoalescing.Redis.Protocol;
+
+/// <summary>This node's side of the protocol: its commands, behind a timeout and a circuit breaker, and its one subscription.</summary>
+internal sealed class Cluster : IAsyncDisposable
+{
+    private readonly IConnectionMultiplexer _connection;
+    private readonly RedisSingleflightOptions _options;
+    private readonly ClusterTelemetry _telemetry;
+    private readonly ResiliencePipeline _pipeline;
+    private readonly Heartbeat _heartbeat;
+    private readonly Mailbox _mailbox;
+    private readonly RedisChannel _channel;
+    private readonly string _node = Guid.NewGuid().ToString("N");
+    private readonly Lock _gate = new();
+    private readonly HashSet<Task> _pending = [];
+    private Task? _subscription;
+    private long _owners;
+
+    public Cluster(IConnectionMultiplexer connection, RedisSingleflightOptions options, ClusterTelemetry telemetry, Action<string> forget)
+    {
+        (_connection, _options, _telemetry) = (connection, options, telemetry);
+        _channel = RedisChannel.Literal($"{options.KeyPrefix}:flights");
+        _heartbeat = new Heartbeat(Database, options);
+        _mailbox = new Mailbox(_node, _heartbeat, forget);
+        _pipeline = new ResiliencePipelineBuilder { TimeProvider = options.TimeProvider }
+            .AddCircuitBreaker(new CircuitBreakerStrategyOptions
+            {
+                FailureRatio = 0.5,
+                MinimumThroughput = 2,
+                SamplingDuration = TimeSpan.FromSeconds(5),
+                BreakDuration = options.OutageBreak,
+            })
+            .AddTimeout(options.CommandTimeout)
+            .Build();
+        _connection.ConnectionRestored += OnConnectionRestored;
+    }
+
+    /// <summary>A name for one who wants a lease, like no other's.</summary>
+    public string NewOwner() => string.Create(CultureInfo.InvariantCulture, $"{_node}-{Interlocked.Increment(ref _owners)}");
+
+    /// <summary>Registers a flight of this node, so that messages about its key wake it. Before it asks for the key, so that none is missed.</summary>
+    public Waiter Register(string key) => _mailbox.Register(key);
+
+    public void Unregister(string key, Waiter waiter) => _mailbox.Unregister(key, waiter);
+
+    /// <summary>Asks for a key, or again for the outcome of the flight that is waited for.</summary>
+    /// <exception cref="Exception">Redis cannot be reached.</exception>
+    public async Task<(Entry Entry, Lease? Lease)> EnterAsync(Names names, string owner, long bound, TimeSpan joinWindow)
+    {
+        await EnsureSubscribedAsync().ConfigureAwait(false);
+        var window = joinWindow == Timeout.InfiniteTimeSpan ? 0 : (long)joinWindow.TotalMicroseconds;
+        var sentAt = _options.TimeProvider.GetTimestamp();
+        var answer = (RedisResult[])(await RunAsync(
+            Scripts.Enter, [names.Lease, names.Last, names.Outcome], [owner, Milliseconds(_options.LeaseDuration), bound, window]).ConfigureAwait(false))!;
+        _telemetry.Reached();
+
+        var token = long.Parse((string)answer[1]!, CultureInfo.InvariantCulture);
+        switch ((int)answer[0])
+        {
+            case Scripts.Lead:
+                var lease = new Lease(names, owner, token, _options);
+                lease.Granted(sentAt);
+                _heartbeat.Add(lease);
+                return (new Entry(Scripts.Lead, token, default, default), lease);
+
+            case Scripts.Outcome:
+                return (new Entry(Scripts.Outcome, token, default, (byte[])answer[2]!), null);
+
+            default:
+                var left = TimeSpan.FromMilliseconds(long.Parse((string)answer[2]!, CultureInfo.InvariantCulture));
+                return (new Entry(Scripts.Wait, token, left, default), null);
+        }
+    }
+
+    /// <summary>Hands the outcome to the others, if the lease still holds. Sent before this returns, and not waited for.</summary>
+    public void Publish(Lease lease, byte[] payload)
+    {
+        _heartbeat.Remove(lease);
+        if (!lease.IsHeld)
+        {
+            _telemetry.LostLease();
+            return;
+        }
+
+        var fits = payload.Length <= _options.MaxMessageBytes;
+        var message = new Message(fits ? MessageKind.LandedWithOutcome : MessageKind.Landed, lease.Token, lease.Names.Key, fits ? payload : default);
+        byte[] outcome = [.. System.Text.Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{lease.Token}|")), .. payload];
+        Follow(PublishAsync());
+
+        async Task PublishAsync()
+        {
+            var held = await RunAsync(
+                Scripts.Publish,
+                [lease.Names.Lease, lease.Names.Outcome],
+                [lease.Value, outcome, Milliseconds(_options.OutcomeRetention), (RedisValue)(byte[])_channel!, message.ToBytes()]).ConfigureAwait(false);
+            if (!(bool)held) _telemetry.LostLease();
+        }
+    }
+
+    /// <summary>Gives a lease up, so that somebody else leads at once.</summary>
+    public void Abandon(Lease lease)
+    {
+        if (!_heartbeat.Remove(lease)) return; // published, or given up before
+        var message = new Message(MessageKind.Abandoned, lease.Token, lease.Names.Key, default);
+        Follow(RunAsync(Scripts.Abandon, [lease.Names.Lease], [lease.Value, (RedisValue)(byte[])_channel!, message.ToBytes()]));
+        lease.Lose();
+    }
+
+    /// <summary>Draws the line for the cluster. Sent before this returns.</summary>
+    public Task ForgetAsync(Names names)
+    {
+        var message = new Message(MessageKind.Forgotten, 0, names.Key, System.Text.Encoding.ASCII.GetBytes(_node));
+        _heartbeat.Lose(names.Key, long.MaxValue);
+        var forgotten = RunAsync(Scripts.Forget, [names.Lease, names.Last, names.Outcome], [(RedisValue)(byte[])_channel!, message.ToBytes()]);
+        Follow(forgotten);
+        return forgotten;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _connection.ConnectionRestored -= OnConnectionRestored;
+        _heartbeat.Dispose();
+        Task[] pending;
+        lock (_gate) pending = [.. _pending];
+        await Task.WhenAll(pending).WaitAsync(_options.CommandTimeout, _options.TimeProvider).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        try
+        {
+            if (_subscription is not null) await _connection.GetSubscriber().UnsubscribeAsync(_channel, OnMessage).WaitAsync(_options.CommandTimeout, _options.TimeProvider).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is RedisException or TimeoutException or ObjectDisposedException)
+        {
+            // The connection is gone, and the subscription with it.
+        }
+    }
+
+    private static long Milliseconds(TimeSpan duration) => (long)duration.TotalMilliseconds;
+
+    private IDatabase Database() => _connection.GetDatabase();
+
+    private async Task<RedisResult> RunAsync(string script, RedisKey[] keys, RedisValue[] values)
+    {
+        _telemetry.RoundTrip();
+        return await _pipeline.ExecuteAsync(
+            static async (call, timeout) => await call.Database.ScriptEvaluateAsync(call.Script, call.Keys, call.Values).WaitAsync(timeout).ConfigureAwait(false),
+            (Database: Database(), Script: script, Keys: keys, Values: values)).ConfigureAwait(false);
+    }
+
+    // One for all keys, confirmed before the first flight asks for anything. One that failed is tried again by the next flight.
+    private Task EnsureSubscribedAsync()
+    {
+        lock (_gate)
+        {
+            if (_subscription is null or { IsFaulted: true } or { IsCanceled: true })
+            {
+                _subscription = _pipeline.ExecuteAsync(
+                    static async (self, timeout) => await self._connection.GetSubscriber().SubscribeAsync(self._channel, self.OnMessage).WaitAsync(timeout).ConfigureAwait(false),
+                    this).AsTask();
+            }
+
+            return _subscription;
+        }
+    }
+
+    private void OnMessage(RedisChannel channel, RedisValue value)
+    {
+        if (Message.Parse((byte[]?)value) is { } message) _mailbox.Deliver(message);
+    }
+
+    private void OnConnectionRestored(object? sender, ConnectionFailedEventArgs e) => _mailbox.WakeAll();
+
+    // Nobody waits for these; that they failed is seen by the outcome not being there, and by whoever asks Redis next.
+    private void Follow(Task task)
+    {
+        lock (_gate) _pending.Add(task);
+        task.ContinueWith(
+            done =>
+            {
+                _ = done.Exception;
+                lock (_gate) _pending.Remove(done);
+            },
+            CancellationToken.None,
+            TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default);
+    }
+}

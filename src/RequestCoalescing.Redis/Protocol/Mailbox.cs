@@ -1,0 +1,53 @@
+using System.Text;
+
+namespace RequestCoalescing.Redis.Protocol;
+
+/// <summary>Brings messages to those flights of this node that they are about.</summary>
+internal sealed class Mailbox(string node, Heartbeat heartbeat, Action<string> forget)
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, List<Waiter>> _waiters = [];
+
+    public Waiter Register(string key)
+    {
+        var waiter = new Waiter();
+        lock (_gate)
+        {
+            if (!_waiters.TryGetValue(key, out var waiters)) _waiters.Add(key, waiters = []);
+            waiters.Add(waiter);
+        }
+
+        return waiter;
+    }
+
+    public void Unregister(string key, Waiter waiter)
+    {
+        lock (_gate)
+        {
+            if (!_waiters.TryGetValue(key, out var waiters)) return;
+            waiters.Remove(waiter);
+            if (waiters.Count == 0) _waiters.Remove(key);
+        }
+    }
+
+    public void Deliver(Message message)
+    {
+        Waiter[] waiters;
+        lock (_gate) waiters = _waiters.TryGetValue(message.Key, out var found) ? [.. found] : [];
+        if (message.Kind == MessageKind.Forgotten && waiters.Length > 0 && !message.Payload.Span.SequenceEqual(Encoding.ASCII.GetBytes(node)))
+        {
+            // Drawn by another node: this one's callers that come from now on start anew as well, and its leader is not current any more.
+            forget(message.Key);
+            heartbeat.Lose(message.Key, long.MaxValue);
+        }
+
+        foreach (var waiter in waiters) waiter.Wake(message);
+    }
+
+    public void WakeAll()
+    {
+        Waiter[] all;
+        lock (_gate) all = [.. _waiters.Values.SelectMany(waiters => waiters)];
+        foreach (var waiter in all) waiter.Wake(null);
+    }
+}

@@ -1,0 +1,38 @@
+namespace RequestCoalescing.Redis.Protocol;
+
+/// <summary>A flight of this node, while it may have to wait for another node's.</summary>
+internal sealed class Waiter
+{
+    private readonly Lock _gate = new();
+    private TaskCompletionSource _signal = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Message? _landed;
+
+    /// <summary>Wakes the flight; an outcome that came along is kept for it.</summary>
+    public void Wake(Message? message)
+    {
+        lock (_gate)
+        {
+            if (message is { Kind: MessageKind.LandedWithOutcome }) _landed = message;
+            _signal.TrySetResult();
+        }
+    }
+
+    /// <summary>The outcome of the flight with this token, if it came.</summary>
+    public ReadOnlyMemory<byte>? OutcomeOf(long token)
+    {
+        lock (_gate) return _landed is { } landed && landed.Token == token ? landed.Payload : null;
+    }
+
+    /// <summary>Waits for a wake-up, and for no longer than this.</summary>
+    public async Task WaitAsync(TimeSpan atMost, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        Task signal;
+        lock (_gate) signal = _signal.Task;
+        await signal.WaitAsync(atMost, clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        cancellationToken.ThrowIfCancellationRequested();
+        lock (_gate)
+        {
+            if (_signal.Task.IsCompleted) _signal = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using RequestCoalescing.Redis.Protocol;
+using RequestCoalescing.Redis.Telemetry;
+using StackExchange.Redis;
+
+namespace RequestCoalescing;
+
+/// <summary>
+/// Coalesces across processes: normally one run a key in the whole cluster, whose outcome all nodes get. Keys are strings, compared ordinally.
+/// </summary>
+/// <remarks>
+/// <para>An efficiency guarantee. A lease that runs out under a paused leader, or a failover that loses writes, can cause a second run; an
+/// outcome of one generation never reaches the subscribers of another. Not for side effects.</para>
+/// <para>All members are safe to call from any number of threads at once. Statistics, <see cref="Clear"/> and limits are this node's.</para>
+/// </remarks>
+public sealed class RedisSingleflight : SingleflightBase<string>, ISingleflight, IAsyncDisposable
+{
+    private readonly Singleflight _engine;
+    private readonly ClusterSingleflight<string> _cluster;
+
+    /// <summary>Creates an instance.</summary>
+    /// <param name="connection">The connection to Redis. Not disposed by this.</param>
+    /// <param name="options">Limits and choices of this node's engine; null for the defaults.</param>
+    /// <param name="redisOptions">How nodes coalesce together; null for the defaults.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    /// <exception cref="ArgumentException">Options contradict each other.</exception>
+    public RedisSingleflight(IConnectionMultiplexer connection, SingleflightOptions? options = null, RedisSingleflightOptions? redisOptions = null)
+    {
+        ArgumentNullException.ThrowIfNull(connection);
+        options ??= new SingleflightOptions();
+        redisOptions ??= new RedisSingleflightOptions();
+        redisOptions.Validate();
+        _engine = new Singleflight(options);
+        _cluster = new ClusterSingleflight<string>(
+            _engine, connection, static key => key, static text => text, redisOptions, options.JoinWindow, new ClusterTelemetry(redisOptions.KeyPrefix, NullLogger.Instance, factory: null));
+    }
+
+    /// <summary>
+    /// Draws the line for the whole cluster, and completes when it is drawn. <see cref="SingleflightBase{TKey}.Forget"/> does the same without
+    /// waiting: on this node the line is drawn when it returns, on others as soon as Redis has told them.
+    /// </summary>
+    /// <param name="key">The key.</param>
+    /// <exception cref="Exception">Redis cannot be reached. On this node the key is forgotten.</exception>
+    public Task ForgetAsync(string key)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        return _cluster.ForgetAsync(key);
+    }
+
+    /// <inheritdoc/>
+    public override void Clear() => _cluster.Clear();
+
+    /// <inheritdoc/>
+    public override SingleflightStats GetStats() => _engine.GetStats();
+
+    /// <summary>Gives leases up, cancels what is in the air on this node and waits until it has landed.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _engine.DisposeAsync().ConfigureAwait(false);
+        await _cluster.DisposeAsync().ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    protected override ValueTask<TResult> ExecuteCoreAsync<TState, TResult>(
+        string key,
+        TState state,
+        Func<TState, FlightContext, ValueTask<TResult>> work,
+        CancellationToken cancellationToken) =>
+        _cluster.ExecuteAsync(key, state, work, cancellationToken);
+
+    /// <inheritdoc/>
+    protected override bool ForgetCore(string key) => _cluster.Forget(key);
+}

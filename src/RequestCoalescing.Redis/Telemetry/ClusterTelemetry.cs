@@ -1,0 +1,80 @@
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Logging;
+
+namespace RequestCoalescing.Redis.Telemetry;
+
+/// <summary>What happens between nodes: in the library's meter, tagged with the instance's name, and the rarer things in the log.</summary>
+internal sealed partial class ClusterTelemetry : IDisposable
+{
+    private readonly Meter _meter;
+    private readonly bool _ownsMeter;
+    private readonly ILogger _logger;
+    private readonly string _instance;
+    private readonly KeyValuePair<string, object?> _name;
+    private readonly Counter<long> _acquires;
+    private readonly Counter<long> _takeovers;
+    private readonly Counter<long> _lostLeases;
+    private readonly Counter<long> _outageFlights;
+    private readonly Counter<long> _remoteFollowers;
+    private readonly Counter<long> _roundTrips;
+    private readonly Histogram<double> _wakeUp;
+    private int _isOut;
+
+    public ClusterTelemetry(string instance, ILogger logger, IMeterFactory? factory)
+    {
+        (_instance, _logger) = (instance, logger);
+        _name = new("singleflight.name", instance);
+        _ownsMeter = factory is null;
+        _meter = factory?.Create(SingleflightTelemetry.MeterName) ?? new Meter(SingleflightTelemetry.MeterName);
+        _acquires = _meter.CreateCounter<long>("singleflight.redis.acquires", "{lease}", "Leases that this node got, to lead for the cluster.");
+        _takeovers = _meter.CreateCounter<long>("singleflight.redis.takeovers", "{lease}", "Leases got after waiting for a leader that was lost.");
+        _lostLeases = _meter.CreateCounter<long>("singleflight.redis.lost_leases", "{lease}", "Leases that this node lost while it led; nothing was published.");
+        _outageFlights = _meter.CreateCounter<long>("singleflight.redis.outage_flights", "{flight}", "Flights of this node alone, while Redis could not be reached.");
+        _remoteFollowers = _meter.CreateCounter<long>("singleflight.redis.remote_followers", "{flight}", "Flights of this node that got their outcome from another.");
+        _roundTrips = _meter.CreateCounter<long>("singleflight.redis.round_trips", "{command}", "Commands sent to Redis for flights; heartbeats not counted.");
+        _wakeUp = _meter.CreateHistogram<double>("singleflight.redis.outcome_read", "s", "From the message that a flight has landed until its outcome was handed to the callers of this node.");
+    }
+
+    public void Acquired(bool isTakeover)
+    {
+        _acquires.Add(1, _name);
+        if (isTakeover) _takeovers.Add(1, _name);
+    }
+
+    public void LostLease()
+    {
+        _lostLeases.Add(1, _name);
+        LeaseLost(_logger, _instance);
+    }
+
+    public void Followed() => _remoteFollowers.Add(1, _name);
+
+    public void RoundTrip() => _roundTrips.Add(1, _name);
+
+    public void HandedOver(TimeSpan elapsed) => _wakeUp.Record(elapsed.TotalSeconds, _name);
+
+    public void OutageFlight(Exception exception)
+    {
+        _outageFlights.Add(1, _name);
+        if (Interlocked.Exchange(ref _isOut, 1) == 0) OutageBegan(_logger, exception, _instance);
+    }
+
+    public void Reached()
+    {
+        if (Volatile.Read(ref _isOut) == 1 && Interlocked.Exchange(ref _isOut, 0) == 1) OutageEnded(_logger, _instance);
+    }
+
+    public void Dispose()
+    {
+        if (_ownsMeter) _meter.Dispose();
+    }
+
+    [LoggerMessage(101, LogLevel.Warning, "{Instance} lost a lease while it led; its outcome is for this node alone")]
+    private static partial void LeaseLost(ILogger logger, string instance);
+
+    [LoggerMessage(102, LogLevel.Error, "{Instance} cannot reach Redis; this node coalesces alone until it can")]
+    private static partial void OutageBegan(ILogger logger, Exception exception, string instance);
+
+    [LoggerMessage(103, LogLevel.Information, "{Instance} reaches Redis again")]
+    private static partial void OutageEnded(ILogger logger, string instance);
+}
