@@ -11,7 +11,7 @@ namespace RequestCoalescing;
 /// <remarks>
 /// <para>An efficiency guarantee. A lease that runs out under a paused leader, or a failover that loses writes, can cause a second run; an
 /// outcome of one generation never reaches the subscribers of another. Not for side effects.</para>
-/// <para>All members are safe to call from any number of threads at once. Statistics, <see cref="Clear"/> and limits are this node's.</para>
+/// <para>All members are safe to call from any number of threads at once. Statistics and limits are this node's.</para>
 /// </remarks>
 public sealed class RedisSingleflight : SingleflightBase<string>, ISingleflight, IAsyncDisposable
 {
@@ -47,7 +47,7 @@ public sealed class RedisSingleflight : SingleflightBase<string>, ISingleflight,
         return _cluster.ForgetAsync(key);
     }
 
-    /// <inheritdoc/>
+    /// <summary>Forgets, for the cluster, every key that has a flight on this node.</summary>
     public override void Clear() => _cluster.Clear();
 
     /// <inheritdoc/>

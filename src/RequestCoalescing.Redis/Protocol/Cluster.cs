@@ -49,6 +49,9 @@ internal sealed class Cluster : IAsyncDisposable
 
     public void Unregister(string key, Waiter waiter) => _mailbox.Unregister(key, waiter);
 
+    /// <summary>The keys that flights of this node have to do with now.</summary>
+    public IReadOnlyList<string> Keys => _mailbox.Keys;
+
     /// <summary>Asks for a key, or again for the outcome of the flight that is waited for.</summary>
     /// <exception cref="Exception">Redis cannot be reached.</exception>
     public async Task<(Entry Entry, Lease? Lease)> EnterAsync(Names names, string owner, long bound, TimeSpan joinWindow)
@@ -57,7 +60,7 @@ internal sealed class Cluster : IAsyncDisposable
         var window = joinWindow == Timeout.InfiniteTimeSpan ? 0 : (long)joinWindow.TotalMicroseconds;
         var sentAt = _options.TimeProvider.GetTimestamp();
         var answer = (RedisResult[])(await RunAsync(
-            Scripts.Enter, [names.Lease, names.Last, names.Outcome], [owner, Milliseconds(_options.LeaseDuration), bound, window]).ConfigureAwait(false))!;
+            Scripts.Enter, [names.Lease, names.Last, names.Outcome], [owner, Milliseconds(_options.LeaseDuration), bound, window, _node]).ConfigureAwait(false))!;
         _telemetry.Reached();
 
         var token = long.Parse((string)answer[1]!, CultureInfo.InvariantCulture);
@@ -78,8 +81,11 @@ internal sealed class Cluster : IAsyncDisposable
         }
     }
 
-    /// <summary>Hands the outcome to the others, if the lease still holds. Sent before this returns, and not waited for.</summary>
-    public void Publish(Lease lease, byte[] payload)
+    /// <summary>
+    /// Hands the outcome to the others, if the lease still holds. Completes when that is done, before any caller of this node sees the
+    /// outcome: whoever hears of it from one of them, on whichever node, and asks again, starts anew. It does not fail.
+    /// </summary>
+    public async Task PublishAsync(Lease lease, byte[] payload)
     {
         _heartbeat.Remove(lease);
         if (!lease.IsHeld)
@@ -91,15 +97,17 @@ internal sealed class Cluster : IAsyncDisposable
         var fits = payload.Length <= _options.MaxMessageBytes;
         var message = new Message(fits ? MessageKind.LandedWithOutcome : MessageKind.Landed, lease.Token, lease.Names.Key, fits ? payload : default);
         byte[] outcome = [.. System.Text.Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{lease.Token}|")), .. payload];
-        Follow(PublishAsync());
-
-        async Task PublishAsync()
+        try
         {
             var held = await RunAsync(
                 Scripts.Publish,
                 [lease.Names.Lease, lease.Names.Outcome],
                 [lease.Value, outcome, Milliseconds(_options.OutcomeRetention), (RedisValue)(byte[])_channel!, message.ToBytes()]).ConfigureAwait(false);
             if (!(bool)held) _telemetry.LostLease();
+        }
+        catch (Exception)
+        {
+            _telemetry.LostLease(); // or not; who waits finds out by looking
         }
     }
 

@@ -39,7 +39,11 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         });
     }
 
-    public override void Clear() => _inner.Clear();
+    public override void Clear()
+    {
+        _inner.Clear();
+        foreach (var key in _cluster.Keys) _ = _cluster.ForgetAsync(new Names(_options.KeyPrefix, key));
+    }
 
     public override SingleflightStats GetStats() => _inner.GetStats();
 
@@ -80,6 +84,8 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         Func<TState, FlightContext, ValueTask<TResult>> work,
         FlightContext flight)
     {
+        if (!flight.IsCurrent) return await work(state, flight).ConfigureAwait(false); // it runs alone: nobody joins it, here or elsewhere
+
         var names = NamesOf(key);
         var owner = _cluster.NewOwner();
         var waiter = _cluster.Register(names.Key);
@@ -143,12 +149,10 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
             : null)
         using (flight.CancellationToken.UnsafeRegister(_ => _cluster.Abandon(lease), null)) // nobody waits here, or not for this any more
         {
-            byte[] payload;
+            TResult result;
             try
             {
-                var result = await work(state, new FlightContext(new ClusterFlight(flight, lease, linked?.Token ?? flight.CancellationToken))).ConfigureAwait(false);
-                _cluster.Publish(lease, ToPayload(result));
-                return result;
+                result = await work(state, new FlightContext(new ClusterFlight(flight, lease, linked?.Token ?? flight.CancellationToken))).ConfigureAwait(false);
             }
             catch (OperationCanceledException)
             {
@@ -157,10 +161,12 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
             }
             catch (Exception exception)
             {
-                payload = _payload.OfError(exception);
-                _cluster.Publish(lease, payload);
+                await _cluster.PublishAsync(lease, _payload.OfError(exception)).ConfigureAwait(false);
                 throw;
             }
+
+            await _cluster.PublishAsync(lease, ToPayload(result)).ConfigureAwait(false);
+            return result;
         }
     }
 

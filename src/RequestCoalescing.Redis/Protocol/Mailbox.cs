@@ -8,6 +8,14 @@ internal sealed class Mailbox(string node, Heartbeat heartbeat, Action<string> f
     private readonly Lock _gate = new();
     private readonly Dictionary<string, List<Waiter>> _waiters = [];
 
+    public IReadOnlyList<string> Keys
+    {
+        get
+        {
+            lock (_gate) return [.. _waiters.Keys];
+        }
+    }
+
     public Waiter Register(string key)
     {
         var waiter = new Waiter();

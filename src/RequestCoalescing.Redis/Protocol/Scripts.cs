@@ -14,8 +14,10 @@ internal static class Scripts
     public const int Outcome = 2;
 
     /// <summary>
-    /// KEYS lease, last, outcome. ARGV owner, lease ms, the token it waits for or 0, join window µs or 0. Answers {what, token, ms left of
-    /// the lease or the payload}. Its own lease is led again with the same token, so that a lost reply does no harm.
+    /// KEYS lease, last, outcome. ARGV owner, lease ms, the token it waits for or 0, join window µs or 0, node. Answers {what, token, ms left of
+    /// the lease or the payload}. Who waits for a token accepts its outcome or that of a later one, which began after it came: where a
+    /// leader was lost, others may have taken over and landed before it looks again. Its own lease is led again with the same token, so that a lost
+    /// reply does no harm; that of another flight of its node, which that node has forgotten or superseded, gives way.
     /// </summary>
     public const string Enter =
         """
@@ -24,7 +26,7 @@ internal static class Scripts
           local outcome = redis.call('GET', KEYS[3])
           if outcome then
             local bar = string.find(outcome, '|', 1, true)
-            if tonumber(string.sub(outcome, 1, bar - 1)) == bound then
+            if tonumber(string.sub(outcome, 1, bar - 1)) >= bound then
               return {2, string.sub(outcome, 1, bar - 1), string.sub(outcome, bar + 1)}
             end
           end
@@ -40,7 +42,8 @@ internal static class Scripts
             return {1, token, ARGV[2]}
           end
           local window = tonumber(ARGV[4])
-          if bound > 0 or window == 0 or now - tonumber(token) <= window then
+          local isOwn = string.sub(lease, bar + 1, bar + string.len(ARGV[5])) == ARGV[5]
+          if not isOwn and (bound > 0 or window == 0 or now - tonumber(token) <= window) then
             return {0, token, tostring(redis.call('PTTL', KEYS[1]))}
           end
         end

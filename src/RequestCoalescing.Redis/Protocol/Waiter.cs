@@ -17,10 +17,10 @@ internal sealed class Waiter
         }
     }
 
-    /// <summary>The outcome of the flight with this token, if it came.</summary>
+    /// <summary>The outcome of the flight with this token, or of a later one, if it came.</summary>
     public ReadOnlyMemory<byte>? OutcomeOf(long token)
     {
-        lock (_gate) return _landed is { } landed && landed.Token == token ? landed.Payload : null;
+        lock (_gate) return _landed is { } landed && landed.Token >= token ? (ReadOnlyMemory<byte>?)landed.Payload : null; // null converts to an empty memory, too
     }
 
     /// <summary>Waits for a wake-up, and for no longer than this.</summary>

@@ -1,0 +1,280 @@
+using System.Diagnostics;
+using StackExchange.Redis;
+
+namespace RequestCoalescing.Redis.Tests;
+
+/// <summary>What nodes promise each other; each node here has a connection of its own.</summary>
+public abstract class ClusterTests : IAsyncLifetime
+{
+    private const string Key = "post:12345";
+
+    private readonly List<ConnectionMultiplexer> _connections = [];
+    private readonly List<RedisSingleflight> _nodes = [];
+    private readonly string _prefix = $"test:{Guid.NewGuid():N}";
+    private readonly Backend<int> _backend = new();
+    private RedisServer? _server;
+
+    public async ValueTask InitializeAsync() => _server = await StartAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var node in _nodes) await node.DisposeAsync();
+        foreach (var connection in _connections) await connection.DisposeAsync();
+        if (_server is not null) await _server.DisposeAsync();
+        GC.SuppressFinalize(this);
+    }
+
+    [Fact]
+    public async Task All_callers_of_all_nodes_share_one_run()
+    {
+        var nodes = await NodesAsync(4);
+        var callers = nodes.SelectMany(node => Enumerable.Range(0, 100).Select(_ => node.ExecuteAsync(Key, _backend.RunAsync).AsTask())).ToArray();
+        foreach (var node in nodes) await node.UntilSubscribersAsync(100);
+        var run = await _backend.NextRunAsync();
+        await UntilAllWaitAsync(others: 3);
+        run.Succeed(42);
+        Assert.All(await Task.WhenAll(callers).SoonAsync(), result => Assert.Equal(42, result));
+        Assert.Equal(1, _backend.Runs);
+    }
+
+    [Fact]
+    public async Task Who_comes_after_the_landing_starts_a_new_run()
+    {
+        var nodes = await NodesAsync(2);
+        for (var round = 1; round <= 20; round++)
+        {
+            var call = nodes[round % 2].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+            (await _backend.NextRunAsync()).Succeed(round);
+            Assert.Equal(round, await call.SoonAsync());
+        }
+
+        Assert.Equal(20, _backend.Runs);
+    }
+
+    [Fact]
+    public async Task An_error_crosses_with_its_type_and_message()
+    {
+        var (leader, follower, run) = await LeaderAndFollowerAsync();
+        run.Fail(new InvalidTimeZoneException("no such zone"));
+        await leader.ThrowsAsync<InvalidTimeZoneException>();
+        var remote = await follower.ThrowsAsync<RemoteFlightException>();
+        Assert.Equal(("System.InvalidTimeZoneException", "no such zone", null), (remote.RemoteType, remote.RemoteMessage, remote.RemoteStackTrace));
+    }
+
+    [Fact]
+    public async Task A_large_outcome_is_read_rather_than_sent_with_the_message()
+    {
+        var nodes = await NodesAsync(2);
+        var backend = new Backend<string>();
+        var text = new string('x', 100_000);
+        var leader = nodes[0].ExecuteAsync(Key, backend.RunAsync).AsTask();
+        var run = await backend.NextRunAsync();
+        var follower = nodes[1].ExecuteAsync(Key, backend.RunAsync).AsTask();
+        await UntilAllWaitAsync(others: 1);
+        run.Succeed(text);
+        Assert.Equal(text, await leader.SoonAsync());
+        Assert.Equal(text, await follower.SoonAsync());
+        Assert.Equal(1, backend.Runs);
+    }
+
+    [Fact]
+    public async Task An_outcome_over_the_cap_is_made_once_a_node()
+    {
+        var nodes = await NodesAsync(2, options => options.MaxPayloadBytes = 10);
+        var backend = new Backend<string>();
+        var leader = nodes[0].ExecuteAsync(Key, backend.RunAsync).AsTask();
+        var run = await backend.NextRunAsync();
+        var followers = Enumerable.Range(0, 5).Select(_ => nodes[1].ExecuteAsync(Key, backend.RunAsync).AsTask()).ToArray();
+        await UntilAllWaitAsync(others: 1);
+        run.Succeed("more than ten bytes");
+        Assert.Equal("more than ten bytes", await leader.SoonAsync());
+        (await backend.NextRunAsync()).Succeed("its own");
+        Assert.All(await Task.WhenAll(followers).SoonAsync(), result => Assert.Equal("its own", result));
+        Assert.Equal(2, backend.Runs);
+    }
+
+    [Fact]
+    public async Task A_leader_that_is_stopped_gives_its_lease_up_at_once()
+    {
+        var nodes = await NodesAsync(3, options => options.LeaseDuration = TimeSpan.FromMinutes(5));
+        var leader = nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        await _backend.NextRunAsync();
+        var followers = nodes[1..].Select(node => node.ExecuteAsync(Key, _backend.RunAsync).AsTask()).ToArray();
+        await UntilAllWaitAsync(others: 2);
+        await nodes[0].DisposeAsync();
+        await leader.ThrowsAsync<OperationCanceledException>();
+        (await _backend.NextRunAsync()).Succeed(2);
+        Assert.All(await Task.WhenAll(followers).SoonAsync(), result => Assert.Equal(2, result));
+        Assert.Equal(2, _backend.Runs);
+    }
+
+    [Fact]
+    public async Task A_leader_whose_callers_have_all_left_gives_its_lease_up_at_once()
+    {
+        var nodes = await NodesAsync(2, options => options.LeaseDuration = TimeSpan.FromMinutes(5));
+        using var aborted = new CancellationTokenSource();
+        var leader = nodes[0].ExecuteAsync(Key, _backend.RunStubbornAsync, aborted.Token).AsTask();
+        var hung = await _backend.NextRunAsync();
+        var follower = nodes[1].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        await UntilAllWaitAsync(others: 1);
+        await aborted.CancelAsync();
+        await leader.LeavesWithAsync(aborted.Token);
+        (await _backend.NextRunAsync()).Succeed(2);
+        Assert.Equal(2, await follower.SoonAsync());
+        hung.Succeed(1); // too late, and nobody's
+        var next = nodes[1].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        (await _backend.NextRunAsync()).Succeed(3);
+        Assert.Equal(3, await next.SoonAsync());
+    }
+
+    [Fact]
+    public async Task A_leader_that_is_gone_without_a_word_is_succeeded_by_exactly_one()
+    {
+        var nodes = await NodesAsync(4, options => options.LeaseDuration = TimeSpan.FromMilliseconds(500));
+        var lease = await TakeLeaseAsync(TimeSpan.FromMilliseconds(500)); // and let it run out
+        var callers = nodes.Select(node => node.ExecuteAsync(Key, _backend.RunAsync).AsTask()).ToArray();
+        (await _backend.NextRunAsync()).Succeed(7);
+        Assert.All(await Task.WhenAll(callers).SoonAsync(), result => Assert.Equal(7, result));
+        Assert.Equal(1, _backend.Runs);
+        Assert.True(await LastTokenAsync() > lease);
+    }
+
+    [Fact]
+    public async Task Forget_draws_the_line_for_the_cluster()
+    {
+        var nodes = await NodesAsync(2);
+        var before = nodes[0].ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
+        var old = await _backend.NextRunAsync();
+        Assert.True(old.Flight.IsCurrent);
+        await nodes[1].ForgetAsync(Key);
+
+        var after = nodes[1].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var fresh = await _backend.NextRunAsync();
+        await Patience.UntilAsync(() => !old.Flight.IsCurrent, "the old leader has heard of it");
+        var joined = nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        await UntilAllWaitAsync(others: 1);
+
+        old.Succeed(1); // its own callers get it, and nobody else
+        Assert.Equal(1, await before.SoonAsync());
+        Assert.False(after.IsCompleted || joined.IsCompleted);
+        fresh.Succeed(2);
+        Assert.Equal(2, await after.SoonAsync());
+        Assert.Equal(2, await joined.SoonAsync());
+        Assert.Equal(2, _backend.Runs);
+    }
+
+    [Fact]
+    public async Task A_publish_without_the_lease_is_refused()
+    {
+        var nodes = await NodesAsync(2, options => options.LeaseDuration = TimeSpan.FromMinutes(5));
+        var before = nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var old = await _backend.NextRunAsync();
+        await DatabaseOf(0).KeyDeleteAsync(LeaseKey); // as a failover that lost it
+        var after = nodes[1].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var fresh = await _backend.NextRunAsync();
+        old.Succeed(1);
+        Assert.Equal(1, await before.SoonAsync());
+        await DatabaseOf(0).PingAsync(); // what was sent before has been done
+        Assert.False(after.IsCompleted);
+        Assert.True(await DatabaseOf(0).KeyExistsAsync(LeaseKey));
+        fresh.Succeed(2);
+        Assert.Equal(2, await after.SoonAsync());
+    }
+
+    [Fact]
+    public async Task Lost_messages_cost_a_look_and_no_more()
+    {
+        var nodes = await NodesAsync(2);
+        var leader = nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var run = await _backend.NextRunAsync();
+        var follower = nodes[1].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        await UntilAllWaitAsync(others: 1);
+        await _connections[1].GetSubscriber().UnsubscribeAllAsync(); // node 1 hears nothing any more
+        run.Succeed(1);
+        Assert.Equal([1, 1], (await Task.WhenAll(leader, follower).SoonAsync()).AsEnumerable());
+        Assert.Equal(1, _backend.Runs);
+    }
+
+    [Fact]
+    public async Task A_join_window_bounds_staleness_across_nodes()
+    {
+        var nodes = await NodesAsync(2, engine: options => options.JoinWindow = TimeSpan.FromMilliseconds(50));
+        var first = nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var old = await _backend.NextRunAsync();
+        var start = Stopwatch.GetTimestamp();
+        await Patience.UntilAsync(() => Stopwatch.GetElapsedTime(start) > TimeSpan.FromMilliseconds(60), "the window is past");
+        var second = nodes[1].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        (await _backend.NextRunAsync()).Succeed(2);
+        Assert.Equal(2, await second.SoonAsync());
+        old.Succeed(1);
+        Assert.Equal(1, await first.SoonAsync());
+    }
+
+    [Fact]
+    public async Task Keys_of_any_kind_are_told_apart()
+    {
+        var nodes = await NodesAsync(2);
+        string[] keys = ["a", "a}b", "{a}", "a{b}c", "ключ", " ", "a:lease", new('x', 5_000)];
+        foreach (var key in keys)
+        {
+            var leader = nodes[0].ExecuteAsync(key, _backend.RunAsync).AsTask();
+            var run = await _backend.NextRunAsync();
+            var follower = nodes[1].ExecuteAsync(key, _backend.RunAsync).AsTask();
+            await UntilAllWaitAsync(others: 1);
+            run.Succeed(key.Length);
+            Assert.Equal(key.Length, await leader.SoonAsync());
+            Assert.Equal(key.Length, await follower.SoonAsync());
+        }
+
+        Assert.Equal(keys.Length, _backend.Runs);
+    }
+
+    protected abstract Task<RedisServer> StartAsync();
+
+    private RedisKey LeaseKey => $"{_prefix}:{{{Key}}}:{Key}:lease";
+
+    private IDatabase DatabaseOf(int node) => _connections[node].GetDatabase();
+
+    private async Task<RedisSingleflight[]> NodesAsync(int count, Action<RedisSingleflightOptions>? configure = null, Action<SingleflightOptions>? engine = null)
+    {
+        for (var i = 0; i < count; i++)
+        {
+            var options = new RedisSingleflightOptions { KeyPrefix = _prefix, CommandTimeout = TimeSpan.FromSeconds(10) };
+            configure?.Invoke(options);
+            var engineOptions = new SingleflightOptions { MaxDuration = TimeSpan.FromMinutes(2) };
+            engine?.Invoke(engineOptions);
+            _connections.Add(await _server!.ConnectAsync());
+            _nodes.Add(new RedisSingleflight(_connections[^1], engineOptions, options));
+            await _nodes[^1].ExecuteAsync($"warm-up {i}", static _ => ValueTask.FromResult(0));
+        }
+
+        return [.. _nodes];
+    }
+
+    private async Task<(Task<int> Leader, Task<int> Follower, BackendRun<int> Run)> LeaderAndFollowerAsync()
+    {
+        var nodes = await NodesAsync(2);
+        var leader = nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var run = await _backend.NextRunAsync();
+        var follower = nodes[1].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        await UntilAllWaitAsync(others: 1);
+        return (leader, follower, run);
+    }
+
+    // A node that has subscribed sends what it asks within the call: the answer to a ping comes after the answer to that.
+    private async Task UntilAllWaitAsync(int others)
+    {
+        await Patience.UntilAsync(() => _nodes.Count(node => node.GetStats().InFlightCount > 0) >= others, "all fly");
+        foreach (var connection in _connections) await connection.GetDatabase().PingAsync();
+    }
+
+    private async Task<long> TakeLeaseAsync(TimeSpan duration)
+    {
+        var token = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() * 1_000;
+        await using var connection = await _server!.ConnectAsync();
+        await connection.GetDatabase().StringSetAsync(LeaseKey, $"{token}|somebody-who-is-gone", duration);
+        return token;
+    }
+
+    private async Task<long> LastTokenAsync() => (long)await DatabaseOf(0).StringGetAsync($"{_prefix}:{{{Key}}}:{Key}:last");
+}

@@ -1,0 +1,77 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Garnet;
+using StackExchange.Redis;
+
+namespace RequestCoalescing.Redis.Tests;
+
+/// <summary>A server of the Redis protocol for a test: Garnet in this process, or the machine's <c>redis-server</c>.</summary>
+public sealed class RedisServer : IAsyncDisposable
+{
+    private readonly IDisposable? _garnet;
+    private readonly Process? _process;
+
+    private RedisServer(int port, IDisposable? garnet, Process? process) => (Port, _garnet, _process) = (port, garnet, process);
+
+    public int Port { get; }
+
+    public string ConnectionString => $"127.0.0.1:{Port},abortConnect=false,connectRetry=10,connectTimeout=2000";
+
+    public Process Process => _process ?? throw new InvalidOperationException("Garnet runs in this process.");
+
+    // Scripts are steps only in its transaction mode; without, two of them may run at once.
+    public static RedisServer StartGarnet()
+    {
+        var port = FreePort();
+        var server = new GarnetServer(["--bind", "127.0.0.1", "--port", $"{port}", "--lua", "true", "--lua-transaction-mode", "true", "--memory", "64m", "--index", "16m", "--no-obj"]);
+        server.Start();
+        return new RedisServer(port, server, null);
+    }
+
+    /// <summary>Starts <c>redis-server</c>; skips the test where there is none.</summary>
+    public static async Task<RedisServer> StartRedisAsync(int? port = null)
+    {
+        var path = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Select(folder => Path.Combine(folder, "redis-server")).FirstOrDefault(File.Exists);
+        Assert.SkipWhen(path is null, "redis-server is not installed here (Debian: apt-get install redis-server).");
+        var chosen = port ?? FreePort();
+        var start = new ProcessStartInfo(path, ["--port", $"{chosen}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", Path.GetTempPath()]) { RedirectStandardOutput = true };
+        var process = Process.Start(start)!;
+        process.OutputDataReceived += static (_, _) => { };
+        process.BeginOutputReadLine();
+        var server = new RedisServer(chosen, null, process);
+        await Patience.UntilAsync(() => Accepts(chosen), "redis-server accepts connections");
+        return server;
+    }
+
+    public Task<ConnectionMultiplexer> ConnectAsync() => ConnectionMultiplexer.ConnectAsync(ConnectionString);
+
+    public async ValueTask DisposeAsync()
+    {
+        _garnet?.Dispose();
+        if (_process is null) return;
+        if (!_process.HasExited) _process.Kill();
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+    }
+
+    private static bool Accepts(int port)
+    {
+        try
+        {
+            using var client = new TcpClient("127.0.0.1", port);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}

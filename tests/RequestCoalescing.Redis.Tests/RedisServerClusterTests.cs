@@ -1,0 +1,6 @@
+namespace RequestCoalescing.Redis.Tests;
+
+public sealed class RedisServerClusterTests : ClusterTests
+{
+    protected override Task<RedisServer> StartAsync() => RedisServer.StartRedisAsync();
+}
