@@ -20,6 +20,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
     private readonly ClusterTelemetry _telemetry;
     private readonly Payload _payload;
     private readonly Cluster _cluster;
+    private readonly IConnectionMultiplexer? _ownedConnection;
 
     public ClusterSingleflight(
         ISingleflight<TKey> inner,
@@ -28,10 +29,12 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         Func<string, TKey>? keyOf,
         RedisSingleflightOptions options,
         TimeSpan joinWindow,
-        ClusterTelemetry telemetry)
+        ClusterTelemetry telemetry,
+        bool ownsConnection = false)
     {
         options.Validate();
         (_inner, _textOf, _options, _joinWindow, _telemetry) = (inner, textOf, options, joinWindow, telemetry);
+        _ownedConnection = ownsConnection ? connection : null;
         _payload = new Payload(options);
         _cluster = new Cluster(connection, options, telemetry, text =>
         {
@@ -50,6 +53,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
     public async ValueTask DisposeAsync()
     {
         await _cluster.DisposeAsync().ConfigureAwait(false);
+        if (_ownedConnection is not null) await _ownedConnection.DisposeAsync().ConfigureAwait(false);
         _telemetry.Dispose();
     }
 

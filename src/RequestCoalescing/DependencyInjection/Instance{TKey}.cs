@@ -18,6 +18,7 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
     private readonly SingleflightMetrics _metrics;
     private readonly SafeLogger _logger;
     private readonly List<IDisposable> _owned = [];
+    private readonly List<ISingleflight<TKey>> _decorators = [];
     private bool _isPastDeadline;
 
     public Instance(IServiceProvider services, Registration<TKey> registration)
@@ -38,7 +39,12 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
             _engine = new Singleflight<TKey>(options.Current, comparer: null, _telemetry);
 
             ISingleflight<TKey> decorated = _engine;
-            foreach (var decorate in registration.Decorators) decorated = decorate(services, decorated);
+            foreach (var decorate in registration.Decorators)
+            {
+                decorated = decorate(services, decorated);
+                _decorators.Add(decorated);
+            }
+
             var verified = new VerifyingSingleflight<TKey>(decorated, _engine, Name, _redactor, _logger, verification);
             var observation = new Observation<TKey>(options.Current);
             _owned.Add(observation);
@@ -91,11 +97,12 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
         _ = _engine.CloseAsync();
     }
 
-    /// <summary>Cancels what is in the air and waits for it; not so past the host's own deadline.</summary>
+    /// <summary>Cancels what is in the air and waits for it; not so past the host's own deadline. Then disposes the decorators.</summary>
     public async ValueTask DisposeAsync()
     {
         Dispose();
         if (!_isPastDeadline) await _engine.DisposeAsync().ConfigureAwait(false);
+        foreach (var decorator in _decorators.OfType<IAsyncDisposable>()) await decorator.DisposeAsync().ConfigureAwait(false);
     }
 
     /// <summary>Cancels what is in the air, and does not wait for it.</summary>

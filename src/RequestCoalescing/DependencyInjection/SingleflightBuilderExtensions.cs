@@ -12,7 +12,10 @@ public static class SingleflightBuilderExtensions
     /// </summary>
     /// <typeparam name="TKey">The type of the instance's keys.</typeparam>
     /// <param name="builder">The instance.</param>
-    /// <param name="decorate">Makes the decorator of what it goes around; called once, when the instance is made.</param>
+    /// <param name="decorate">
+    /// Makes the decorator of what it goes around; called once, when the instance is made. One that is <see cref="IAsyncDisposable"/> is
+    /// disposed with the instance, after the engine.
+    /// </param>
     /// <returns>The builder.</returns>
     /// <exception cref="ArgumentException">The keys of the instance are of another type.</exception>
     public static ISingleflightBuilder Decorate<TKey>(

@@ -1,0 +1,87 @@
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using RequestCoalescing;
+using RequestCoalescing.Redis.Protocol;
+using RequestCoalescing.Redis.Telemetry;
+using StackExchange.Redis;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Coalesces a registered instance across processes.</summary>
+public static class RedisBuilderExtensions
+{
+    /// <summary>Coalesces this instance across all processes that have it under the same name, through Redis.</summary>
+    /// <param name="builder">The instance; its keys are strings.</param>
+    /// <param name="connectionString">Where Redis is, as StackExchange.Redis reads it. Connected to when the instance is made; being unable to is an outage, no failure.</param>
+    /// <param name="configure">Sets the options. <see cref="RedisSingleflightOptions.KeyPrefix"/> is <c>singleflight:name</c> unless it is set here.</param>
+    /// <returns>The builder.</returns>
+    /// <exception cref="ArgumentException">The keys of the instance are no strings.</exception>
+    public static ISingleflightBuilder UseRedis(this ISingleflightBuilder builder, string connectionString, Action<RedisSingleflightOptions>? configure = null)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(connectionString);
+        var configuration = ConfigurationOptions.Parse(connectionString);
+        configuration.AbortOnConnectFail = false;
+        return builder.Use<string>(static key => key, static text => text, _ => (ConnectionMultiplexer.Connect(configuration), true), configure);
+    }
+
+    /// <summary>As <see cref="UseRedis(ISingleflightBuilder, string, Action{RedisSingleflightOptions}?)"/>, over a connection that the application has.</summary>
+    /// <param name="builder">The instance; its keys are strings.</param>
+    /// <param name="connection">Finds the connection; null for the <see cref="IConnectionMultiplexer"/> among the services. Not disposed by the instance.</param>
+    /// <param name="configure">Sets the options.</param>
+    /// <returns>The builder.</returns>
+    /// <exception cref="ArgumentException">The keys of the instance are no strings.</exception>
+    public static ISingleflightBuilder UseRedis(
+        this ISingleflightBuilder builder,
+        Func<IServiceProvider, IConnectionMultiplexer>? connection = null,
+        Action<RedisSingleflightOptions>? configure = null) =>
+        builder.Use<string>(static key => key, static text => text, Existing(connection), configure);
+
+    /// <summary>As <see cref="UseRedis(ISingleflightBuilder, Func{IServiceProvider, IConnectionMultiplexer}?, Action{RedisSingleflightOptions}?)"/>, for keys of any type.</summary>
+    /// <typeparam name="TKey">The type of the instance's keys.</typeparam>
+    /// <param name="builder">The instance.</param>
+    /// <param name="textOf">Puts a key into words: equal texts for equal keys, and different ones for different keys, on every node.</param>
+    /// <param name="keyOf">Makes a key of such words: with it, a key that another node forgets is forgotten by the callers of this one at once.</param>
+    /// <param name="connection">Finds the connection; null for the <see cref="IConnectionMultiplexer"/> among the services.</param>
+    /// <param name="configure">Sets the options.</param>
+    /// <returns>The builder.</returns>
+    /// <exception cref="ArgumentException">The keys of the instance are of another type.</exception>
+    public static ISingleflightBuilder UseRedis<TKey>(
+        this ISingleflightBuilder builder,
+        Func<TKey, string> textOf,
+        Func<string, TKey>? keyOf = null,
+        Func<IServiceProvider, IConnectionMultiplexer>? connection = null,
+        Action<RedisSingleflightOptions>? configure = null)
+        where TKey : notnull
+    {
+        ArgumentNullException.ThrowIfNull(textOf);
+        return builder.Use(textOf, keyOf, Existing(connection), configure);
+    }
+
+    private static Func<IServiceProvider, (IConnectionMultiplexer Connection, bool IsOwned)> Existing(Func<IServiceProvider, IConnectionMultiplexer>? connection) =>
+        services => (connection?.Invoke(services) ?? services.GetRequiredService<IConnectionMultiplexer>(), false);
+
+    private static ISingleflightBuilder Use<TKey>(
+        this ISingleflightBuilder builder,
+        Func<TKey, string> textOf,
+        Func<string, TKey>? keyOf,
+        Func<IServiceProvider, (IConnectionMultiplexer Connection, bool IsOwned)> connect,
+        Action<RedisSingleflightOptions>? configure)
+        where TKey : notnull
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        var name = builder.Name.Length == 0 ? "default" : builder.Name;
+        return builder.Decorate<TKey>((services, inner) =>
+        {
+            var options = new RedisSingleflightOptions { KeyPrefix = $"singleflight:{name}" };
+            configure?.Invoke(options);
+            options.Validate();
+            var logger = services.GetService<ILoggerFactory>()?.CreateLogger(typeof(RedisSingleflight).FullName!) ?? NullLogger.Instance;
+            var joinWindow = services.GetRequiredService<IOptionsMonitor<SingleflightOptions>>().Get(builder.Name).JoinWindow;
+            var (connection, isOwned) = connect(services);
+            return new ClusterSingleflight<TKey>(
+                inner, connection, textOf, keyOf, options, joinWindow, new ClusterTelemetry(name, logger, services.GetService<IMeterFactory>()), isOwned);
+        });
+    }
+}

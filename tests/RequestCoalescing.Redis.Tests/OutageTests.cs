@@ -1,0 +1,179 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using Microsoft.Extensions.DependencyInjection;
+using StackExchange.Redis;
+
+namespace RequestCoalescing.Redis.Tests;
+
+/// <summary>A real server that is not there, is killed and comes back, or is paused: nobody hangs, nobody gets what is not theirs.</summary>
+public sealed partial class OutageTests(ITestOutputHelper output)
+{
+    private const string Key = "post:12345";
+    private readonly Backend<int> _backend = new();
+
+    [Fact]
+    public async Task Without_a_server_a_node_coalesces_alone()
+    {
+        await using var connection = await ConnectionMultiplexer.ConnectAsync("127.0.0.1:1,abortConnect=false,connectTimeout=200");
+        await using var node = new RedisSingleflight(connection, null, new RedisSingleflightOptions { CommandTimeout = TimeSpan.FromMilliseconds(100) });
+        var callers = Enumerable.Range(0, 100).Select(_ => node.ExecuteAsync(Key, _backend.RunAsync).AsTask()).ToArray();
+        (await _backend.NextRunAsync()).Succeed(1);
+        Assert.Equal(100, (await Task.WhenAll(callers).SoonAsync()).Sum());
+        Assert.Equal(1, _backend.Runs);
+    }
+
+    [Fact]
+    public async Task Where_that_is_asked_for_it_fails_instead()
+    {
+        await using var connection = await ConnectionMultiplexer.ConnectAsync("127.0.0.1:1,abortConnect=false,connectTimeout=200");
+        await using var node = new RedisSingleflight(connection, null, new RedisSingleflightOptions { CommandTimeout = TimeSpan.FromMilliseconds(100), OnOutage = OutageBehavior.Fail });
+        await Assert.ThrowsAsync<ClusterUnavailableException>(async () => await node.ExecuteAsync(Key, _backend.RunAsync));
+        Assert.Equal(0, _backend.Runs);
+    }
+
+    [Fact]
+    public async Task A_server_that_is_killed_and_comes_back_in_mid_flight_harms_nobody()
+    {
+        var server = await RedisServer.StartRedisAsync();
+        var (connections, nodes) = await NodesAsync(server, 2);
+        var leader = nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var first = await _backend.NextRunAsync();
+        var follower = nodes[1].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var start = Stopwatch.GetTimestamp();
+        await server.DisposeAsync();
+
+        // The follower hears nothing any more, and goes on alone: at most one run a node.
+        var second = await _backend.NextRunAsync();
+        output.WriteLine($"The waiting node went on alone {Stopwatch.GetElapsedTime(start).TotalMilliseconds:N0} ms after the kill.");
+        first.Succeed(1);
+        second.Succeed(2);
+        Assert.Equal((1, 2), (await leader.SoonAsync(), await follower.SoonAsync()));
+
+        await using var again = await RedisServer.StartRedisAsync(server.Port);
+        start = Stopwatch.GetTimestamp();
+        await Patience.UntilAsync(() => connections.TrueForAll(connection => connection.IsConnected), "both are connected again");
+        await UntilSharedAsync(nodes);
+        output.WriteLine($"The nodes shared runs again {Stopwatch.GetElapsedTime(start).TotalMilliseconds:N0} ms after the restart.");
+        await DisposeAsync(connections, nodes);
+    }
+
+    [Fact]
+    public async Task A_server_that_is_paused_delays_nobody_beyond_the_command_timeout_and_a_look()
+    {
+        await using var server = await RedisServer.StartRedisAsync();
+        var (connections, nodes) = await NodesAsync(server, 2);
+        Assert.Equal(0, Kill(server.Process.Id, Stop));
+        try
+        {
+            var start = Stopwatch.GetTimestamp();
+            var callers = nodes.SelectMany(node => Enumerable.Range(0, 50).Select(_ => node.ExecuteAsync(Key, _backend.RunAsync).AsTask())).ToArray();
+            for (var run = 0; run < 2; run++) (await _backend.NextRunAsync()).Succeed(1);
+            Assert.Equal(100, (await Task.WhenAll(callers).SoonAsync()).Sum());
+            output.WriteLine($"All callers had their outcome {Stopwatch.GetElapsedTime(start).TotalMilliseconds:N0} ms into the pause.");
+            Assert.Equal(2, _backend.Runs);
+        }
+        finally
+        {
+            Assert.Equal(0, Kill(server.Process.Id, Continue));
+        }
+
+        await UntilSharedAsync(nodes);
+        await DisposeAsync(connections, nodes);
+    }
+
+    [Fact]
+    public async Task Registered_instances_share_through_an_existing_connection_or_one_of_their_own()
+    {
+        await using var server = RedisServer.StartGarnet();
+        await using var connection = await server.ConnectAsync();
+        var first = new ServiceCollection();
+        first.AddSingleton<IConnectionMultiplexer>(connection);
+        first.AddSingleflight("posts").UseRedis();
+        var second = new ServiceCollection();
+        second.AddSingleflight("posts").UseRedis(server.ConnectionString, options => options.LeaseDuration = TimeSpan.FromSeconds(5));
+        await using var one = first.BuildServiceProvider();
+        await using var other = second.BuildServiceProvider();
+        ISingleflight[] nodes = [one.GetRequiredKeyedService<ISingleflight>("posts"), other.GetRequiredKeyedService<ISingleflight>("posts")];
+        foreach (var node in nodes) await node.ExecuteAsync("warm-up", static _ => ValueTask.FromResult(0));
+
+        var leader = nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var run = await _backend.NextRunAsync();
+        var follower = nodes[1].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        await nodes[1].UntilSubscribersAsync(1);
+        await connection.GetDatabase().PingAsync();
+        run.Succeed(1);
+        Assert.Equal(1, await leader.SoonAsync());
+        if (_backend.Runs == 1) Assert.Equal(1, await follower.SoonAsync());
+    }
+
+    [Fact]
+    public void Keys_of_another_type_need_words()
+    {
+        var builder = new ServiceCollection().AddSingleflight<long>("posts");
+        Assert.Throws<ArgumentException>("builder", () => builder.UseRedis());
+        builder.UseRedis<long>(key => $"{key}", long.Parse);
+    }
+
+    [Theory]
+    [InlineData("KeyPrefix")]
+    [InlineData("LeaseDuration")]
+    [InlineData("OutcomeRetention")]
+    [InlineData("CommandTimeout")]
+    [InlineData("OutageBreak")]
+    [InlineData("PollInterval")]
+    [InlineData("MaxPayloadBytes")]
+    [InlineData("MaxMessageBytes")]
+    public async Task A_wrong_option_is_told(string option)
+    {
+        await using var connection = await ConnectionMultiplexer.ConnectAsync("127.0.0.1:1,abortConnect=false,connectTimeout=100,connectRetry=0");
+        var options = new RedisSingleflightOptions();
+        var property = typeof(RedisSingleflightOptions).GetProperty(option)!;
+        property.SetValue(options, property.PropertyType == typeof(string) ? "a{b}" : property.PropertyType == typeof(int) ? -1 : TimeSpan.FromDays(2));
+        Assert.Equal(option, Assert.ThrowsAny<ArgumentException>(() => new RedisSingleflight(connection, null, options)).ParamName);
+    }
+
+    private const int Stop = 19;
+    private const int Continue = 18;
+
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
+    private static partial int Kill(int process, int signal);
+
+    private static async Task<(List<ConnectionMultiplexer> Connections, List<RedisSingleflight> Nodes)> NodesAsync(RedisServer server, int count)
+    {
+        var connections = new List<ConnectionMultiplexer>();
+        var nodes = new List<RedisSingleflight>();
+        for (var i = 0; i < count; i++)
+        {
+            connections.Add(await server.ConnectAsync());
+            nodes.Add(new RedisSingleflight(connections[^1], null, new RedisSingleflightOptions { CommandTimeout = TimeSpan.FromMilliseconds(500) }));
+            await nodes[^1].ExecuteAsync($"warm-up {i}", static _ => ValueTask.FromResult(0));
+        }
+
+        return (connections, nodes);
+    }
+
+    // The circuit closes by itself: then both nodes get one run's outcome.
+    private static async Task UntilSharedAsync(List<RedisSingleflight> nodes)
+    {
+        var patience = Stopwatch.GetTimestamp();
+        for (var round = 0; ; round++)
+        {
+            Assert.True(Stopwatch.GetElapsedTime(patience) < Patience.Limit, "The nodes do not share again.");
+            var runs = 0;
+            var key = $"again {round}";
+            await Task.WhenAll(nodes.Select(node => node.ExecuteAsync(key, async flight =>
+            {
+                Interlocked.Increment(ref runs);
+                await Task.Delay(200, flight);
+                return 0;
+            }).AsTask())).SoonAsync();
+            if (runs == 1) return;
+        }
+    }
+
+    private static async Task DisposeAsync(List<ConnectionMultiplexer> connections, List<RedisSingleflight> nodes)
+    {
+        foreach (var node in nodes) await node.DisposeAsync();
+        foreach (var connection in connections) await connection.DisposeAsync();
+    }
+}
