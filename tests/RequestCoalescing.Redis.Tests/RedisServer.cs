@@ -24,7 +24,7 @@ public sealed class RedisServer : IAsyncDisposable
     public static RedisServer StartGarnet()
     {
         var port = FreePort();
-        var server = new GarnetServer(["--bind", "127.0.0.1", "--port", $"{port}", "--lua", "true", "--lua-transaction-mode", "true", "--memory", "64m", "--index", "16m", "--no-obj"]);
+        var server = new GarnetServer(["--bind", "127.0.0.1", "--port", $"{port}", "--lua", "true", "--lua-transaction-mode", "true", "--memory", "64m", "--index", "16m"]);
         server.Start();
         return new RedisServer(port, server, null);
     }

@@ -1,0 +1,25 @@
+using System.CommandLine;
+using Cluster;
+
+var workers = new Option<int>("--workers") { Description = "Processes, 2 to 32.", DefaultValueFactory = _ => 4 };
+workers.Validators.Add(result =>
+{
+    if (result.GetValueOrDefault<int>() is < 2 or > 32) result.AddError("--workers must be from 2 to 32.");
+});
+var callers = new Option<int>("--callers") { Description = "Callers in each, 1 to 100,000.", DefaultValueFactory = _ => 500 };
+callers.Validators.Add(result =>
+{
+    if (result.GetValueOrDefault<int>() is < 1 or > 100_000) result.AddError("--callers must be from 1 to 100000.");
+});
+var redis = new Option<string?>("--redis") { Description = "A server to use instead of the embedded one, as StackExchange.Redis reads it." };
+
+var itsRedis = new Option<string>("--redis") { Required = true };
+var itsBackend = new Option<string>("--backend") { Required = true };
+var itsLease = new Option<double>("--lease") { Required = true };
+var worker = new Command("worker", "A node; started by the other command.") { itsRedis, itsBackend, itsLease };
+worker.Hidden = true;
+worker.SetAction((arguments, _) => Worker.RunAsync(arguments.GetValue(itsRedis)!, new Uri(arguments.GetValue(itsBackend)!), TimeSpan.FromMilliseconds(arguments.GetValue(itsLease))));
+
+var command = new RootCommand("Coalescing across processes: one backend call for all of them, and one more when the leader is killed.") { workers, callers, redis, worker };
+command.SetAction((arguments, _) => Story.TellAsync(arguments.GetValue(workers), arguments.GetValue(callers), arguments.GetValue(redis)));
+return await command.Parse(args).InvokeAsync();

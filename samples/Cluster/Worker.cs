@@ -1,0 +1,46 @@
+using System.Globalization;
+using RequestCoalescing;
+using StackExchange.Redis;
+
+namespace Cluster;
+
+/// <summary>
+/// A node, as a process of its own. It is told on its standard input what to do, one order a line, and answers each with a line:
+/// <c>call key callers ms</c> has that many callers ask for a key at once; <c>spread prefix keys ms</c> asks for many keys at once.
+/// </summary>
+internal static class Worker
+{
+    public static async Task<int> RunAsync(string redis, Uri backend, TimeSpan lease)
+    {
+        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = backend };
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(redis);
+        await using var singleflight = new RedisSingleflight(connection, new SingleflightOptions { MaxDuration = TimeSpan.FromMinutes(1) }, new RedisSingleflightOptions { LeaseDuration = lease, CommandTimeout = TimeSpan.FromSeconds(5) });
+        await singleflight.ExecuteAsync($"warm-up {Environment.ProcessId}", static _ => ValueTask.FromResult(0));
+        Console.WriteLine("ready");
+        while (await Console.In.ReadLineAsync() is { } order) _ = ObeyAsync(order.Split(' '));
+        return 0;
+
+        async Task ObeyAsync(string[] order)
+        {
+            var (name, count, ms) = (order[1], int.Parse(order[2], CultureInfo.InvariantCulture), order[3]);
+            var calls = Enumerable.Range(0, count).Select(call => AskAsync(order[0] == "call" ? name : $"{name}-{call}", ms)).ToArray();
+            var answers = await Task.WhenAll(calls);
+            var failed = answers.Count(answer => answer is null);
+            var different = answers.OfType<string>().Distinct().ToList();
+            Console.WriteLine($"{name}|{count - failed}|{failed}|{different.Count}|{different.FirstOrDefault()}");
+        }
+
+        async Task<string?> AskAsync(string key, string ms)
+        {
+            try
+            {
+                return await singleflight.ExecuteAsync(key, flight => client.GetStringAsync($"{key}?node={Environment.ProcessId}&ms={ms}", flight));
+            }
+            catch (Exception exception)
+            {
+                await Console.Error.WriteLineAsync(exception.Message);
+                return null;
+            }
+        }
+    }
+}

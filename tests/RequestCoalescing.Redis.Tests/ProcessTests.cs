@@ -1,0 +1,103 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using Cluster;
+
+namespace RequestCoalescing.Redis.Tests;
+
+/// <summary>Nodes that are processes, with a backend and a server of their own between them.</summary>
+public sealed partial class ProcessTests(ITestOutputHelper output) : IAsyncLifetime
+{
+    private const int Workers = 4;
+    private const int Stop = 19;
+    private const int Continue = 18;
+    private static readonly TimeSpan s_lease = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
+
+    private readonly List<WorkerProcess> _nodes = [];
+    private EmbeddedServer? _server;
+    private SlowBackend? _backend;
+
+    public async ValueTask InitializeAsync()
+    {
+        _server = EmbeddedServer.Start();
+        _backend = await SlowBackend.StartAsync();
+        _nodes.AddRange(await Task.WhenAll(Enumerable.Range(0, Workers).Select(_ => WorkerProcess.StartAsync(_server.ConnectionString, _backend.Address, s_lease))));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var node in _nodes) await node.DisposeAsync();
+        if (_backend is not null) await _backend.DisposeAsync();
+        _server?.Dispose();
+    }
+
+    [Fact]
+    public async Task Two_thousand_callers_of_one_key_in_four_processes_are_one_run()
+    {
+        var answers = await Task.WhenAll(_nodes.Select(node => node.CallAsync("viral", 500, 1_000))).WaitAsync(s_patience);
+        Assert.All(answers, answer => Assert.Equal((500, 0, 1), (answer.Answered, answer.Failed, answer.DifferentAnswers)));
+        Assert.Single(answers.Select(answer => answer.Answer).Distinct());
+        Assert.Equal(1, Asked("viral"));
+    }
+
+    [Fact]
+    public async Task A_thousand_keys_are_a_thousand_runs_spread_over_the_nodes()
+    {
+        var answers = await Task.WhenAll(_nodes.Select(node => node.SpreadAsync("post", 1_000, 2_000))).WaitAsync(s_patience);
+        Assert.All(answers, answer => Assert.Equal((1_000, 0), (answer.Answered, answer.Failed)));
+        Assert.Equal(1_000, Asked("post-"));
+        Assert.Equal(1_000, _backend!.Asked.Where(asked => asked.Key.StartsWith("post-", StringComparison.Ordinal)).Select(asked => asked.Key).Distinct().Count());
+        Assert.True(_backend.Asked.Select(asked => asked.Node).Distinct().Count() > 1, "One node had all the work.");
+    }
+
+    [Fact]
+    public async Task A_leader_that_is_killed_is_succeeded_by_exactly_one()
+    {
+        var calls = _nodes.ToDictionary(node => node, node => node.CallAsync("killed", 100, 1_500));
+        var leader = await LeaderOfAsync("killed");
+        leader.Kill();
+        var start = Stopwatch.GetTimestamp();
+        var answers = await Task.WhenAll(calls.Where(call => call.Key != leader).Select(call => call.Value)).WaitAsync(s_patience);
+        output.WriteLine($"Leader killed: the others had their outcome {Stopwatch.GetElapsedTime(start).TotalMilliseconds:N0} ms later, of which 1,500 are the backend's; a lease lasts {s_lease.TotalMilliseconds} ms.");
+        Assert.All(answers, answer => Assert.Equal((100, 0, 1), (answer.Answered, answer.Failed, answer.DifferentAnswers)));
+        Assert.Single(answers.Select(answer => answer.Answer).Distinct());
+        Assert.Equal(2, Asked("killed"));
+    }
+
+    [Fact]
+    public async Task A_leader_that_is_paused_past_its_lease_keeps_its_outcome_to_itself()
+    {
+        var calls = _nodes.ToDictionary(node => node, node => node.CallAsync("paused", 100, 300));
+        var leader = await LeaderOfAsync("paused");
+        Assert.Equal(0, Kill(leader.Id, Stop));
+        var start = Stopwatch.GetTimestamp();
+        WorkerAnswer[] others;
+        try
+        {
+            others = await Task.WhenAll(calls.Where(call => call.Key != leader).Select(call => call.Value)).WaitAsync(s_patience);
+            output.WriteLine($"Leader paused: the others had their outcome {Stopwatch.GetElapsedTime(start).TotalMilliseconds:N0} ms later, of which 300 are the backend's.");
+        }
+        finally
+        {
+            Assert.Equal(0, Kill(leader.Id, Continue));
+        }
+
+        var own = await calls[leader].WaitAsync(s_patience);
+        Assert.All(others, answer => Assert.Equal((100, 0, 1), (answer.Answered, answer.Failed, answer.DifferentAnswers)));
+        Assert.Equal((100, 0, 1), (own.Answered, own.Failed, own.DifferentAnswers)); // its own callers are unharmed
+        Assert.EndsWith($"node {leader.Id}", own.Answer, StringComparison.Ordinal);
+        Assert.DoesNotContain(others, answer => answer.Answer == own.Answer);
+        Assert.Equal(2, Asked("paused"));
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
+    private static partial int Kill(int process, int signal);
+
+    private async Task<WorkerProcess> LeaderOfAsync(string key)
+    {
+        await Patience.UntilAsync(() => Asked(key) > 0, "a node leads");
+        return _nodes.Single(node => node.Id == _backend!.Asked.First(asked => asked.Key == key).Node);
+    }
+
+    private int Asked(string key) => _backend!.Asked.Count(asked => asked.Key.StartsWith(key, StringComparison.Ordinal));
+}
