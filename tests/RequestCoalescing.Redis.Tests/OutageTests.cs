@@ -82,6 +82,53 @@ public sealed partial class OutageTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task A_connection_that_is_cut_after_the_lease_was_taken_leaves_nobody_hanging()
+    {
+        await using var server = RedisServer.StartGarnet();
+        await using var proxy = new CuttingProxy(server.Port);
+        await using var cut = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{proxy.Port},abortConnect=false,connectRetry=10");
+        await using var whole = await server.ConnectAsync();
+        var options = new RedisSingleflightOptions { LeaseDuration = TimeSpan.FromMinutes(5), CommandTimeout = TimeSpan.FromSeconds(5) };
+        await using var first = new RedisSingleflight(cut, null, options);
+        await using var second = new RedisSingleflight(whole, null, options);
+        foreach (var node in new[] { first, second }) await node.ExecuteAsync("warm-up", static _ => ValueTask.FromResult(0));
+
+        proxy.CutNextScript();
+        var start = Stopwatch.GetTimestamp();
+        var leader = first.ExecuteAsync(Key, _backend.RunAsync).AsTask(); // it has the lease, does not know, and asks again
+        var run = await _backend.NextRunAsync();
+        output.WriteLine($"The node whose reply was lost led {Stopwatch.GetElapsedTime(start).TotalMilliseconds:N0} ms later.");
+        Assert.Equal(1, proxy.Cuts);
+        var follower = second.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        await second.UntilSubscribersAsync(1);
+        await whole.GetDatabase().PingAsync();
+        run.Succeed(1);
+        Assert.Equal((1, 1), (await leader.SoonAsync(), await follower.SoonAsync()));
+        Assert.Equal(1, _backend.Runs);
+    }
+
+    [Fact]
+    public async Task A_leader_whose_work_hangs_makes_way_when_its_flight_expires()
+    {
+        await using var server = RedisServer.StartGarnet();
+        await using var connection = await server.ConnectAsync();
+        await using var hanging = new RedisSingleflight(connection, new SingleflightOptions { MaxDuration = TimeSpan.FromMilliseconds(300) });
+        await using var waiting = new RedisSingleflight(connection, new SingleflightOptions { MaxDuration = TimeSpan.FromMinutes(1) });
+        foreach (var node in new[] { hanging, waiting }) await node.ExecuteAsync("warm-up", static _ => ValueTask.FromResult(0));
+
+        var leader = hanging.ExecuteAsync(Key, _backend.RunStubbornAsync).AsTask();
+        var hung = await _backend.NextRunAsync();
+        var follower = waiting.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        await leader.ThrowsAsync<FlightTimeoutException>();
+        (await _backend.NextRunAsync()).Succeed(2);
+        Assert.Equal(2, await follower.SoonAsync());
+        hung.Succeed(1); // and is published to nobody
+        var next = waiting.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        (await _backend.NextRunAsync()).Succeed(3);
+        Assert.Equal(3, await next.SoonAsync());
+    }
+
+    [Fact]
     public async Task Registered_instances_share_through_an_existing_connection_or_one_of_their_own()
     {
         await using var server = RedisServer.StartGarnet();

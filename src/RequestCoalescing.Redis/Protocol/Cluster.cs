@@ -27,7 +27,7 @@ internal sealed class Cluster : IAsyncDisposable
         (_connection, _options, _telemetry) = (connection, options, telemetry);
         _channel = RedisChannel.Literal($"{options.KeyPrefix}:flights");
         _heartbeat = new Heartbeat(Database, options);
-        _mailbox = new Mailbox(_node, _heartbeat, forget);
+        _mailbox = new Mailbox(_node, _heartbeat, options.TimeProvider, forget);
         _pipeline = new ResiliencePipelineBuilder { TimeProvider = options.TimeProvider }
             .AddCircuitBreaker(new CircuitBreakerStrategyOptions
             {

@@ -96,6 +96,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         try
         {
             var bound = 0L;
+            var isRetry = false;
             var poll = _options.PollInterval;
             while (true)
             {
@@ -105,6 +106,11 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
                 try
                 {
                     (entry, lease) = await _cluster.EnterAsync(names, owner, bound, _joinWindow).ConfigureAwait(false);
+                }
+                catch (RedisConnectionException) when (!isRetry)
+                {
+                    isRetry = true; // the reply may be what was lost; a lease that was granted is granted again
+                    continue;
                 }
                 catch (Exception exception)
                 {
@@ -124,13 +130,14 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
                     // Whichever is first: a message, the connection's return, the lease's end (with some jitter, for all wait for it), a look.
                     var jitter = TimeSpan.FromMilliseconds(Random.Shared.Next(5, 50));
                     var wait = entry.LeaseLeft + jitter < poll ? entry.LeaseLeft + jitter : poll;
-                    await waiter.WaitAsync(wait > TimeSpan.Zero ? wait : jitter, _options.TimeProvider, flight.CancellationToken).ConfigureAwait(false);
+                    await waiter.WaitAsync(wait > TimeSpan.Zero ? wait : jitter, flight.CancellationToken).ConfigureAwait(false);
                     poll = poll * 2 < s_longestPoll ? poll * 2 : s_longestPoll;
                     outcome = waiter.OutcomeOf(bound);
                 }
 
                 if (outcome is not { } landed) continue;
                 _telemetry.Followed();
+                if (waiter.LandedAt is { } landedAt) _telemetry.HandedOver(_options.TimeProvider.GetElapsedTime(landedAt));
                 if (_payload.TryRead<TResult>(landed, out var result)) return result;
                 return await work(state, flight).ConfigureAwait(false); // it cannot cross: once a node, then
             }

@@ -3,7 +3,7 @@ using System.Text;
 namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>Brings messages to those flights of this node that they are about.</summary>
-internal sealed class Mailbox(string node, Heartbeat heartbeat, Action<string> forget)
+internal sealed class Mailbox(string node, Heartbeat heartbeat, TimeProvider clock, Action<string> forget)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<string, List<Waiter>> _waiters = [];
@@ -18,7 +18,7 @@ internal sealed class Mailbox(string node, Heartbeat heartbeat, Action<string> f
 
     public Waiter Register(string key)
     {
-        var waiter = new Waiter();
+        var waiter = new Waiter(clock);
         lock (_gate)
         {
             if (!_waiters.TryGetValue(key, out var waiters)) _waiters.Add(key, waiters = []);

@@ -1,17 +1,21 @@
 namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>A flight of this node, while it may have to wait for another node's.</summary>
-internal sealed class Waiter
+internal sealed class Waiter(TimeProvider clock)
 {
     private readonly Lock _gate = new();
     private TaskCompletionSource _signal = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Message? _landed;
+
+    /// <summary>When it was told that the flight it waits for has landed, as a timestamp; null if it was not.</summary>
+    public long? LandedAt { get; private set; }
 
     /// <summary>Wakes the flight; an outcome that came along is kept for it.</summary>
     public void Wake(Message? message)
     {
         lock (_gate)
         {
+            if (message is { Kind: MessageKind.LandedWithOutcome or MessageKind.Landed }) LandedAt = clock.GetTimestamp();
             if (message is { Kind: MessageKind.LandedWithOutcome }) _landed = message;
             _signal.TrySetResult();
         }
@@ -24,7 +28,7 @@ internal sealed class Waiter
     }
 
     /// <summary>Waits for a wake-up, and for no longer than this.</summary>
-    public async Task WaitAsync(TimeSpan atMost, TimeProvider clock, CancellationToken cancellationToken)
+    public async Task WaitAsync(TimeSpan atMost, CancellationToken cancellationToken)
     {
         Task signal;
         lock (_gate) signal = _signal.Task;

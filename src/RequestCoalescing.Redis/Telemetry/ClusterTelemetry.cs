@@ -32,7 +32,7 @@ internal sealed partial class ClusterTelemetry : IDisposable
         _outageFlights = _meter.CreateCounter<long>("singleflight.redis.outage_flights", "{flight}", "Flights of this node alone, while Redis could not be reached.");
         _remoteFollowers = _meter.CreateCounter<long>("singleflight.redis.remote_followers", "{flight}", "Flights of this node that got their outcome from another.");
         _roundTrips = _meter.CreateCounter<long>("singleflight.redis.round_trips", "{command}", "Commands sent to Redis for flights; heartbeats not counted.");
-        _wakeUp = _meter.CreateHistogram<double>("singleflight.redis.outcome_read", "s", "From the message that a flight has landed until its outcome was handed to the callers of this node.");
+        _wakeUp = _meter.CreateHistogram<double>("singleflight.redis.outcome_read", "s", "From the message that a flight has landed until this node had read its outcome.");
     }
 
     public void Acquired(bool isTakeover)
