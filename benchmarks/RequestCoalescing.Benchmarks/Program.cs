@@ -1,6 +1,8 @@
 using BenchmarkDotNet.Running;
+using RequestCoalescing.Benchmarks.Cluster;
 using RequestCoalescing.Benchmarks.Quick;
 
 if (args is ["--quick"]) QuickRun.Run(Console.Out);
 else if (args is ["--quick", "--telemetry"]) QuickRun.RunTelemetry(Console.Out);
+else if (args is ["--cluster", ..]) await ClusterRun.RunAsync(args is [_, var redis] ? redis : null, Console.Out);
 else BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
