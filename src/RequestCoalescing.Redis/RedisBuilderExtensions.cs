@@ -23,7 +23,7 @@ public static class RedisBuilderExtensions
         ArgumentException.ThrowIfNullOrWhiteSpace(connectionString);
         var configuration = ConfigurationOptions.Parse(connectionString);
         configuration.AbortOnConnectFail = false;
-        return builder.Use<string>(static key => key, static text => text, _ => (ConnectionMultiplexer.Connect(configuration), true), configure);
+        return builder.Use<string>(static key => key, _ => (ConnectionMultiplexer.Connect(configuration), true), configure);
     }
 
     /// <summary>As <see cref="UseRedis(ISingleflightBuilder, string, Action{RedisSingleflightOptions}?)"/>, over a connection that the application has.</summary>
@@ -36,13 +36,12 @@ public static class RedisBuilderExtensions
         this ISingleflightBuilder builder,
         Func<IServiceProvider, IConnectionMultiplexer>? connection = null,
         Action<RedisSingleflightOptions>? configure = null) =>
-        builder.Use<string>(static key => key, static text => text, Existing(connection), configure);
+        builder.Use<string>(static key => key, Existing(connection), configure);
 
     /// <summary>As <see cref="UseRedis(ISingleflightBuilder, Func{IServiceProvider, IConnectionMultiplexer}?, Action{RedisSingleflightOptions}?)"/>, for keys of any type.</summary>
     /// <typeparam name="TKey">The type of the instance's keys.</typeparam>
     /// <param name="builder">The instance.</param>
     /// <param name="textOf">Puts a key into words: equal texts for equal keys, and different ones for different keys, on every node.</param>
-    /// <param name="keyOf">Makes a key of such words: with it, a key that another node forgets is forgotten by the callers of this one at once.</param>
     /// <param name="connection">Finds the connection; null for the <see cref="IConnectionMultiplexer"/> among the services.</param>
     /// <param name="configure">Sets the options.</param>
     /// <returns>The builder.</returns>
@@ -50,13 +49,12 @@ public static class RedisBuilderExtensions
     public static ISingleflightBuilder UseRedis<TKey>(
         this ISingleflightBuilder builder,
         Func<TKey, string> textOf,
-        Func<string, TKey>? keyOf = null,
         Func<IServiceProvider, IConnectionMultiplexer>? connection = null,
         Action<RedisSingleflightOptions>? configure = null)
         where TKey : notnull
     {
         ArgumentNullException.ThrowIfNull(textOf);
-        return builder.Use(textOf, keyOf, Existing(connection), configure);
+        return builder.Use(textOf, Existing(connection), configure);
     }
 
     private static Func<IServiceProvider, (IConnectionMultiplexer Connection, bool IsOwned)> Existing(Func<IServiceProvider, IConnectionMultiplexer>? connection) =>
@@ -65,7 +63,6 @@ public static class RedisBuilderExtensions
     private static ISingleflightBuilder Use<TKey>(
         this ISingleflightBuilder builder,
         Func<TKey, string> textOf,
-        Func<string, TKey>? keyOf,
         Func<IServiceProvider, (IConnectionMultiplexer Connection, bool IsOwned)> connect,
         Action<RedisSingleflightOptions>? configure)
         where TKey : notnull
@@ -81,7 +78,7 @@ public static class RedisBuilderExtensions
             var joinWindow = services.GetRequiredService<IOptionsMonitor<SingleflightOptions>>().Get(builder.Name).JoinWindow;
             var (connection, isOwned) = connect(services);
             return new ClusterSingleflight<TKey>(
-                inner, connection, textOf, keyOf, options, joinWindow, new ClusterTelemetry(name, logger, services.GetService<IMeterFactory>()), isOwned);
+                inner, connection, textOf, options, joinWindow, new ClusterTelemetry(name, logger, services.GetService<IMeterFactory>()), isOwned);
         });
     }
 }

@@ -211,10 +211,69 @@ public abstract class ClusterTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Halves_of_surrogate_pairs_are_different_keys()
+    {
+        var nodes = await NodesAsync(2);
+        var one = nodes[0].ExecuteAsync("user\uD800", _backend.RunAsync).AsTask();
+        var first = await _backend.NextRunAsync();
+        var other = nodes[1].ExecuteAsync("user\uDC01", _backend.RunAsync).AsTask();
+        (await _backend.NextRunAsync()).Succeed(2);
+        Assert.Equal(2, await other.SoonAsync());
+        first.Succeed(1);
+        Assert.Equal(1, await one.SoonAsync());
+    }
+
+    [Fact]
+    public async Task An_error_that_cannot_be_put_into_words_is_no_lease_for_good()
+    {
+        var (leader, follower, run) = await LeaderAndFollowerAsync();
+        run.Fail(new WordlessException());
+        await Patience.UntilAsync(() => leader.IsFaulted, "the leader's caller has the error");
+        Assert.IsType<WordlessException>(leader.Exception!.InnerException);
+        (await _backend.NextRunAsync()).Succeed(2);
+        Assert.Equal(2, await follower.SoonAsync());
+    }
+
+    [Fact]
+    public async Task A_forgotten_flight_that_waits_does_not_rob_the_newer_leader_of_its_node()
+    {
+        var nodes = await NodesAsync(2, options => options.LeaseDuration = TimeSpan.FromMinutes(5));
+        var remote = nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var first = await _backend.NextRunAsync();
+        var waits = nodes[1].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        await UntilAllWaitAsync(others: 1);
+        await nodes[1].ForgetAsync(Key);
+        var leads = nodes[1].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var second = await _backend.NextRunAsync();
+        first.Succeed(1);
+        Assert.Equal(1, await remote.SoonAsync());
+        second.Succeed(2);
+        Assert.Equal(2, await leads.SoonAsync());
+        if (_backend.Runs == 3) (await _backend.NextRunAsync()).Succeed(2); // the forgotten one may have led anew before, and was superseded
+        Assert.Equal(2, await waits.SoonAsync());
+    }
+
+    [Fact]
+    public async Task A_leader_whose_lease_was_taken_away_is_not_joined_any_more()
+    {
+        var nodes = await NodesAsync(1, options => options.LeaseDuration = TimeSpan.FromMilliseconds(300));
+        var before = nodes[0].ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
+        var old = await _backend.NextRunAsync();
+        await DatabaseOf(0).KeyDeleteAsync(LeaseKey); // as a forget whose message was lost
+        await Patience.UntilAsync(() => !old.Flight.IsCurrent, "a heartbeat has found out");
+        await Patience.UntilAsync(() => _nodes[0].Forget(Key) is false, "nothing is there to be joined");
+        var after = nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        (await _backend.NextRunAsync()).Succeed(2);
+        Assert.Equal(2, await after.SoonAsync());
+        old.Succeed(1);
+        Assert.Equal(1, await before.SoonAsync());
+    }
+
+    [Fact]
     public async Task Keys_of_any_kind_are_told_apart()
     {
         var nodes = await NodesAsync(2);
-        string[] keys = ["a", "a}b", "{a}", "a{b}c", "ключ", " ", "a:lease", new('x', 5_000)];
+        string[] keys = ["", "a", "a}b", "{a}", "a{b}c", "ключ", " ", "a:lease", new('x', 5_000)];
         foreach (var key in keys)
         {
             var leader = nodes[0].ExecuteAsync(key, _backend.RunAsync).AsTask();
@@ -277,4 +336,9 @@ public abstract class ClusterTests : IAsyncLifetime
     }
 
     private async Task<long> LastTokenAsync() => (long)await DatabaseOf(0).StringGetAsync($"{_prefix}:{{{Key}}}:{Key}:last");
+
+    private sealed class WordlessException : Exception
+    {
+        public override string Message => throw new InvalidTimeZoneException();
+    }
 }

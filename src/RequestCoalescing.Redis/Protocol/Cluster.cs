@@ -1,6 +1,7 @@
 using System.Globalization;
 using Polly;
 using Polly.CircuitBreaker;
+using Polly.Timeout;
 using RequestCoalescing.Redis.Telemetry;
 using StackExchange.Redis;
 
@@ -22,12 +23,12 @@ internal sealed class Cluster : IAsyncDisposable
     private Task? _subscription;
     private long _owners;
 
-    public Cluster(IConnectionMultiplexer connection, RedisSingleflightOptions options, ClusterTelemetry telemetry, Action<string> forget)
+    public Cluster(IConnectionMultiplexer connection, RedisSingleflightOptions options, ClusterTelemetry telemetry)
     {
         (_connection, _options, _telemetry) = (connection, options, telemetry);
         _channel = RedisChannel.Literal($"{options.KeyPrefix}:flights");
         _heartbeat = new Heartbeat(Database, options);
-        _mailbox = new Mailbox(_node, _heartbeat, options.TimeProvider, forget);
+        _mailbox = new Mailbox(_node, _heartbeat, options.TimeProvider);
         _pipeline = new ResiliencePipelineBuilder { TimeProvider = options.TimeProvider }
             .AddCircuitBreaker(new CircuitBreakerStrategyOptions
             {
@@ -35,6 +36,8 @@ internal sealed class Cluster : IAsyncDisposable
                 MinimumThroughput = 2,
                 SamplingDuration = TimeSpan.FromSeconds(5),
                 BreakDuration = options.OutageBreak,
+                ShouldHandle = static arguments => ValueTask.FromResult(
+                    arguments.Outcome.Exception is RedisConnectionException or RedisTimeoutException or TimeoutRejectedException),
             })
             .AddTimeout(options.CommandTimeout)
             .Build();
@@ -45,7 +48,9 @@ internal sealed class Cluster : IAsyncDisposable
     public string NewOwner() => string.Create(CultureInfo.InvariantCulture, $"{_node}-{Interlocked.Increment(ref _owners)}");
 
     /// <summary>Registers a flight of this node, so that messages about its key wake it. Before it asks for the key, so that none is missed.</summary>
-    public Waiter Register(string key) => _mailbox.Register(key);
+    /// <param name="key">The key, in words.</param>
+    /// <param name="forget">Forgets the flight on this node.</param>
+    public Waiter Register(string key, Action forget) => _mailbox.Register(key, forget);
 
     public void Unregister(string key, Waiter waiter) => _mailbox.Unregister(key, waiter);
 
@@ -59,8 +64,22 @@ internal sealed class Cluster : IAsyncDisposable
         await EnsureSubscribedAsync().ConfigureAwait(false);
         var window = joinWindow == Timeout.InfiniteTimeSpan ? 0 : (long)joinWindow.TotalMicroseconds;
         var sentAt = _options.TimeProvider.GetTimestamp();
-        var answer = (RedisResult[])(await RunAsync(
-            Scripts.Enter, [names.Lease, names.Last, names.Outcome], [owner, Milliseconds(_options.LeaseDuration), bound, window, _node]).ConfigureAwait(false))!;
+        Task<RedisResult>? sent = null;
+        RedisResult[] answer;
+        try
+        {
+            answer = (RedisResult[])(await RunAsync(
+                Scripts.Enter,
+                [names.Lease, names.Last, names.Outcome],
+                [owner, Milliseconds(_options.LeaseDuration), bound, window, _node],
+                task => sent = task).ConfigureAwait(false))!;
+        }
+        catch (Exception)
+        {
+            if (sent is not null) Follow(GiveUpAsync(sent, names, owner));
+            throw;
+        }
+
         _telemetry.Reached();
 
         var token = long.Parse((string)answer[1]!, CultureInfo.InvariantCulture);
@@ -91,6 +110,7 @@ internal sealed class Cluster : IAsyncDisposable
         if (!lease.IsHeld)
         {
             _telemetry.LostLease();
+            Release(lease); // it may be there still, for others to wait for
             return;
         }
 
@@ -115,17 +135,24 @@ internal sealed class Cluster : IAsyncDisposable
     public void Abandon(Lease lease)
     {
         if (!_heartbeat.Remove(lease)) return; // published, or given up before
-        var message = new Message(MessageKind.Abandoned, lease.Token, lease.Names.Key, default);
-        Follow(RunAsync(Scripts.Abandon, [lease.Names.Lease], [lease.Value, (RedisValue)(byte[])_channel!, message.ToBytes()]));
+        Release(lease);
         lease.Lose();
     }
 
+    /// <summary>The leases of this node for a key.</summary>
+    public Lease[] LeasesOf(Names names) => _heartbeat.LeasesOf(names.Key);
+
     /// <summary>Draws the line for the cluster. Sent before this returns.</summary>
-    public Task ForgetAsync(Names names)
+    /// <param name="names">The key.</param>
+    /// <param name="held">The leases that this node had for it when the line was drawn here.</param>
+    public Task ForgetAsync(Names names, Lease[] held)
     {
         var message = new Message(MessageKind.Forgotten, 0, names.Key, System.Text.Encoding.ASCII.GetBytes(_node));
-        _heartbeat.Lose(names.Key, long.MaxValue);
-        var forgotten = RunAsync(Scripts.Forget, [names.Lease, names.Last, names.Outcome], [(RedisValue)(byte[])_channel!, message.ToBytes()]);
+        foreach (var lease in held) lease.Lose();
+
+        // Past the circuit: it is sent whatever happened before, or waits for the connection's return.
+        _telemetry.RoundTrip();
+        var forgotten = Database().ScriptEvaluateAsync(Scripts.Forget, [names.Lease, names.Last, names.Outcome], [(RedisValue)(byte[])_channel!, message.ToBytes()]);
         Follow(forgotten);
         return forgotten;
     }
@@ -151,12 +178,35 @@ internal sealed class Cluster : IAsyncDisposable
 
     private IDatabase Database() => _connection.GetDatabase();
 
-    private async Task<RedisResult> RunAsync(string script, RedisKey[] keys, RedisValue[] values)
+    private async Task<RedisResult> RunAsync(string script, RedisKey[] keys, RedisValue[] values, Action<Task<RedisResult>>? sent = null)
     {
         _telemetry.RoundTrip();
         return await _pipeline.ExecuteAsync(
-            static async (call, timeout) => await call.Database.ScriptEvaluateAsync(call.Script, call.Keys, call.Values).WaitAsync(timeout).ConfigureAwait(false),
-            (Database: Database(), Script: script, Keys: keys, Values: values)).ConfigureAwait(false);
+            static async (call, timeout) =>
+            {
+                var answer = call.Database.ScriptEvaluateAsync(call.Script, call.Keys, call.Values);
+                call.Sent?.Invoke(answer);
+                return await answer.WaitAsync(timeout).ConfigureAwait(false);
+            },
+            (Database: Database(), Script: script, Keys: keys, Values: values, Sent: sent)).ConfigureAwait(false);
+    }
+
+    // Nobody waits for this answer any more; if it turns out to be a lease, that is nobody's.
+    private async Task GiveUpAsync(Task<RedisResult> sent, Names names, string owner)
+    {
+        var answer = (RedisResult[])(await sent.ConfigureAwait(false))!;
+        if ((int)answer[0] != Scripts.Lead || IsHeld(names, owner)) return;
+        using var lease = new Lease(names, owner, long.Parse((string)answer[1]!, CultureInfo.InvariantCulture), _options);
+        Release(lease);
+    }
+
+    // The retry of the same flight may have got the same lease.
+    private bool IsHeld(Names names, string owner) => _heartbeat.Holds(names.Key, owner);
+
+    private void Release(Lease lease)
+    {
+        var message = new Message(MessageKind.Abandoned, lease.Token, lease.Names.Key, default);
+        Follow(RunAsync(Scripts.Abandon, [lease.Names.Lease], [lease.Value, (RedisValue)(byte[])_channel!, message.ToBytes()]));
     }
 
     // One for all keys, confirmed before the first flight asks for anything. One that failed is tried again by the next flight.

@@ -26,7 +26,6 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         ISingleflight<TKey> inner,
         IConnectionMultiplexer connection,
         Func<TKey, string> textOf,
-        Func<string, TKey>? keyOf,
         RedisSingleflightOptions options,
         TimeSpan joinWindow,
         ClusterTelemetry telemetry,
@@ -36,16 +35,14 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         (_inner, _textOf, _options, _joinWindow, _telemetry) = (inner, textOf, options, joinWindow, telemetry);
         _ownedConnection = ownsConnection ? connection : null;
         _payload = new Payload(options);
-        _cluster = new Cluster(connection, options, telemetry, text =>
-        {
-            if (keyOf is not null) inner.Forget(keyOf(text));
-        });
+        _cluster = new Cluster(connection, options, telemetry);
     }
 
     public override void Clear()
     {
+        var names = _cluster.Keys.Select(key => new Names(_options.KeyPrefix, key)).Select(name => (Name: name, Held: _cluster.LeasesOf(name))).ToList();
         _inner.Clear();
-        foreach (var key in _cluster.Keys) _ = _cluster.ForgetAsync(new Names(_options.KeyPrefix, key));
+        foreach (var (name, held) in names) _ = _cluster.ForgetAsync(name, held);
     }
 
     public override SingleflightStats GetStats() => _inner.GetStats();
@@ -60,14 +57,18 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
     /// <summary>Forgets for the cluster, and completes when the line is drawn.</summary>
     public Task ForgetAsync(TKey key)
     {
+        var names = NamesOf(key);
+        var held = _cluster.LeasesOf(names);
         _inner.Forget(key);
-        return _cluster.ForgetAsync(NamesOf(key));
+        return _cluster.ForgetAsync(names, held);
     }
 
     protected override bool ForgetCore(TKey key)
     {
+        var names = NamesOf(key);
+        var held = _cluster.LeasesOf(names);
         var had = _inner.Forget(key);
-        _ = _cluster.ForgetAsync(NamesOf(key));
+        _ = _cluster.ForgetAsync(names, held);
         return had;
     }
 
@@ -92,7 +93,12 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
 
         var names = NamesOf(key);
         var owner = _cluster.NewOwner();
-        var waiter = _cluster.Register(names.Key);
+        void Forget()
+        {
+            if (flight.IsCurrent) _inner.Forget(key);
+        }
+
+        var waiter = _cluster.Register(names.Key, Forget);
         try
         {
             var bound = 0L;
@@ -119,11 +125,23 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
 
                 if (lease is not null)
                 {
-                    _telemetry.Acquired(isTakeover: bound > 0);
-                    return await LeadAsync(lease, state, work, flight).ConfigureAwait(false);
+                    waiter.Token = lease.Token;
+                    using (lease)
+                    using (lease.Lost.UnsafeRegister(_ => Forget(), null)) // whoever comes now is not to join what is not current any more
+                    {
+                        try
+                        {
+                            _telemetry.Acquired(isTakeover: bound > 0);
+                            return await LeadAsync(lease, state, work, flight).ConfigureAwait(false);
+                        }
+                        finally
+                        {
+                            _cluster.Abandon(lease); // unless it is published
+                        }
+                    }
                 }
 
-                if (entry.Token != bound) (bound, poll) = (entry.Token, _options.PollInterval);
+                if (entry.Token != bound) (waiter.Token, bound, poll) = (entry.Token, entry.Token, _options.PollInterval);
                 var outcome = entry.What == Scripts.Outcome ? entry.Payload : waiter.OutcomeOf(bound);
                 if (outcome is null)
                 {
@@ -154,12 +172,12 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         Func<TState, FlightContext, ValueTask<TResult>> work,
         FlightContext flight)
     {
-        using (lease)
         using (var linked = _options.OnLostLease == LostLeaseBehavior.Cancel
             ? CancellationTokenSource.CreateLinkedTokenSource(flight.CancellationToken, lease.Lost)
             : null)
         using (flight.CancellationToken.UnsafeRegister(_ => _cluster.Abandon(lease), null)) // nobody waits here, or not for this any more
         {
+            flight.CancellationToken.ThrowIfCancellationRequested();
             TResult result;
             try
             {
@@ -172,11 +190,11 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
             }
             catch (Exception exception)
             {
-                await _cluster.PublishAsync(lease, _payload.OfError(exception)).ConfigureAwait(false);
+                await _cluster.PublishAsync(lease, ToPayload(() => _payload.OfError(exception))).ConfigureAwait(false);
                 throw;
             }
 
-            await _cluster.PublishAsync(lease, ToPayload(result)).ConfigureAwait(false);
+            await _cluster.PublishAsync(lease, ToPayload(() => _payload.OfValue(result))).ConfigureAwait(false);
             return result;
         }
     }
@@ -192,12 +210,12 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         return await work(state, flight).ConfigureAwait(false);
     }
 
-    // A result that cannot be written is no failure of the flight: the other nodes make it themselves.
-    private byte[] ToPayload<TResult>(TResult result)
+    // What cannot be written is no failure of the flight: the other nodes make it themselves.
+    private static byte[] ToPayload(Func<byte[]> write)
     {
         try
         {
-            return _payload.OfValue(result);
+            return write();
         }
         catch (Exception)
         {
@@ -205,5 +223,5 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         }
     }
 
-    private Names NamesOf(TKey key) => new(_options.KeyPrefix, _textOf(key));
+    private Names NamesOf(TKey key) => new(_options.KeyPrefix, Names.Injective(_textOf(key)));
 }

@@ -16,7 +16,7 @@ internal sealed class Heartbeat : IDisposable
         (_database, _options) = (database, options);
         using (ExecutionContext.IsFlowSuppressed() ? default : ExecutionContext.SuppressFlow())
         {
-            _timer = options.TimeProvider.CreateTimer(static self => _ = ((Heartbeat)self!).BeatAsync(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            _timer = options.TimeProvider.CreateTimer(static self => ((Heartbeat)self!).Beat(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -40,17 +40,28 @@ internal sealed class Heartbeat : IDisposable
         }
     }
 
-    /// <summary>The leases of a key up to a token are lost.</summary>
+    public bool Holds(string key, string owner)
+    {
+        return LeasesOf(key).Any(lease => lease.Owner == owner);
+    }
+
+    public Lease[] LeasesOf(string key)
+    {
+        lock (_gate) return [.. _leases.Where(lease => lease.Names.Key == key)];
+    }
+
+    /// <summary>The leases of a key before a token are lost.</summary>
     public void Lose(string key, long before)
     {
-        Lease[] lost;
-        lock (_gate) lost = [.. _leases.Where(lease => lease.Names.Key == key && lease.Token < before)];
-        foreach (var lease in lost) lease.Lose();
+        foreach (var lease in LeasesOf(key))
+        {
+            if (lease.Token < before) lease.Lose();
+        }
     }
 
     public void Dispose() => _timer.Dispose();
 
-    private async Task BeatAsync()
+    private void Beat()
     {
         try
         {
@@ -66,15 +77,24 @@ internal sealed class Heartbeat : IDisposable
             }
 
             batch.Execute();
-            foreach (var (lease, holds) in answers)
-            {
-                if ((bool)await holds.WaitAsync(_options.LeaseDuration, _options.TimeProvider).ConfigureAwait(false)) lease.Granted(sentAt);
-                else lease.Lose();
-            }
+            foreach (var (lease, holds) in answers) _ = HearAsync(lease, holds, sentAt);
         }
         catch (Exception)
         {
             // Not extended: the next beat tries again, or finds that the time is over.
+        }
+    }
+
+    private static async Task HearAsync(Lease lease, Task<RedisResult> holds, long sentAt)
+    {
+        try
+        {
+            if ((bool)await holds.ConfigureAwait(false)) lease.Granted(sentAt);
+            else lease.Lose();
+        }
+        catch (Exception)
+        {
+            // As above.
         }
     }
 }

@@ -11,6 +11,8 @@ internal sealed class Lease(Names names, string owner, long token, RedisSinglefl
 
     public Names Names => names;
 
+    public string Owner => owner;
+
     public long Token => token;
 
     /// <summary>What the lease holds in Redis.</summary>

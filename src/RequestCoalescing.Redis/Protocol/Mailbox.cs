@@ -1,9 +1,7 @@
-using System.Text;
-
 namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>Brings messages to those flights of this node that they are about.</summary>
-internal sealed class Mailbox(string node, Heartbeat heartbeat, TimeProvider clock, Action<string> forget)
+internal sealed class Mailbox(string node, Heartbeat heartbeat, TimeProvider clock)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<string, List<Waiter>> _waiters = [];
@@ -16,9 +14,9 @@ internal sealed class Mailbox(string node, Heartbeat heartbeat, TimeProvider clo
         }
     }
 
-    public Waiter Register(string key)
+    public Waiter Register(string key, Action forget)
     {
-        var waiter = new Waiter(clock);
+        var waiter = new Waiter(clock, forget);
         lock (_gate)
         {
             if (!_waiters.TryGetValue(key, out var waiters)) _waiters.Add(key, waiters = []);
@@ -42,11 +40,14 @@ internal sealed class Mailbox(string node, Heartbeat heartbeat, TimeProvider clo
     {
         Waiter[] waiters;
         lock (_gate) waiters = _waiters.TryGetValue(message.Key, out var found) ? [.. found] : [];
-        if (message.Kind == MessageKind.Forgotten && waiters.Length > 0 && !message.Payload.Span.SequenceEqual(Encoding.ASCII.GetBytes(node)))
+        if (message.Kind == MessageKind.Forgotten && message.ReadForgotten() is { } forgotten && forgotten.Node != node)
         {
-            // Drawn by another node: this one's callers that come from now on start anew as well, and its leader is not current any more.
-            forget(message.Key);
-            heartbeat.Lose(message.Key, long.MaxValue);
+            // Drawn by another node: this one's leader is not current any more, and its callers that come from now on start anew as well.
+            heartbeat.Lose(message.Key, forgotten.Token);
+            foreach (var waiter in waiters)
+            {
+                if (waiter.Token < forgotten.Token) waiter.Forget();
+            }
         }
 
         foreach (var waiter in waiters) waiter.Wake(message);

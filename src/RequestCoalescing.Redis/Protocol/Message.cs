@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using System.Text;
 
 namespace RequestCoalescing.Redis.Protocol;
@@ -21,6 +22,16 @@ internal readonly record struct Message(MessageKind Kind, long Token, string Key
         Encoding.UTF8.GetBytes(Key, bytes.AsSpan(HeaderLength));
         Payload.Span.CopyTo(bytes.AsSpan(HeaderLength + keyLength));
         return bytes;
+    }
+
+    /// <summary>Who forgot the key, and the token that all before it are forgotten by; null if the message does not say.</summary>
+    public (string Node, long Token)? ReadForgotten()
+    {
+        const int NodeLength = 32;
+        var text = Encoding.ASCII.GetString(Payload.Span);
+        return text.Length > NodeLength && long.TryParse(text.AsSpan(NodeLength), NumberStyles.None, CultureInfo.InvariantCulture, out var token)
+            ? (text[..NodeLength], token)
+            : null;
     }
 
     /// <summary>Reads a message; null if it is none, or of a version that is not known here.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Protocol;
@@ -9,6 +10,25 @@ internal readonly struct Names(string prefix, string key)
     private readonly string _stem = $"{prefix}:{{{key.Replace('}', ')')}}}:{key}";
 
     public string Key => key;
+
+    /// <summary>
+    /// A text that survives being written as UTF-8, and is not empty: different for different keys, the same on every node. Only keys with
+    /// half a surrogate pair, none at all, or a control character in front are written otherwise than they are.
+    /// </summary>
+    public static string Injective(string key)
+    {
+        const char Marker = '\u0001';
+        var isPlain = key.Length > 0 && key[0] != Marker;
+        for (var i = 0; isPlain && i < key.Length; i++)
+        {
+            if (!char.IsSurrogate(key[i])) continue;
+            isPlain = i + 1 < key.Length && char.IsSurrogatePair(key[i], key[i + 1]);
+            i++;
+        }
+
+        return isPlain ? key : Marker + string.Concat(key.Select(character => ((int)character).ToString("x4", CultureInfo.InvariantCulture)));
+    }
+
 
     public RedisKey Lease => $"{_stem}:lease";
 

@@ -43,7 +43,7 @@ internal static class Scripts
           end
           local window = tonumber(ARGV[4])
           local isOwn = string.sub(lease, bar + 1, bar + string.len(ARGV[5])) == ARGV[5]
-          if not isOwn and (bound > 0 or window == 0 or now - tonumber(token) <= window) then
+          if bound > 0 or (not isOwn and (window == 0 or now - tonumber(token) <= window)) then
             return {0, token, tostring(redis.call('PTTL', KEYS[1]))}
           end
         end
@@ -83,17 +83,18 @@ internal static class Scripts
         return 1
         """;
 
-    /// <summary>KEYS lease, last, outcome. ARGV channel, message. Answers whether there was a lease.</summary>
+    /// <summary>KEYS lease, last, outcome. ARGV channel, message, to which the token is added that all before it are forgotten by.</summary>
     public const string Forget =
         """
         local time = redis.call('TIME')
         local token = tonumber(time[1]) * 1000000 + tonumber(time[2])
         local last = tonumber(redis.call('GET', KEYS[2]) or '0')
         if token <= last then token = last + 1 end
-        redis.call('SET', KEYS[2], string.format('%.0f', token), 'PX', 3600000)
+        local text = string.format('%.0f', token)
+        redis.call('SET', KEYS[2], text, 'PX', 3600000)
         local had = redis.call('DEL', KEYS[1])
         redis.call('DEL', KEYS[3])
-        redis.call('PUBLISH', ARGV[1], ARGV[2])
+        redis.call('PUBLISH', ARGV[1], ARGV[2] .. text)
         return had
         """;
 }

@@ -1,11 +1,17 @@
 namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>A flight of this node, while it may have to wait for another node's.</summary>
-internal sealed class Waiter(TimeProvider clock)
+internal sealed class Waiter(TimeProvider clock, Action forget)
 {
     private readonly Lock _gate = new();
     private TaskCompletionSource _signal = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Message? _landed;
+
+    /// <summary>The token that it leads with or waits for; 0 before it knows.</summary>
+    public long Token { get; set; }
+
+    /// <summary>Lets the callers that come from now on start anew on this node.</summary>
+    public void Forget() => forget();
 
     /// <summary>When it was told that the flight it waits for has landed, as a timestamp; null if it was not.</summary>
     public long? LandedAt { get; private set; }

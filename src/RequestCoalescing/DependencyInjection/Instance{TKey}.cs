@@ -100,16 +100,33 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
     /// <summary>Cancels what is in the air and waits for it; not so past the host's own deadline. Then disposes the decorators.</summary>
     public async ValueTask DisposeAsync()
     {
-        Dispose();
-        if (!_isPastDeadline) await _engine.DisposeAsync().ConfigureAwait(false);
-        foreach (var decorator in _decorators.OfType<IAsyncDisposable>()) await decorator.DisposeAsync().ConfigureAwait(false);
+        if (_isPastDeadline)
+        {
+            Dispose();
+            return;
+        }
+
+        Release();
+        await _engine.DisposeAsync().ConfigureAwait(false);
+        await DisposeDecoratorsAsync().ConfigureAwait(false);
     }
 
     /// <summary>Cancels what is in the air, and does not wait for it.</summary>
     public void Dispose()
     {
         Release();
-        _ = _engine.CloseAsync();
+        _ = CloseAsync();
+    }
+
+    private async Task CloseAsync()
+    {
+        await _engine.CloseAsync().ConfigureAwait(false);
+        await DisposeDecoratorsAsync().ConfigureAwait(false);
+    }
+
+    private async Task DisposeDecoratorsAsync()
+    {
+        foreach (var decorator in _decorators.OfType<IAsyncDisposable>()) await decorator.DisposeAsync().ConfigureAwait(false);
     }
 
     private Reloading<TOptions> Follow<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] TOptions>(
