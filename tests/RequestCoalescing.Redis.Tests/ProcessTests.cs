@@ -10,7 +10,7 @@ public sealed partial class ProcessTests(ITestOutputHelper output) : IAsyncLifet
     private const int Workers = 4;
     private const int Stop = 19;
     private const int Continue = 18;
-    private static readonly TimeSpan s_shortLease = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_shortLease = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan s_longLease = TimeSpan.FromMinutes(1); // no pause of a busy machine outlasts it
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
