@@ -8,6 +8,7 @@ internal sealed class SlowBackend : IAsyncDisposable
 {
     private readonly WebApplication _app;
     private readonly ConcurrentQueue<(string Key, int Node)> _asked = new();
+    private readonly ConcurrentDictionary<string, TaskCompletionSource<int>> _first = new();
 
     private SlowBackend()
     {
@@ -18,6 +19,7 @@ internal sealed class SlowBackend : IAsyncDisposable
         _app.MapGet("/{key}", async (string key, int node, int ms) =>
         {
             _asked.Enqueue((key, node));
+            FirstOf(key).TrySetResult(node);
             await Task.Delay(ms);
             return $"{key} as made for node {node}";
         });
@@ -35,5 +37,11 @@ internal sealed class SlowBackend : IAsyncDisposable
         return backend;
     }
 
+    /// <summary>The node that is the first to ask for a key.</summary>
+    public Task<int> FirstToAskAsync(string key) => FirstOf(key).Task.WaitAsync(TimeSpan.FromSeconds(30));
+
     public ValueTask DisposeAsync() => _app.DisposeAsync();
+
+    private TaskCompletionSource<int> FirstOf(string key) =>
+        _first.GetOrAdd(key, static _ => new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously));
 }

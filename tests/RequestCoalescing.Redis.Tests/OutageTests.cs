@@ -52,7 +52,7 @@ public sealed partial class OutageTests(ITestOutputHelper output)
         await using var again = await RedisServer.StartRedisAsync(server.Port);
         start = Stopwatch.GetTimestamp();
         await Patience.UntilAsync(() => connections.TrueForAll(connection => connection.IsConnected), "both are connected again");
-        await UntilSharedAsync(nodes);
+        await UntilSharedAsync(connections, nodes);
         output.WriteLine($"The nodes shared runs again {Stopwatch.GetElapsedTime(start).TotalMilliseconds:N0} ms after the restart.");
         await DisposeAsync(connections, nodes);
     }
@@ -77,7 +77,7 @@ public sealed partial class OutageTests(ITestOutputHelper output)
             Assert.Equal(0, Kill(server.Process.Id, Continue));
         }
 
-        await UntilSharedAsync(nodes);
+        await UntilSharedAsync(connections, nodes);
         await DisposeAsync(connections, nodes);
     }
 
@@ -201,7 +201,7 @@ public sealed partial class OutageTests(ITestOutputHelper output)
     }
 
     // The circuit closes by itself: then both nodes get one run's outcome.
-    private static async Task UntilSharedAsync(List<RedisSingleflight> nodes)
+    private static async Task UntilSharedAsync(List<ConnectionMultiplexer> connections, List<RedisSingleflight> nodes)
     {
         var patience = Stopwatch.GetTimestamp();
         for (var round = 0; ; round++)
@@ -209,12 +209,17 @@ public sealed partial class OutageTests(ITestOutputHelper output)
             Assert.True(Stopwatch.GetElapsedTime(patience) < Patience.Limit, "The nodes do not share again.");
             var runs = 0;
             var key = $"again {round}";
-            await Task.WhenAll(nodes.Select(node => node.ExecuteAsync(key, async flight =>
+            var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            var calls = Task.WhenAll(nodes.Select(node => node.ExecuteAsync(key, async _ =>
             {
                 Interlocked.Increment(ref runs);
-                await Task.Delay(200, flight);
+                await go.Task;
                 return 0;
-            }).AsTask())).SoonAsync();
+            }).AsTask()));
+            await Patience.UntilAsync(() => Volatile.Read(ref runs) > 0, "a node leads");
+            foreach (var connection in connections) await connection.GetDatabase().PingAsync(); // behind what its node has asked
+            go.SetResult();
+            await calls.SoonAsync();
             if (runs == 1) return;
         }
     }

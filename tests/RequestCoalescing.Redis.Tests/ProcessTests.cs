@@ -102,8 +102,8 @@ public sealed partial class ProcessTests(ITestOutputHelper output) : IAsyncLifet
 
     private async Task<WorkerProcess> LeaderOfAsync(string key)
     {
-        await Patience.UntilAsync(() => Asked(key) > 0, "a node leads");
-        return _nodes.Single(node => node.Id == _backend!.Asked.First(asked => asked.Key == key).Node);
+        var leader = await _backend!.FirstToAskAsync(key);
+        return _nodes.Single(node => node.Id == leader);
     }
 
     private int Asked(string key) => _backend!.Asked.Count(asked => asked.Key.StartsWith(key, StringComparison.Ordinal));

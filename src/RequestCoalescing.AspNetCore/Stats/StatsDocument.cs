@@ -3,36 +3,39 @@ using System.Text.Json.Serialization;
 namespace RequestCoalescing.AspNetCore.Stats;
 
 /// <summary>What the statistics endpoint answers: all instances together, and each.</summary>
-internal sealed record StatsDocument : StatsFields
+internal sealed class StatsDocument(SingleflightStats together, IReadOnlyList<InstanceStats> instances) : StatsFields(together)
 {
     [JsonPropertyOrder(1)]
-    public required IReadOnlyList<InstanceStats> Instances { get; init; }
+    public IReadOnlyList<InstanceStats> Instances => instances;
 
     public static StatsDocument Of(IEnumerable<SingleflightInstance> instances)
     {
-        var each = instances.Select(instance => InstanceStats.Of(instance.Name, instance.GetStats())).ToList();
-        return new StatsDocument
-        {
-            InFlightCount = each.Sum(one => one.InFlightCount),
-            TotalSubscribers = each.Sum(one => one.TotalSubscribers),
-            OldestCallAgeMs = each.Max(one => one.OldestCallAgeMs),
-            LargestFlight = each.Count == 0 ? 0 : each.Max(one => one.LargestFlight),
-            Calls = each.Sum(one => one.Calls),
-            Flights = each.Sum(one => one.Flights),
-            Coalesced = each.Sum(one => one.Coalesced),
-            Alone = each.Sum(one => one.Alone),
-            Rejected = each.Sum(one => one.Rejected),
-            Succeeded = each.Sum(one => one.Succeeded),
-            Failed = each.Sum(one => one.Failed),
-            Cancelled = each.Sum(one => one.Cancelled),
-            TimedOut = each.Sum(one => one.TimedOut),
-            Elections = each.Sum(one => one.Elections),
-            Verifications = each.Sum(one => one.Verifications),
-            Mismatches = each.Sum(one => one.Mismatches),
-            Observed = each.Sum(one => one.Observed),
-            WouldBeFollowers = each.Sum(one => one.WouldBeFollowers),
-            AbandonedCount = each.Sum(one => one.AbandonedCount),
-            Instances = each,
-        };
+        var each = instances.Select(instance => (instance.Name, Stats: instance.GetStats())).ToList();
+        return new StatsDocument(
+            each.Aggregate(default(SingleflightStats), static (sum, one) => Add(sum, one.Stats)),
+            each.ConvertAll(static one => new InstanceStats(one.Name, one.Stats)));
     }
+
+    private static SingleflightStats Add(SingleflightStats a, SingleflightStats b) => new()
+    {
+        InFlightCount = a.InFlightCount + b.InFlightCount,
+        TotalSubscribers = a.TotalSubscribers + b.TotalSubscribers,
+        OldestCallAge = a.OldestCallAge > b.OldestCallAge ? a.OldestCallAge : b.OldestCallAge ?? a.OldestCallAge,
+        LargestFlight = Math.Max(a.LargestFlight, b.LargestFlight),
+        Calls = a.Calls + b.Calls,
+        Flights = a.Flights + b.Flights,
+        Coalesced = a.Coalesced + b.Coalesced,
+        Alone = a.Alone + b.Alone,
+        Rejected = a.Rejected + b.Rejected,
+        Succeeded = a.Succeeded + b.Succeeded,
+        Failed = a.Failed + b.Failed,
+        Cancelled = a.Cancelled + b.Cancelled,
+        TimedOut = a.TimedOut + b.TimedOut,
+        Elections = a.Elections + b.Elections,
+        Verifications = a.Verifications + b.Verifications,
+        Mismatches = a.Mismatches + b.Mismatches,
+        Observed = a.Observed + b.Observed,
+        WouldBeFollowers = a.WouldBeFollowers + b.WouldBeFollowers,
+        AbandonedCount = a.AbandonedCount + b.AbandonedCount,
+    };
 }

@@ -1,45 +1,45 @@
 namespace RequestCoalescing.AspNetCore.Stats;
 
 /// <summary>The fields of <see cref="SingleflightStats"/> as they are written, in snake case and milliseconds.</summary>
-internal abstract record StatsFields
+internal abstract class StatsFields(SingleflightStats stats)
 {
-    public int InFlightCount { get; init; }
+    public int InFlightCount => stats.InFlightCount;
 
-    public long TotalSubscribers { get; init; }
+    public long TotalSubscribers => stats.TotalSubscribers;
 
-    public double? OldestCallAgeMs { get; init; }
+    public double? OldestCallAgeMs => stats.OldestCallAge?.TotalMilliseconds;
 
-    public int LargestFlight { get; init; }
+    public int LargestFlight => stats.LargestFlight;
 
-    public long Calls { get; init; }
+    public long Calls => stats.Calls;
 
-    public long Flights { get; init; }
+    public long Flights => stats.Flights;
 
-    public long Coalesced { get; init; }
+    public long Coalesced => stats.Coalesced;
 
-    public long Alone { get; init; }
+    public long Alone => stats.Alone;
 
-    public long Rejected { get; init; }
+    public long Rejected => stats.Rejected;
 
-    public long Succeeded { get; init; }
+    public long Succeeded => stats.Succeeded;
 
-    public long Failed { get; init; }
+    public long Failed => stats.Failed;
 
-    public long Cancelled { get; init; }
+    public long Cancelled => stats.Cancelled;
 
-    public long TimedOut { get; init; }
+    public long TimedOut => stats.TimedOut;
 
-    public long Elections { get; init; }
+    public long Elections => stats.Elections;
 
-    public long Verifications { get; init; }
+    public long Verifications => stats.Verifications;
 
-    public long Mismatches { get; init; }
+    public long Mismatches => stats.Mismatches;
 
-    public long Observed { get; init; }
+    public long Observed => stats.Observed;
 
-    public long WouldBeFollowers { get; init; }
+    public long WouldBeFollowers => stats.WouldBeFollowers;
 
-    public int AbandonedCount { get; init; }
+    public int AbandonedCount => stats.AbandonedCount;
 
-    public double HitRate => Calls == 0 ? 0 : (double)Coalesced / Calls;
+    public double HitRate => stats.HitRate;
 }

@@ -195,13 +195,10 @@ internal sealed class Cluster : IAsyncDisposable
     private async Task GiveUpAsync(Task<RedisResult> sent, Names names, string owner)
     {
         var answer = (RedisResult[])(await sent.ConfigureAwait(false))!;
-        if ((int)answer[0] != Scripts.Lead || IsHeld(names, owner)) return;
+        if ((int)answer[0] != Scripts.Lead || _heartbeat.Holds(names.Key, owner)) return; // the retry of the same flight may have got the same lease
         using var lease = new Lease(names, owner, long.Parse((string)answer[1]!, CultureInfo.InvariantCulture), _options);
         Release(lease);
     }
-
-    // The retry of the same flight may have got the same lease.
-    private bool IsHeld(Names names, string owner) => _heartbeat.Holds(names.Key, owner);
 
     private void Release(Lease lease)
     {

@@ -40,10 +40,7 @@ internal sealed class Heartbeat : IDisposable
         }
     }
 
-    public bool Holds(string key, string owner)
-    {
-        return LeasesOf(key).Any(lease => lease.Owner == owner);
-    }
+    public bool Holds(string key, string owner) => LeasesOf(key).Any(lease => lease.Owner == owner);
 
     public Lease[] LeasesOf(string key)
     {

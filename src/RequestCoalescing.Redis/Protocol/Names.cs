@@ -29,7 +29,6 @@ internal readonly struct Names(string prefix, string key)
         return isPlain ? key : Marker + string.Concat(key.Select(character => ((int)character).ToString("x4", CultureInfo.InvariantCulture)));
     }
 
-
     public RedisKey Lease => $"{_stem}:lease";
 
     public RedisKey Last => $"{_stem}:last";
