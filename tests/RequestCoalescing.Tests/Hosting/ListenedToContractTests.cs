@@ -6,6 +6,9 @@ using Microsoft.Extensions.Logging;
 namespace RequestCoalescing.Tests.Hosting;
 
 /// <summary>The laws hold while everything is measured, traced and logged, by listeners that fail at every turn.</summary>
+/// <remarks>Not beside other tests: such listeners are the whole process's, and keep the measurements from those that others await.</remarks>
+[CollectionDefinition(nameof(ListenedToContractTests), DisableParallelization = true)]
+[Collection(nameof(ListenedToContractTests))]
 public sealed class ListenedToContractTests : HostedSingleflightContractTests
 {
     private readonly MeterListener _meters = new();
