@@ -78,7 +78,7 @@ public static class RedisBuilderExtensions
             var joinWindow = services.GetRequiredService<IOptionsMonitor<SingleflightOptions>>().Get(builder.Name).JoinWindow;
             var (connection, isOwned) = connect(services);
             return new ClusterSingleflight<TKey>(
-                inner, connection, textOf, options, joinWindow, new ClusterTelemetry(name, logger, services.GetService<IMeterFactory>()), isOwned);
+                inner, connection, textOf, options, () => joinWindow, new ClusterTelemetry(name, logger, services.GetService<IMeterFactory>()), isOwned);
         });
     }
 }

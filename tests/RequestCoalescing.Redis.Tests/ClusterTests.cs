@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Tests;
@@ -342,7 +343,7 @@ public abstract class ClusterTests : IAsyncLifetime
         return token;
     }
 
-    private async Task<long> LastTokenAsync() => (long)await DatabaseOf(0).StringGetAsync($"{_prefix}:{{{Key}}}:{Key}:last");
+    private async Task<long> LastTokenAsync() => long.Parse(((string?)await DatabaseOf(0).StringGetAsync($"{_prefix}:{{{Key}}}:{Key}:last"))!.Split('|')[0], CultureInfo.InvariantCulture);
 
     private sealed class WordlessException : Exception
     {

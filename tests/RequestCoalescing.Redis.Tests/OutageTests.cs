@@ -85,7 +85,7 @@ public sealed partial class OutageTests(ITestOutputHelper output)
     public async Task A_connection_that_is_cut_after_the_lease_was_taken_leaves_nobody_hanging()
     {
         await using var server = RedisServer.StartGarnet();
-        await using var proxy = new CuttingProxy(server.Port);
+        await using var proxy = new FaultyProxy(server.Port);
         await using var cut = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{proxy.Port},abortConnect=false,connectRetry=10");
         await using var whole = await server.ConnectAsync();
         var options = new RedisSingleflightOptions { LeaseDuration = TimeSpan.FromMinutes(5), CommandTimeout = TimeSpan.FromSeconds(5) };

@@ -15,6 +15,7 @@ internal sealed class Cluster : IAsyncDisposable
     private readonly ClusterTelemetry _telemetry;
     private readonly ResiliencePipeline _pipeline;
     private readonly Heartbeat _heartbeat;
+    private readonly Forgets _forgets;
     private readonly Mailbox _mailbox;
     private readonly RedisChannel _channel;
     private readonly string _node = Guid.NewGuid().ToString("N");
@@ -28,6 +29,7 @@ internal sealed class Cluster : IAsyncDisposable
         (_connection, _options, _telemetry) = (connection, options, telemetry);
         _channel = RedisChannel.Literal($"{options.KeyPrefix}:flights");
         _heartbeat = new Heartbeat(Database, options);
+        _forgets = new Forgets(SendForgetAsync);
         _mailbox = new Mailbox(_node, _heartbeat, options.TimeProvider);
         _pipeline = new ResiliencePipelineBuilder { TimeProvider = options.TimeProvider }
             .AddCircuitBreaker(new CircuitBreakerStrategyOptions
@@ -62,6 +64,7 @@ internal sealed class Cluster : IAsyncDisposable
     public async Task<(Entry Entry, Lease? Lease)> EnterAsync(Names names, string owner, long bound, TimeSpan joinWindow)
     {
         await EnsureSubscribedAsync().ConfigureAwait(false);
+        if (_forgets.Owed(names) is { } forgotten) await WithinTimeoutAsync(forgotten).ConfigureAwait(false);
         var window = joinWindow == Timeout.InfiniteTimeSpan ? 0 : (long)joinWindow.TotalMicroseconds;
         var sentAt = _options.TimeProvider.GetTimestamp();
         Task<RedisResult>? sent = null;
@@ -82,21 +85,23 @@ internal sealed class Cluster : IAsyncDisposable
 
         _telemetry.Reached();
 
-        var token = long.Parse((string)answer[1]!, CultureInfo.InvariantCulture);
+        var token = Number(answer[1]);
+        var number = Number(answer[2]);
         switch ((int)answer[0])
         {
             case Scripts.Lead:
-                var lease = new Lease(names, owner, token, _options);
-                lease.Granted(sentAt);
+                var lease = new Lease(names, owner, token, new Grant(sentAt, _options.TimeProvider.GetTimestamp(), number), _options);
                 _heartbeat.Add(lease);
-                return (new Entry(Scripts.Lead, token, default, default), lease);
+                return (new Entry(Scripts.Lead, token, sentAt, default, default), lease);
 
             case Scripts.Outcome:
-                return (new Entry(Scripts.Outcome, token, default, (byte[])answer[2]!), null);
+                // So long before the answer it landed, on the server's clock; the margin is for clocks that run apart.
+                var age = TimeSpan.FromMicroseconds(Math.Max(0, number) * 1.1);
+                var landedAt = sentAt - (long)(age.TotalSeconds * _options.TimeProvider.TimestampFrequency);
+                return (new Entry(Scripts.Outcome, token, landedAt, default, (byte[])answer[3]!), null);
 
             default:
-                var left = TimeSpan.FromMilliseconds(long.Parse((string)answer[2]!, CultureInfo.InvariantCulture));
-                return (new Entry(Scripts.Wait, token, left, default), null);
+                return (new Entry(Scripts.Wait, token, sentAt, TimeSpan.FromMilliseconds(Number(answer[3])), default), null);
         }
     }
 
@@ -104,31 +109,46 @@ internal sealed class Cluster : IAsyncDisposable
     /// Hands the outcome to the others, if the lease still holds. Completes when that is done, before any caller of this node sees the
     /// outcome: whoever hears of it from one of them, on whichever node, and asks again, starts anew. It does not fail.
     /// </summary>
-    public async Task PublishAsync(Lease lease, byte[] payload)
+    /// <returns>When the flight certainly was neither landed nor forgotten, as a timestamp.</returns>
+    public async Task<long> PublishAsync(Lease lease, byte[] payload)
     {
         _heartbeat.Remove(lease);
-        if (!lease.IsHeld)
-        {
-            _telemetry.LostLease();
-            Release(lease); // it may be there still, for others to wait for
-            return;
-        }
-
         var fits = payload.Length <= _options.MaxMessageBytes;
         var message = new Message(fits ? MessageKind.LandedWithOutcome : MessageKind.Landed, lease.Token, lease.Names.Key, fits ? payload : default);
-        byte[] outcome = [.. System.Text.Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{lease.Token}|")), .. payload];
+        var sentAt = _options.TimeProvider.GetTimestamp();
+        int? answer = null;
         try
         {
-            var held = await RunAsync(
-                Scripts.Publish,
-                [lease.Names.Lease, lease.Names.Outcome],
-                [lease.Value, outcome, Milliseconds(_options.OutcomeRetention), (RedisValue)(byte[])_channel!, message.ToBytes()]).ConfigureAwait(false);
-            if (!(bool)held) _telemetry.LostLease();
+            if (lease.IsHeld)
+            {
+                await AnchorAsync(lease).ConfigureAwait(false);
+                sentAt = _options.TimeProvider.GetTimestamp();
+                answer = (int)await RunAsync(
+                    Scripts.Publish,
+                    [lease.Names.Lease, lease.Names.Last, lease.Names.Outcome],
+                    [
+                        lease.Value, _node, (RedisValue)(byte[])_channel!, lease.Token, payload, Milliseconds(_options.OutcomeRetention),
+                        ServerTimeAt(lease, sentAt, _options.CommandTimeout), message.ToBytes(), Abandoned(lease),
+                    ]).ConfigureAwait(false);
+                if (answer == Scripts.Done) return sentAt;
+            }
+            else
+            {
+                answer = (int)await AbandonAsync(lease).ConfigureAwait(false); // it may be there still, for others to wait for
+            }
         }
         catch (Exception)
         {
-            _telemetry.LostLease(); // or not; who waits finds out by looking
+            // Others may have the outcome, or not: who waits finds out by looking. Not so who comes when this node's callers have landed, see the script.
         }
+
+        _telemetry.LostLease();
+        return answer switch
+        {
+            Scripts.Lost => long.MaxValue, // that concerns the other nodes only
+            Scripts.Forgotten => lease.Granted.SentAt,
+            _ => sentAt,
+        };
     }
 
     /// <summary>Gives a lease up, so that somebody else leads at once.</summary>
@@ -142,19 +162,13 @@ internal sealed class Cluster : IAsyncDisposable
     /// <summary>The leases of this node for a key.</summary>
     public Lease[] LeasesOf(Names names) => _heartbeat.LeasesOf(names.Key);
 
-    /// <summary>Draws the line for the cluster. Sent before this returns.</summary>
+    /// <summary>Draws the line for the cluster. Sent before this returns; if it is lost, sent again until it is not.</summary>
     /// <param name="names">The key.</param>
     /// <param name="held">The leases that this node had for it when the line was drawn here.</param>
     public Task ForgetAsync(Names names, Lease[] held)
     {
-        var message = new Message(MessageKind.Forgotten, 0, names.Key, System.Text.Encoding.ASCII.GetBytes(_node));
         foreach (var lease in held) lease.Lose();
-
-        // Past the circuit: it is sent whatever happened before, or waits for the connection's return.
-        _telemetry.RoundTrip();
-        var forgotten = Database().ScriptEvaluateAsync(Scripts.Forget, [names.Lease, names.Last, names.Outcome], [(RedisValue)(byte[])_channel!, message.ToBytes()]);
-        Follow(forgotten);
-        return forgotten;
+        return _forgets.SendAsync(names);
     }
 
     public async ValueTask DisposeAsync()
@@ -173,6 +187,8 @@ internal sealed class Cluster : IAsyncDisposable
             // The connection is gone, and the subscription with it.
         }
     }
+
+    private static long Number(RedisResult text) => long.Parse((string)text!, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
 
     private static long Milliseconds(TimeSpan duration) => (long)duration.TotalMilliseconds;
 
@@ -196,38 +212,74 @@ internal sealed class Cluster : IAsyncDisposable
     {
         var answer = (RedisResult[])(await sent.ConfigureAwait(false))!;
         if ((int)answer[0] != Scripts.Lead || _heartbeat.Holds(names.Key, owner)) return; // the retry of the same flight may have got the same lease
-        using var lease = new Lease(names, owner, long.Parse((string)answer[1]!, CultureInfo.InvariantCulture), _options);
+        using var lease = new Lease(names, owner, Number(answer[1]), new Grant(0, 0, 0), _options);
         Release(lease);
     }
 
-    private void Release(Lease lease)
+    private void Release(Lease lease) => Follow(AbandonAsync(lease));
+
+    private Task<RedisResult> AbandonAsync(Lease lease) =>
+        RunAsync(Scripts.Abandon, [lease.Names.Lease, lease.Names.Last], [lease.Value, _node, (RedisValue)(byte[])_channel!, Abandoned(lease)]);
+
+    private static byte[] Abandoned(Lease lease) => new Message(MessageKind.Abandoned, lease.Token, lease.Names.Key, default).ToBytes();
+
+    // Past the circuit: it is sent whatever happened before, or waits for the connection's return.
+    private Task<RedisResult> SendForgetAsync(Names names)
     {
-        var message = new Message(MessageKind.Abandoned, lease.Token, lease.Names.Key, default);
-        Follow(RunAsync(Scripts.Abandon, [lease.Names.Lease], [lease.Value, (RedisValue)(byte[])_channel!, message.ToBytes()]));
+        _telemetry.RoundTrip();
+        var message = new Message(MessageKind.Forgotten, 0, names.Key, System.Text.Encoding.ASCII.GetBytes(_node));
+        var sent = Database().ScriptEvaluateAsync(Scripts.Forget, [names.Lease, names.Last, names.Outcome], [_node, (RedisValue)(byte[])_channel!, message.ToBytes()]);
+        Follow(sent);
+        return sent;
+    }
+
+    // The server's time at some time from now by this node's clock, or a little earlier: clocks run apart, by a hundredth at the most.
+    private long ServerTimeAt(Lease lease, long timestamp, TimeSpan later)
+    {
+        var granted = lease.Granted;
+        return granted.ServerTime + (long)((_options.TimeProvider.GetElapsedTime(granted.HeardAt, timestamp) + later).TotalMicroseconds * 0.99);
+    }
+
+    // What is known of the server's time may be too old to tell when a command that takes its timeout will be done: with long leases only.
+    private async Task AnchorAsync(Lease lease)
+    {
+        var sentAt = _options.TimeProvider.GetTimestamp();
+        if (_options.TimeProvider.GetElapsedTime(lease.Granted.HeardAt, sentAt) < _options.CommandTimeout * 25) return;
+        var answer = await RunAsync(Scripts.Extend, [lease.Names.Lease], [lease.Value, Milliseconds(_options.LeaseDuration)]).ConfigureAwait(false);
+        if ((long)answer is > 0 and var serverTime) lease.Renew(new Grant(sentAt, _options.TimeProvider.GetTimestamp(), serverTime));
     }
 
     // One for all keys, confirmed before the first flight asks for anything. One that failed is tried again by the next flight.
-    private Task EnsureSubscribedAsync()
+    private async Task EnsureSubscribedAsync()
     {
+        Task subscribing;
         lock (_gate)
         {
             if (_subscription is null or { IsFaulted: true } or { IsCanceled: true })
             {
-                _subscription = _pipeline.ExecuteAsync(
-                    static async (self, timeout) => await self._connection.GetSubscriber().SubscribeAsync(self._channel, self.OnMessage).WaitAsync(timeout).ConfigureAwait(false),
-                    this).AsTask();
+                if (_subscription is not null) _ = _connection.GetSubscriber().UnsubscribeAsync(_channel, OnMessage, CommandFlags.FireAndForget); // it may have been noted all the same
+                _subscription = _connection.GetSubscriber().SubscribeAsync(_channel, OnMessage);
             }
 
-            return _subscription;
+            subscribing = _subscription;
         }
+
+        if (!subscribing.IsCompletedSuccessfully) await WithinTimeoutAsync(subscribing).ConfigureAwait(false);
     }
+
+    private ValueTask WithinTimeoutAsync(Task command) =>
+        _pipeline.ExecuteAsync(static async (command, timeout) => await command.WaitAsync(timeout).ConfigureAwait(false), command);
 
     private void OnMessage(RedisChannel channel, RedisValue value)
     {
         if (Message.Parse((byte[]?)value) is { } message) _mailbox.Deliver(message);
     }
 
-    private void OnConnectionRestored(object? sender, ConnectionFailedEventArgs e) => _mailbox.WakeAll();
+    private void OnConnectionRestored(object? sender, ConnectionFailedEventArgs e)
+    {
+        _forgets.SendAgain();
+        _mailbox.WakeAll();
+    }
 
     // Nobody waits for these; that they failed is seen by the outcome not being there, and by whoever asks Redis next.
     private void Follow(Task task)

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using RequestCoalescing.Redis.Payloads;
 using RequestCoalescing.Redis.Telemetry;
 using StackExchange.Redis;
@@ -16,18 +18,20 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
     private readonly ISingleflight<TKey> _inner;
     private readonly Func<TKey, string> _textOf;
     private readonly RedisSingleflightOptions _options;
-    private readonly TimeSpan _joinWindow;
+    private readonly Func<TimeSpan> _joinWindow;
     private readonly ClusterTelemetry _telemetry;
     private readonly Payload _payload;
     private readonly Cluster _cluster;
     private readonly IConnectionMultiplexer? _ownedConnection;
+    private readonly long[] _arrivals = new long[256];
+    private readonly ConditionalWeakTable<Exception, ConcurrentDictionary<TKey, long>> _errors = [];
 
     public ClusterSingleflight(
         ISingleflight<TKey> inner,
         IConnectionMultiplexer connection,
         Func<TKey, string> textOf,
         RedisSingleflightOptions options,
-        TimeSpan joinWindow,
+        Func<TimeSpan> joinWindow,
         ClusterTelemetry telemetry,
         bool ownsConnection = false)
     {
@@ -72,24 +76,32 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         return had;
     }
 
-    protected override ValueTask<TResult> ExecuteCoreAsync<TState, TResult>(
-        TKey key,
-        TState state,
-        Func<TState, FlightContext, ValueTask<TResult>> work,
-        CancellationToken cancellationToken) =>
-        _inner.ExecuteAsync(
-            key,
-            (Self: this, Key: key, State: state, Work: work),
-            static (call, flight) => call.Self.FlyAsync(call.Key, call.State, call.Work, flight),
-            cancellationToken);
+    /// <summary>Notes that a caller comes.</summary>
+    /// <returns>When, as a timestamp.</returns>
+    public long Arrive(TKey key)
+    {
+        var now = _options.TimeProvider.GetTimestamp();
+        Volatile.Write(ref LastArrival(key), now);
+        return now;
+    }
 
-    private async ValueTask<TResult> FlyAsync<TState, TResult>(
+    /// <summary>Joins or leads the flight of this node.</summary>
+    public ValueTask<TResult> BoardAsync<TState, TResult>(
+        TKey key, TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CancellationToken cancellationToken) =>
+        _inner.ExecuteAsync(key, state, work, cancellationToken);
+
+    /// <summary>As <see cref="Landing{TResult}.Until"/>, of an error.</summary>
+    public long UntilOf(Exception error, TKey key) =>
+        _errors.TryGetValue(error, out var landings) && landings.TryGetValue(key, out var until) ? until : long.MaxValue;
+
+    /// <summary>The work of this node's flight: leads for the cluster, or waits for the node that does.</summary>
+    public async ValueTask<Landing<TResult>> FlyAsync<TState, TResult>(
         TKey key,
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
         FlightContext flight)
     {
-        if (!flight.IsCurrent) return await work(state, flight).ConfigureAwait(false); // it runs alone: nobody joins it, here or elsewhere
+        if (!flight.IsCurrent) return Landing.Here(await work(state, flight).ConfigureAwait(false)); // it runs alone: nobody joins it, here or elsewhere
 
         var names = NamesOf(key);
         var owner = _cluster.NewOwner();
@@ -101,7 +113,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         var waiter = _cluster.Register(names.Key, Forget);
         try
         {
-            var bound = 0L;
+            var (bound, until) = (0L, 0L);
             var isRetry = false;
             var poll = _options.PollInterval;
             while (true)
@@ -111,16 +123,17 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
                 Lease? lease;
                 try
                 {
-                    (entry, lease) = await _cluster.EnterAsync(names, owner, bound, _joinWindow).ConfigureAwait(false);
+                    (entry, lease) = await _cluster.EnterAsync(names, owner, bound, _joinWindow()).ConfigureAwait(false);
                 }
                 catch (RedisConnectionException) when (!isRetry)
                 {
                     isRetry = true; // the reply may be what was lost; a lease that was granted is granted again
                     continue;
                 }
-                catch (Exception exception)
+                catch (Exception outage)
                 {
-                    return await FlyAloneAsync(state, work, flight, exception).ConfigureAwait(false);
+                    if (waiter.OutcomeOf(bound) is { } heard) return await FollowAsync(waiter, heard, until, key, state, work, flight).ConfigureAwait(false);
+                    return await FlyAloneAsync(state, work, flight, outage).ConfigureAwait(false);
                 }
 
                 if (lease is not null)
@@ -132,7 +145,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
                         try
                         {
                             _telemetry.Acquired(isTakeover: bound > 0);
-                            return await LeadAsync(lease, state, work, flight).ConfigureAwait(false);
+                            return await LeadAsync(lease, key, state, work, flight).ConfigureAwait(false);
                         }
                         finally
                         {
@@ -141,23 +154,23 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
                     }
                 }
 
+                until = Math.Max(until, entry.Until);
+                if (entry.What == Scripts.Outcome) return await FollowAsync(waiter, entry.Payload, until, key, state, work, flight).ConfigureAwait(false);
                 if (entry.Token != bound) (waiter.Token, bound, poll) = (entry.Token, entry.Token, _options.PollInterval);
-                var outcome = entry.What == Scripts.Outcome ? entry.Payload : waiter.OutcomeOf(bound);
-                if (outcome is null)
+                if (waiter.OutcomeOf(bound) is null)
                 {
                     // Whichever is first: a message, the connection's return, the lease's end (with some jitter, for all wait for it), a look.
                     var jitter = TimeSpan.FromMilliseconds(Random.Shared.Next(5, 50));
                     var wait = entry.LeaseLeft + jitter < poll ? entry.LeaseLeft + jitter : poll;
                     await waiter.WaitAsync(wait > TimeSpan.Zero ? wait : jitter, flight.CancellationToken).ConfigureAwait(false);
                     poll = poll * 2 < s_longestPoll ? poll * 2 : s_longestPoll;
-                    outcome = waiter.OutcomeOf(bound);
                 }
 
-                if (outcome is not { } landed) continue;
-                _telemetry.Followed();
-                if (waiter.LandedAt is { } landedAt) _telemetry.HandedOver(_options.TimeProvider.GetElapsedTime(landedAt));
-                if (_payload.TryRead<TResult>(landed, out var result)) return result;
-                return await work(state, flight).ConfigureAwait(false); // it cannot cross: once a node, then
+                // It landed after the last look. Whoever came since gets it only if they came before it landed: another look tells when that was.
+                if (waiter.OutcomeOf(bound) is { } outcome && Volatile.Read(ref LastArrival(key)) <= until)
+                {
+                    return await FollowAsync(waiter, outcome, until, key, state, work, flight).ConfigureAwait(false);
+                }
             }
         }
         finally
@@ -166,8 +179,16 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         }
     }
 
-    private async ValueTask<TResult> LeadAsync<TState, TResult>(
+    protected override ValueTask<TResult> ExecuteCoreAsync<TState, TResult>(
+        TKey key,
+        TState state,
+        Func<TState, FlightContext, ValueTask<TResult>> work,
+        CancellationToken cancellationToken) =>
+        new Call<TKey, TState, TResult>(this, key, state, work, cancellationToken).StartAsync();
+
+    private async ValueTask<Landing<TResult>> LeadAsync<TState, TResult>(
         Lease lease,
+        TKey key,
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
         FlightContext flight)
@@ -190,16 +211,39 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
             }
             catch (Exception exception)
             {
-                await _cluster.PublishAsync(lease, ToPayload(() => _payload.OfError(exception))).ConfigureAwait(false);
+                Note(exception, key, await _cluster.PublishAsync(lease, ToPayload(() => _payload.OfError(exception))).ConfigureAwait(false));
                 throw;
             }
 
-            await _cluster.PublishAsync(lease, ToPayload(() => _payload.OfValue(result))).ConfigureAwait(false);
-            return result;
+            return new(result, await _cluster.PublishAsync(lease, ToPayload(() => _payload.OfValue(result))).ConfigureAwait(false));
         }
     }
 
-    private async ValueTask<TResult> FlyAloneAsync<TState, TResult>(
+    private async ValueTask<Landing<TResult>> FollowAsync<TState, TResult>(
+        Waiter waiter,
+        ReadOnlyMemory<byte> outcome,
+        long until,
+        TKey key,
+        TState state,
+        Func<TState, FlightContext, ValueTask<TResult>> work,
+        FlightContext flight)
+    {
+        _telemetry.Followed();
+        if (waiter.LandedAt is { } landedAt) _telemetry.HandedOver(_options.TimeProvider.GetElapsedTime(landedAt));
+        try
+        {
+            if (_payload.TryRead<TResult>(outcome, out var result)) return new(result, until);
+        }
+        catch (RemoteFlightException error)
+        {
+            Note(error, key, until);
+            throw;
+        }
+
+        return Landing.Here(await work(state, flight).ConfigureAwait(false)); // it cannot cross: once a node, then
+    }
+
+    private async ValueTask<Landing<TResult>> FlyAloneAsync<TState, TResult>(
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
         FlightContext flight,
@@ -207,8 +251,13 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
     {
         _telemetry.OutageFlight(outage);
         if (_options.OnOutage == OutageBehavior.Fail) throw new ClusterUnavailableException(outage);
-        return await work(state, flight).ConfigureAwait(false);
+        return Landing.Here(await work(state, flight).ConfigureAwait(false));
     }
+
+    private void Note(Exception error, TKey key, long until) => _errors.GetOrCreateValue(error)[key] = until;
+
+    // Of this key, or of another that shares the place with it: that costs a look.
+    private ref long LastArrival(TKey key) => ref _arrivals[key.GetHashCode() & (_arrivals.Length - 1)];
 
     // What cannot be written is no failure of the flight: the other nodes make it themselves.
     private static byte[] ToPayload(Func<byte[]> write)

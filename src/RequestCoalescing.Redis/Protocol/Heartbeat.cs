@@ -82,11 +82,11 @@ internal sealed class Heartbeat : IDisposable
         }
     }
 
-    private static async Task HearAsync(Lease lease, Task<RedisResult> holds, long sentAt)
+    private async Task HearAsync(Lease lease, Task<RedisResult> holds, long sentAt)
     {
         try
         {
-            if ((bool)await holds.ConfigureAwait(false)) lease.Granted(sentAt);
+            if ((long)await holds.ConfigureAwait(false) is > 0 and var serverTime) lease.Renew(new Grant(sentAt, _options.TimeProvider.GetTimestamp(), serverTime));
             else lease.Lose();
         }
         catch (Exception)

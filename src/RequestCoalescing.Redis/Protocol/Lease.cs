@@ -1,12 +1,12 @@
 namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>A leader's lease. The leader trusts it by its own monotonic clock alone: until what is left when the last request for it was sent.</summary>
-internal sealed class Lease(Names names, string owner, long token, RedisSingleflightOptions options) : IDisposable
+internal sealed class Lease(Names names, string owner, long token, Grant granted, RedisSingleflightOptions options) : IDisposable
 {
     // The server counts from when the request arrives, which is later than when it was sent; the margin is for clocks that run apart.
     private readonly TimeSpan _trusted = options.LeaseDuration * 0.9;
     private readonly CancellationTokenSource _lost = new();
-    private long _asked;
+    private Grant _granted = granted;
     private volatile bool _isLost;
 
     public Names Names => names;
@@ -21,10 +21,15 @@ internal sealed class Lease(Names names, string owner, long token, RedisSinglefl
     /// <summary>Fires when the lease is lost.</summary>
     public CancellationToken Lost => _lost.Token;
 
-    public bool IsHeld => !_isLost && options.TimeProvider.GetElapsedTime(Volatile.Read(ref _asked)) < _trusted;
+    public bool IsHeld => !_isLost && options.TimeProvider.GetElapsedTime(Granted.SentAt) < _trusted;
 
-    /// <summary>A request that was sent then has been granted.</summary>
-    public void Granted(long sentAt) => Volatile.Write(ref _asked, sentAt);
+    /// <summary>The last time that the lease was known to hold.</summary>
+    public Grant Granted => Volatile.Read(ref _granted);
+
+    public void Renew(Grant granted)
+    {
+        if (granted.SentAt > Granted.SentAt) Volatile.Write(ref _granted, granted);
+    }
 
     public void Lose()
     {

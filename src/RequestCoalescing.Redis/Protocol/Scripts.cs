@@ -2,99 +2,126 @@ namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>The protocol's steps, each one atomic on the server. Numbers stay below 2^53, as Lua's do (a microsecond clock does until 2255).</summary>
 /// <remarks>
-/// The keys of one flight share a hash tag: <c>prefix:{key}:lease</c> holds <c>token|owner</c>, <c>…:last</c> the last token that was given
-/// out, <c>…:outcome</c> <c>token|payload</c>. Tokens only grow: each is over the last and at least the server's time in microseconds, so that
-/// they grow past a <c>last</c> that was lost, too.
+/// The keys of one flight share a hash tag. <c>prefix:{key}:lease</c> holds <c>token|owner</c>; <c>…:outcome</c>
+/// <c>token|time of landing|payload</c>; <c>…:last</c> <c>token|forget|node|lease</c>: the last token that was given out, that of the last
+/// forget, the node that forgot, and the lease that it did away with. Tokens only grow: each is over the last and at least the server's time, so
+/// that they grow past a <c>last</c> that was lost, too. Times are the server's, in microseconds.
 /// </remarks>
 internal static class Scripts
 {
     /// <summary>What <see cref="Enter"/> answers.</summary>
-    public const int Lead = 1;
     public const int Wait = 0;
+    public const int Lead = 1;
     public const int Outcome = 2;
 
+    /// <summary>What <see cref="Publish"/> and <see cref="Abandon"/> answer: the lease did not hold any more.</summary>
+    public const int Lost = 0;
+
+    /// <summary>It held, and the step is done.</summary>
+    public const int Done = 1;
+
+    /// <summary>It held, but nobody waits for the step any more: the leader's callers have landed without it. The lease is given up.</summary>
+    public const int TooLate = 2;
+
+    /// <summary>Another node has forgotten the flight; callers of the leader's own node may have joined it since.</summary>
+    public const int Forgotten = 3;
+
     /// <summary>
-    /// KEYS lease, last, outcome. ARGV owner, lease ms, the token it waits for or 0, join window µs or 0, node. Answers {what, token, ms left of
-    /// the lease or the payload}. Who waits for a token accepts its outcome or that of a later one, which began after it came: where a
-    /// leader was lost, others may have taken over and landed before it looks again. Its own lease is led again with the same token, so that a lost
-    /// reply does no harm; that of another flight of its node, which that node has forgotten or superseded, gives way.
+    /// KEYS lease, last, outcome. ARGV owner, lease ms, the token it waits for or 0, join window or 0, node. Answers {what, token, the time or
+    /// how long ago it landed, ms left of the lease or the payload}. Who waits for a token accepts its outcome or that of a later one, which
+    /// began after it came: where a leader was lost, others may have taken over and landed before it looks again. Its own lease is led again
+    /// with the same token, so that a lost reply does no harm; that of another flight of its node, which that node has forgotten or
+    /// superseded, gives way.
     /// </summary>
-    public const string Enter =
+    public const string Enter = Functions +
         """
-        local bound = tonumber(ARGV[3])
+        local owner, duration, bound, window, node = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+        local now = time()
         if bound > 0 then
-          local outcome = redis.call('GET', KEYS[3])
-          if outcome then
-            local bar = string.find(outcome, '|', 1, true)
-            if tonumber(string.sub(outcome, 1, bar - 1)) >= bound then
-              return {2, string.sub(outcome, 1, bar - 1), string.sub(outcome, bar + 1)}
-            end
-          end
+          local token, landed, payload = string.match(redis.call('GET', KEYS[3]) or '', '^(%d+)|(%d+)|(.*)$')
+          if token and tonumber(token) >= bound then return {2, token, text(now - tonumber(landed)), payload} end
         end
-        local time = redis.call('TIME')
-        local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
-        local lease = redis.call('GET', KEYS[1])
-        if lease then
-          local bar = string.find(lease, '|', 1, true)
-          local token = string.sub(lease, 1, bar - 1)
-          if string.sub(lease, bar + 1) == ARGV[1] then
-            redis.call('PEXPIRE', KEYS[1], ARGV[2])
-            return {1, token, ARGV[2]}
-          end
-          local window = tonumber(ARGV[4])
-          local isOwn = string.sub(lease, bar + 1, bar + string.len(ARGV[5])) == ARGV[5]
-          if bound > 0 or (not isOwn and (window == 0 or now - tonumber(token) <= window)) then
-            return {0, token, tostring(redis.call('PTTL', KEYS[1]))}
-          end
+        local token, holder = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+)|(.*)$')
+        if holder == owner then
+          redis.call('PEXPIRE', KEYS[1], duration)
+          return {1, token, text(now), duration}
         end
-        local token = now
-        local last = tonumber(redis.call('GET', KEYS[2]) or '0')
-        if token <= last then token = last + 1 end
-        local text = string.format('%.0f', token)
-        redis.call('SET', KEYS[2], text, 'PX', 3600000)
-        redis.call('SET', KEYS[1], text .. '|' .. ARGV[1], 'PX', ARGV[2])
-        return {1, text, ARGV[2]}
+        local isOwn = holder and string.sub(holder, 1, string.len(node)) == node
+        if holder and (bound > 0 or (not isOwn and (window == 0 or now - tonumber(token) <= window))) then
+          return {0, token, text(now), text(redis.call('PTTL', KEYS[1]))}
+        end
+        token = next(KEYS[2], now)
+        redis.call('SET', KEYS[1], token .. '|' .. owner, 'PX', duration)
+        return {1, token, text(now), duration}
         """;
 
-    /// <summary>KEYS lease. ARGV token|owner, lease ms. Answers whether the lease still holds.</summary>
-    public const string Extend =
+    /// <summary>KEYS lease. ARGV lease, lease ms. Answers the time if it still holds, 0 if not.</summary>
+    public const string Extend = Functions +
         """
-        if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+        if redis.call('GET', KEYS[1]) ~= ARGV[1] then return '0' end
         redis.call('PEXPIRE', KEYS[1], ARGV[2])
-        return 1
+        return text(time())
         """;
 
-    /// <summary>KEYS lease, outcome. ARGV token|owner, token|payload, ms to keep it, channel, message. Answers whether the lease still held.</summary>
-    public const string Publish =
+    /// <summary>
+    /// KEYS lease, last, outcome. ARGV lease, node, channel, token, payload, ms to keep it, the time until which the leader waits for this,
+    /// message, message of an abandoned lease. Hands the outcome to the others.
+    /// </summary>
+    public const string Publish = Functions +
         """
-        if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-        redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+        local lease, node, channel, token, payload, retention, deadline = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7])
+        if redis.call('GET', KEYS[1]) ~= lease then return lost(KEYS[2], node, lease) end
         redis.call('DEL', KEYS[1])
-        redis.call('PUBLISH', ARGV[4], ARGV[5])
+        local now = time()
+        if now > deadline then
+          redis.call('PUBLISH', channel, ARGV[9])
+          return 2
+        end
+        redis.call('SET', KEYS[3], token .. '|' .. text(now) .. '|' .. payload, 'PX', retention)
+        redis.call('PUBLISH', channel, ARGV[8])
         return 1
         """;
 
-    /// <summary>KEYS lease. ARGV token|owner, channel, message. Gives the lease up; answers whether it still held.</summary>
-    public const string Abandon =
+    /// <summary>KEYS lease, last. ARGV lease, node, channel, message. Gives the lease up.</summary>
+    public const string Abandon = Functions +
         """
-        if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+        if redis.call('GET', KEYS[1]) ~= ARGV[1] then return lost(KEYS[2], ARGV[2], ARGV[1]) end
         redis.call('DEL', KEYS[1])
-        redis.call('PUBLISH', ARGV[2], ARGV[3])
+        redis.call('PUBLISH', ARGV[3], ARGV[4])
         return 1
         """;
 
-    /// <summary>KEYS lease, last, outcome. ARGV channel, message, to which the token is added that all before it are forgotten by.</summary>
-    public const string Forget =
+    /// <summary>KEYS lease, last, outcome. ARGV node, channel, message, to which the token is added that all before it are forgotten by.</summary>
+    public const string Forget = Functions +
         """
-        local time = redis.call('TIME')
-        local token = tonumber(time[1]) * 1000000 + tonumber(time[2])
-        local last = tonumber(redis.call('GET', KEYS[2]) or '0')
-        if token <= last then token = last + 1 end
-        local text = string.format('%.0f', token)
-        redis.call('SET', KEYS[2], text, 'PX', 3600000)
-        local had = redis.call('DEL', KEYS[1])
+        local token = next(KEYS[2], time(), '|' .. ARGV[1] .. '|' .. (redis.call('GET', KEYS[1]) or ''))
+        redis.call('DEL', KEYS[1])
         redis.call('DEL', KEYS[3])
-        redis.call('PUBLISH', ARGV[1], ARGV[2] .. text)
-        return had
+        redis.call('PUBLISH', ARGV[2], ARGV[3] .. token)
+        return 1
+        """;
+
+    private const string Functions =
+        """
+        local function time()
+          local time = redis.call('TIME')
+          return tonumber(time[1]) * 1000000 + tonumber(time[2])
+        end
+        local function text(number)
+          return string.format('%.0f', number)
+        end
+        local function next(key, now, forget)
+          local last, forgotten = string.match(redis.call('GET', key) or '0', '^(%d+)(.*)$')
+          local token = text(math.max(now, tonumber(last) + 1))
+          redis.call('SET', key, token .. (forget and '|' .. token .. forget or forgotten), 'PX', 3600000)
+          return token
+        end
+        local function lost(last, node, lease)
+          local forget, by, what = string.match(redis.call('GET', last) or '', '^%d+|(%d+)|([^|]*)|(.*)$')
+          local isSince = forget and tonumber(forget) > tonumber(string.match(lease, '^%d+'))
+          if isSince and not (by == node and what == lease) then return 3 end
+          return 0
+        end
+
         """;
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging;
+using RequestCoalescing.Telemetry;
 
 namespace RequestCoalescing.Redis.Telemetry;
 
@@ -22,7 +23,7 @@ internal sealed partial class ClusterTelemetry : IDisposable
 
     public ClusterTelemetry(string instance, ILogger logger, IMeterFactory? factory)
     {
-        (_instance, _logger) = (instance, logger);
+        (_instance, _logger) = (instance, new SafeLogger(logger));
         _name = new("singleflight.name", instance);
         _ownsMeter = factory is null;
         _meter = factory?.Create(SingleflightTelemetry.MeterName) ?? new Meter(SingleflightTelemetry.MeterName);
@@ -37,25 +38,35 @@ internal sealed partial class ClusterTelemetry : IDisposable
 
     public void Acquired(bool isTakeover)
     {
-        _acquires.Add(1, _name);
-        if (isTakeover) _takeovers.Add(1, _name);
+        Count(_acquires);
+        if (isTakeover) Count(_takeovers);
     }
 
     public void LostLease()
     {
-        _lostLeases.Add(1, _name);
+        Count(_lostLeases);
         LeaseLost(_logger, _instance);
     }
 
-    public void Followed() => _remoteFollowers.Add(1, _name);
+    public void Followed() => Count(_remoteFollowers);
 
-    public void RoundTrip() => _roundTrips.Add(1, _name);
+    public void RoundTrip() => Count(_roundTrips);
 
-    public void HandedOver(TimeSpan elapsed) => _wakeUp.Record(elapsed.TotalSeconds, _name);
+    public void HandedOver(TimeSpan elapsed)
+    {
+        try
+        {
+            _wakeUp.Record(elapsed.TotalSeconds, _name);
+        }
+        catch (Exception)
+        {
+            // A meter listener that fails is no concern of flights and callers.
+        }
+    }
 
     public void OutageFlight(Exception exception)
     {
-        _outageFlights.Add(1, _name);
+        Count(_outageFlights);
         if (Interlocked.Exchange(ref _isOut, 1) == 0) OutageBegan(_logger, exception, _instance);
     }
 
@@ -67,6 +78,18 @@ internal sealed partial class ClusterTelemetry : IDisposable
     public void Dispose()
     {
         if (_ownsMeter) _meter.Dispose();
+    }
+
+    private void Count(Counter<long> counter)
+    {
+        try
+        {
+            counter.Add(1, _name);
+        }
+        catch (Exception)
+        {
+            // As above.
+        }
     }
 
     [LoggerMessage(101, LogLevel.Warning, "{Instance} lost a lease while it led; its outcome is for this node alone")]

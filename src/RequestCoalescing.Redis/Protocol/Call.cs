@@ -1,0 +1,115 @@
+using System.Runtime.CompilerServices;
+using System.Threading.Tasks.Sources;
+
+namespace RequestCoalescing.Redis.Protocol;
+
+/// <summary>
+/// A caller, until it has an outcome that was not there before it came. It waits for its node's flight only when it is waited for itself, in
+/// the same flow, as deadlock detection goes by who waits for whom.
+/// </summary>
+internal sealed class Call<TKey, TState, TResult>(
+    ClusterSingleflight<TKey> cluster,
+    TKey key,
+    TState state,
+    Func<TState, FlightContext, ValueTask<TResult>> work,
+    CancellationToken cancellationToken) : IValueTaskSource<TResult>
+    where TKey : notnull
+{
+    private readonly ExecutionContext? _context = ExecutionContext.Capture();
+    private ManualResetValueTaskSourceCore<TResult> _outcome;
+    private ConfiguredValueTaskAwaitable<Landing<TResult>>.ConfiguredValueTaskAwaiter _flight;
+    private long _arrivedAt;
+    private bool _isAwaited;
+    private bool _isSettled;
+
+    public ValueTask<TResult> StartAsync()
+    {
+        Board();
+        return new ValueTask<TResult>(this, _outcome.Version);
+    }
+
+    public ValueTaskSourceStatus GetStatus(short token)
+    {
+        if (!_isAwaited) TrySettle();
+        return _outcome.GetStatus(token);
+    }
+
+    public TResult GetResult(short token)
+    {
+        if (!_isAwaited) TrySettle();
+        return _outcome.GetResult(token);
+    }
+
+    public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
+    {
+        _outcome.OnCompleted(continuation, state, token, flags);
+        if (_isAwaited) return;
+        _isAwaited = true;
+        if (!_isSettled) Await();
+    }
+
+    private void Board()
+    {
+        _arrivedAt = cluster.Arrive(key);
+        _flight = AwaiterOf(cluster.BoardAsync(
+            key,
+            (Cluster: cluster, Key: key, State: state, Work: work),
+            static (call, flight) => call.Cluster.FlyAsync(call.Key, call.State, call.Work, flight),
+            cancellationToken));
+    }
+
+    private static ConfiguredValueTaskAwaitable<Landing<TResult>>.ConfiguredValueTaskAwaiter AwaiterOf(ValueTask<Landing<TResult>> flight) =>
+        flight.ConfigureAwait(false).GetAwaiter();
+
+    private void Await() => _flight.UnsafeOnCompleted(Wake);
+
+    private void Wake()
+    {
+        if (_context is null) Go(this);
+        else ExecutionContext.Run(_context, Go, this);
+
+        static void Go(object? self)
+        {
+            var call = (Call<TKey, TState, TResult>)self!;
+            if (!call.TrySettle()) call.Await();
+        }
+    }
+
+    // Takes the outcome of the flight that has landed, or boards another, if this one's was there before the caller came.
+    private bool TrySettle()
+    {
+        while (!_isSettled && _flight.IsCompleted)
+        {
+            var result = default(TResult)!;
+            var error = default(Exception);
+            var until = long.MaxValue;
+            try
+            {
+                (result, until) = _flight.GetResult();
+            }
+            catch (Exception exception)
+            {
+                (error, until) = (exception, cluster.UntilOf(exception, key));
+            }
+
+            if (_arrivedAt > until)
+            {
+                try
+                {
+                    Board();
+                    continue;
+                }
+                catch (Exception exception)
+                {
+                    error = exception; // it is not let aboard any more
+                }
+            }
+
+            _isSettled = true;
+            if (error is null) _outcome.SetResult(result);
+            else _outcome.SetException(error);
+        }
+
+        return _isSettled;
+    }
+}

@@ -1,0 +1,15 @@
+namespace RequestCoalescing.Redis.Protocol;
+
+/// <summary>
+/// A result of the cluster, as the callers of one node share it. The node's flight outlasts the cluster's by the time that the news takes:
+/// who joined it in between came after the landing, and must not be given what landed before they came.
+/// </summary>
+/// <param name="Value">The result.</param>
+/// <param name="Until">When the result certainly was neither landed nor forgotten, as a timestamp of this node: whoever came later asks again.</param>
+internal readonly record struct Landing<TResult>(TResult Value, long Until);
+
+internal static class Landing
+{
+    /// <summary>Of a flight that is this node's alone, and lands when that says so.</summary>
+    public static Landing<TResult> Here<TResult>(TResult value) => new(value, long.MaxValue);
+}

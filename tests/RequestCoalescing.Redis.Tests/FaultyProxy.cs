@@ -1,0 +1,137 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+
+namespace RequestCoalescing.Redis.Tests;
+
+/// <summary>Sits between a node and its server, and does to their connections what networks do.</summary>
+internal sealed class FaultyProxy : IAsyncDisposable
+{
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly int _server;
+    private readonly HashSet<Wire> _wires = [];
+    private readonly Task _accepting;
+    private TaskCompletionSource _flows = Flowing();
+    private TaskCompletionSource _tells = Flowing();
+    private int _isArmed;
+
+    public FaultyProxy(int server)
+    {
+        _server = server;
+        _listener.Start();
+        _accepting = AcceptAsync();
+    }
+
+    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+
+    /// <summary>How many connections it has cut after their next script.</summary>
+    public int Cuts { get; private set; }
+
+    /// <summary>Cuts the connection that sends the next script, as soon as the server has answered it: it was applied, and nobody hears of it.</summary>
+    public void CutNextScript() => Volatile.Write(ref _isArmed, 1);
+
+    /// <summary>Cuts all connections.</summary>
+    public void Cut() => Close(static _ => true);
+
+    /// <summary>Holds back whatever is sent, in both directions, until <see cref="Resume"/>.</summary>
+    public void Stall() => Volatile.Write(ref _flows, new(TaskCreationOptions.RunContinuationsAsynchronously));
+
+    public void Resume() => Volatile.Read(ref _flows).TrySetResult();
+
+    /// <summary>Keeps messages from the node.</summary>
+    public void Deafen() => Volatile.Write(ref _tells, new(TaskCreationOptions.RunContinuationsAsynchronously));
+
+    /// <summary>Lets it hear messages again, but not those that it missed.</summary>
+    public void Undeafen()
+    {
+        Close(static wire => wire.IsSubscribed);
+        Volatile.Read(ref _tells).TrySetResult();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _listener.Stop();
+        Cut();
+        Resume();
+        Undeafen();
+        await _accepting.WaitAsync(Patience.Limit).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private static TaskCompletionSource Flowing()
+    {
+        var flowing = new TaskCompletionSource();
+        flowing.SetResult();
+        return flowing;
+    }
+
+    private void Close(Func<Wire, bool> which)
+    {
+        Wire[] wires;
+        lock (_wires) wires = [.. _wires.Where(which)];
+        foreach (var wire in wires) wire.Dispose();
+    }
+
+    private async Task AcceptAsync()
+    {
+        while (true)
+        {
+            var client = await _listener.AcceptTcpClientAsync();
+            _ = PumpAsync(client);
+        }
+    }
+
+    private async Task PumpAsync(TcpClient client)
+    {
+        using var wire = new Wire(client, new TcpClient("127.0.0.1", _server));
+        lock (_wires) _wires.Add(wire);
+        var isCutting = false;
+        var requests = CopyAsync(wire.Client, wire.Server, async bytes =>
+        {
+            await Volatile.Read(ref _flows).Task;
+            var text = Encoding.ASCII.GetString(bytes.Span);
+            wire.IsSubscribed |= text.Contains("SUBSCRIBE", StringComparison.Ordinal);
+            isCutting |= text.Contains("EVAL", StringComparison.Ordinal) && Interlocked.Exchange(ref _isArmed, 0) == 1;
+        });
+        var replies = CopyAsync(wire.Server, wire.Client, async _ =>
+        {
+            await Volatile.Read(ref _flows).Task;
+            if (wire.IsSubscribed) await Volatile.Read(ref _tells).Task;
+            if (!isCutting) return;
+            Cuts++;
+            throw new IOException("Cut.");
+        });
+        await Task.WhenAny(requests, replies);
+        lock (_wires) _wires.Remove(wire);
+    }
+
+    private static async Task CopyAsync(TcpClient from, TcpClient to, Func<ReadOnlyMemory<byte>, Task> pass)
+    {
+        var buffer = new byte[16_384];
+        while (await from.GetStream().ReadAsync(buffer) is > 0 and var read)
+        {
+            await pass(buffer.AsMemory(0, read));
+            await to.GetStream().WriteAsync(buffer.AsMemory(0, read));
+        }
+    }
+
+    private sealed class Wire(TcpClient client, TcpClient server) : IDisposable
+    {
+        private volatile bool _isSubscribed;
+
+        public TcpClient Client => client;
+
+        public TcpClient Server => server;
+
+        public bool IsSubscribed
+        {
+            get => _isSubscribed;
+            set => _isSubscribed = value;
+        }
+
+        public void Dispose()
+        {
+            client.Dispose();
+            server.Dispose();
+        }
+    }
+}

@@ -1,0 +1,135 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+
+namespace RequestCoalescing.Redis.Tests;
+
+/// <summary>What happened on all nodes, in the order of one counter, and whether it was allowed to happen.</summary>
+internal sealed class History
+{
+    private const string Marker = "the error of run ";
+    private readonly ConcurrentQueue<Call> _calls = new();
+    private readonly ConcurrentQueue<Run> _runs = new();
+    private readonly ConcurrentQueue<Line> _lines = new();
+    private readonly ConcurrentQueue<Fault> _faults = new();
+    private long _now;
+    private int _lastRun;
+
+    public int Calls => _calls.Count;
+
+    public int Runs => _runs.Count;
+
+    /// <summary>A caller: what it asks for, and what it is given.</summary>
+    public async Task CallAsync(ISingleflight singleflight, int node, string key, Func<CancellationToken, Task<bool>> work, CancellationToken cancellationToken)
+    {
+        var arrived = Now();
+        var outcome = default(int?);
+        try
+        {
+            outcome = await singleflight.ExecuteAsync(key, token => RunAsync(node, key, work, token), cancellationToken);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+        }
+        catch (Exception error) when (error.Message.Contains(Marker, StringComparison.Ordinal))
+        {
+            outcome = int.Parse(error.Message[(error.Message.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture);
+        }
+
+        _calls.Enqueue(new Call(node, key, arrived, Now(), outcome));
+    }
+
+    public async Task ForgetAsync(RedisSingleflight singleflight, int node, string key)
+    {
+        var line = new Line(node, key, Now());
+        var told = singleflight.ForgetAsync(key);
+        line.DrawnHere = Now();
+        _lines.Enqueue(line);
+        await told.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (told.IsCompletedSuccessfully) line.DrawnEverywhere = Now();
+    }
+
+    /// <summary>From now on, and until it is disposed, this node cannot be expected to reach the others.</summary>
+    public Fault FaultAt(int node)
+    {
+        var fault = new Fault(this, node, Now());
+        _faults.Enqueue(fault);
+        return fault;
+    }
+
+    /// <summary>No caller has got what was there before it came, or what was forgotten before it came.</summary>
+    public void AssertNobodyGotWhatIsNotTheirs()
+    {
+        var runs = _runs.ToDictionary(run => run.Id);
+        foreach (var sharing in _calls.Where(call => call.Run is not null).GroupBy(call => call.Run!.Value))
+        {
+            var run = runs[sharing.Key];
+            var first = sharing.MinBy(call => call.Completed)!;
+            foreach (var call in sharing)
+            {
+                Assert.True(call.Key == run.Key, $"{call} got the outcome of {run}, which is another key's.");
+                Assert.True(call.Arrived < first.Completed, $"{call} got the outcome of {run}, which {first} had had before.");
+                foreach (var line in _lines.Where(line => line.Key == call.Key && run.Started < line.Called))
+                {
+                    Assert.False(call.Node == line.Node && line.DrawnHere < call.Arrived, $"{call} got the outcome of {run}, which {line} had forgotten on its node.");
+                    Assert.False(line.DrawnEverywhere < call.Arrived && !IsFaulty(call, run), $"{call} got the outcome of {run}, which {line} had forgotten for all.");
+                }
+            }
+        }
+    }
+
+    /// <summary>No two nodes have asked the backend for the same at the same time.</summary>
+    public void AssertOneRunAtATime()
+    {
+        foreach (var runs in _runs.GroupBy(run => run.Key))
+        {
+            foreach (var (run, next) in runs.OrderBy(run => run.Started).Zip(runs.OrderBy(run => run.Started).Skip(1)))
+            {
+                Assert.True(run.Ended < next.Started, $"{run} and {next} at the same time.");
+            }
+        }
+    }
+
+    private async Task<int> RunAsync(int node, string key, Func<CancellationToken, Task<bool>> work, CancellationToken cancellationToken)
+    {
+        var run = new Run(Interlocked.Increment(ref _lastRun), node, key, Now());
+        _runs.Enqueue(run);
+        try
+        {
+            return await work(cancellationToken) ? run.Id : throw new InvalidTimeZoneException($"{Marker}{run.Id}");
+        }
+        finally
+        {
+            run.Ended = Now();
+        }
+    }
+
+    // A node that is cut off coalesces alone, and has not heard of what the others forget.
+    private bool IsFaulty(Call call, Run run) => call.Node == run.Node && _faults.Any(fault => fault.Node == call.Node && fault.From < call.Completed && fault.To > run.Started);
+
+    private long Now() => Interlocked.Increment(ref _now);
+
+    internal sealed class Fault(History history, int node, long from) : IDisposable
+    {
+        public int Node => node;
+
+        public long From => from;
+
+        public long To { get; private set; } = long.MaxValue;
+
+        public void Dispose() => To = history.Now();
+    }
+
+    private sealed record Call(int Node, string Key, long Arrived, long Completed, int? Run);
+
+    private sealed record Run(int Id, int Node, string Key, long Started)
+    {
+        public long Ended { get; set; } = long.MaxValue;
+    }
+
+    private sealed record Line(int Node, string Key, long Called)
+    {
+        public long DrawnHere { get; set; } = long.MaxValue;
+
+        public long DrawnEverywhere { get; set; } = long.MaxValue;
+    }
+}

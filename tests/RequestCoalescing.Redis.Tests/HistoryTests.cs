@@ -1,0 +1,192 @@
+using System.Diagnostics;
+using StackExchange.Redis;
+
+namespace RequestCoalescing.Redis.Tests;
+
+/// <summary>Random histories of callers, forgets and faults on four nodes, each looked through for what must not happen.</summary>
+public abstract class HistoryTests(ITestOutputHelper output)
+{
+    private const int Nodes = 4;
+    private static readonly string[] s_keys = ["a", "b"];
+    private static readonly TimeSpan s_duration = TimeSpan.FromSeconds(3);
+
+    [Fact]
+    public Task Where_nothing_fails_there_is_one_run_at_a_time() =>
+        PlayAsync(new Storm(Forgets: false, Leaves: false, Faults: []), TimeSpan.FromSeconds(30));
+
+    [Fact]
+    public Task Callers_that_leave_and_keys_that_are_forgotten() =>
+        PlayAsync(new Storm(Forgets: true, Leaves: true, Faults: []), TimeSpan.FromSeconds(30));
+
+    [Fact]
+    public Task Messages_that_are_lost() =>
+        PlayAsync(new Storm(Forgets: true, Leaves: true, [DeafenAsync]), TimeSpan.FromSeconds(30));
+
+    [Fact]
+    public Task Connections_that_are_cut() =>
+        PlayAsync(new Storm(Forgets: true, Leaves: true, [CutAsync, CutNextScriptAsync]), TimeSpan.FromMilliseconds(500));
+
+    [Fact]
+    public Task Servers_that_do_not_answer_in_time_and_leases_that_run_out() =>
+        PlayAsync(new Storm(Forgets: true, Leaves: true, [StallAsync, DeafenAsync, CutAsync, CutNextScriptAsync]), TimeSpan.FromMilliseconds(300));
+
+    protected abstract Task<RedisServer> StartAsync();
+
+    private static async Task DeafenAsync(FaultyProxy proxy, TimeSpan duration)
+    {
+        proxy.Deafen();
+        await Task.Delay(duration);
+        proxy.Undeafen();
+    }
+
+    private static async Task StallAsync(FaultyProxy proxy, TimeSpan duration)
+    {
+        proxy.Stall();
+        await Task.Delay(duration);
+        proxy.Resume();
+    }
+
+    private static Task CutAsync(FaultyProxy proxy, TimeSpan duration)
+    {
+        proxy.Cut();
+        return Task.CompletedTask;
+    }
+
+    private static Task CutNextScriptAsync(FaultyProxy proxy, TimeSpan duration)
+    {
+        proxy.CutNextScript();
+        return Task.CompletedTask;
+    }
+
+    // Any interleaving of these must do: nothing here waits for anything in particular.
+    private async Task PlayAsync(Storm storm, TimeSpan lease)
+    {
+        var seed = Random.Shared.Next();
+        output.WriteLine($"Seed {seed}.");
+        var history = new History();
+        await using var server = await StartAsync();
+        var nodes = await Task.WhenAll(Enumerable.Range(0, Nodes).Select(node => Node.StartAsync(server, node, storm.Faults.Length > 0, lease)));
+        try
+        {
+            using var end = new CancellationTokenSource(s_duration);
+            var players = nodes.SelectMany(node => Enumerable.Range(0, 6).Select(player => CallersAsync(node, new Random(seed + (node.Number * 100) + player))));
+            if (storm.Forgets) players = players.Concat(nodes.Select(node => ForgetsAsync(node, new Random(seed + (node.Number * 100) + 50))));
+            if (storm.Faults.Length > 0) players = players.Concat(nodes.Select(node => FaultsAsync(node, new Random(seed + (node.Number * 100) + 51))));
+            await Task.WhenAll(players.ToList()).WaitAsync(s_duration + Patience.Limit);
+
+            async Task CallersAsync(Node node, Random random)
+            {
+                while (!end.IsCancellationRequested)
+                {
+                    using var leaves = new CancellationTokenSource();
+                    if (storm.Leaves && random.Next(10) == 0) leaves.CancelAfter(random.Next(20));
+                    var (length, succeeds) = (random.Next(12), random.Next(5) > 0);
+                    await history.CallAsync(node.Singleflight, node.Number, s_keys[random.Next(s_keys.Length)], WorkAsync, leaves.Token);
+                    if (random.Next(2) == 0) await Task.Delay(random.Next(8));
+
+                    async Task<bool> WorkAsync(CancellationToken token)
+                    {
+                        await Task.Delay(length, token);
+                        return succeeds;
+                    }
+                }
+            }
+
+            async Task ForgetsAsync(Node node, Random random)
+            {
+                var told = new List<Task>();
+                while (!end.IsCancellationRequested)
+                {
+                    await Task.Delay(random.Next(60));
+                    told.Add(history.ForgetAsync(node.Singleflight, node.Number, s_keys[random.Next(s_keys.Length)]));
+                }
+
+                await Task.WhenAll(told);
+            }
+
+            async Task FaultsAsync(Node node, Random random)
+            {
+                while (!end.IsCancellationRequested)
+                {
+                    await Task.Delay(random.Next(300));
+                    using var fault = history.FaultAt(node.Number);
+                    await storm.Faults[random.Next(storm.Faults.Length)](node.Proxy!, TimeSpan.FromMilliseconds(random.Next(250)));
+                    await node.UntilReachableAsync();
+                }
+            }
+        }
+        finally
+        {
+            foreach (var node in nodes) await node.DisposeAsync();
+        }
+
+        output.WriteLine($"{history.Calls} calls, {history.Runs} runs.");
+        history.AssertNobodyGotWhatIsNotTheirs();
+        if (!storm.Forgets && storm.Faults.Length == 0) history.AssertOneRunAtATime();
+    }
+
+    private sealed record Storm(bool Forgets, bool Leaves, Func<FaultyProxy, TimeSpan, Task>[] Faults);
+
+    private sealed class Node(int number, FaultyProxy? proxy, ConnectionMultiplexer connection, RedisSingleflight singleflight) : IAsyncDisposable
+    {
+        public int Number => number;
+
+        public FaultyProxy? Proxy => proxy;
+
+        public RedisSingleflight Singleflight => singleflight;
+
+        public static async Task<Node> StartAsync(RedisServer server, int number, bool isFaulty, TimeSpan lease)
+        {
+            var proxy = isFaulty ? new FaultyProxy(server.Port) : null;
+            var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{proxy?.Port ?? server.Port},abortConnect=false,connectRetry=10,connectTimeout=2000,asyncTimeout=1000");
+            var options = new RedisSingleflightOptions
+            {
+                LeaseDuration = lease,
+                CommandTimeout = isFaulty ? TimeSpan.FromMilliseconds(100) : TimeSpan.FromSeconds(20),
+                OutageBreak = TimeSpan.FromMilliseconds(500),
+            };
+            var singleflight = new RedisSingleflight(connection, null, options);
+            await singleflight.ExecuteAsync($"warm-up {number}", static _ => ValueTask.FromResult(0));
+            return new Node(number, proxy, connection, singleflight);
+        }
+
+        /// <summary>Completes when a flight of this node is one of the cluster's again.</summary>
+        public async Task UntilReachableAsync()
+        {
+            var start = Stopwatch.GetTimestamp();
+            for (var isReached = false; !isReached;)
+            {
+                Assert.True(Stopwatch.GetElapsedTime(start) < Patience.Limit, "The node does not reach the others again.");
+                var lease = $"singleflight:{{probe {number}}}:probe {number}:lease";
+                isReached = await singleflight.ExecuteAsync($"probe {number}", async _ =>
+                {
+                    try
+                    {
+                        return await connection.GetDatabase().KeyExistsAsync(lease);
+                    }
+                    catch (Exception exception) when (exception is RedisException or TimeoutException)
+                    {
+                        return false;
+                    }
+                });
+            }
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await singleflight.DisposeAsync();
+            await connection.DisposeAsync();
+            if (proxy is not null) await proxy.DisposeAsync();
+        }
+    }
+}
+
+public sealed class GarnetHistoryTests(ITestOutputHelper output) : HistoryTests(output)
+{
+    protected override Task<RedisServer> StartAsync() => Task.FromResult(RedisServer.StartGarnet());
+}
+
+public sealed class RedisServerHistoryTests(ITestOutputHelper output) : HistoryTests(output)
+{
+    protected override Task<RedisServer> StartAsync() => RedisServer.StartRedisAsync();
+}
