@@ -45,8 +45,11 @@ internal sealed class FaultyProxy : IAsyncDisposable
     public void Undeafen()
     {
         Close(static wire => wire.IsSubscribed);
-        Volatile.Read(ref _tells).TrySetResult();
+        CatchUp();
     }
+
+    /// <summary>Lets it hear messages again, and all that it missed.</summary>
+    public void CatchUp() => Volatile.Read(ref _tells).TrySetResult();
 
     public async ValueTask DisposeAsync()
     {

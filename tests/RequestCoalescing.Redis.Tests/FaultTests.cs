@@ -1,0 +1,260 @@
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using StackExchange.Redis;
+
+namespace RequestCoalescing.Redis.Tests;
+
+/// <summary>What is lost, late or cut off between a node and its server, one thing at a time. Leases last, so that none of it is mended by one that runs out.</summary>
+public sealed class FaultTests : IAsyncLifetime
+{
+    private const string Key = "post:12345";
+
+    private readonly Backend<int> _backend = new();
+    private readonly List<IAsyncDisposable> _owned = [];
+    private readonly Dictionary<RedisSingleflight, ConnectionMultiplexer> _connections = [];
+    private RedisServer _server = null!;
+
+    public ValueTask InitializeAsync()
+    {
+        _server = RedisServer.StartGarnet();
+        return ValueTask.CompletedTask;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var owned in Enumerable.Reverse(_owned)) await owned.DisposeAsync();
+        await _server.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Who_joins_a_node_that_has_not_heard_of_the_landing_starts_anew(bool succeeds)
+    {
+        var (remote, _) = await NodeAsync();
+        var (node, proxy) = await NodeAsync(options => options.PollInterval = TimeSpan.FromSeconds(1));
+        var leader = remote.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var first = await _backend.NextRunAsync();
+        var before = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        await UntilWaitsAsync(node);
+        proxy.Deafen();
+        if (succeeds) first.Succeed(1);
+        else first.Fail(new InvalidTimeZoneException("1"));
+        await leader.ContinueWith(static _ => { }, TaskScheduler.Default).SoonAsync();
+
+        var after = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        Assert.False(before.IsCompleted, "The node has looked before its time; nothing is shown.");
+        (await _backend.NextRunAsync()).Succeed(2);
+        if (succeeds) Assert.Equal(1, await before.SoonAsync());
+        else Assert.Equal("1", (await before.ThrowsAsync<RemoteFlightException>()).RemoteMessage);
+        Assert.Equal(2, await after.SoonAsync());
+    }
+
+    [Fact]
+    public async Task An_outcome_that_is_late_is_nobodys()
+    {
+        var (leading, proxy) = await NodeAsync(options => options.CommandTimeout = TimeSpan.FromMilliseconds(200));
+        var (other, _) = await NodeAsync();
+        var leader = leading.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var first = await _backend.NextRunAsync();
+        proxy.Stall();
+        first.Succeed(1);
+        Assert.Equal(1, await leader.SoonAsync()); // it does not wait any longer
+
+        var after = other.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        await UntilWaitsAsync(other);
+        proxy.Resume();
+        (await _backend.NextRunAsync()).Succeed(2);
+        Assert.Equal(2, await after.SoonAsync());
+    }
+
+    [Fact]
+    public async Task A_lease_that_is_granted_late_is_given_back()
+    {
+        var (late, proxy) = await NodeAsync(options => options.CommandTimeout = TimeSpan.FromMilliseconds(200));
+        var (other, _) = await NodeAsync();
+        proxy.Stall();
+        var alone = late.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var first = await _backend.NextRunAsync();
+        proxy.Resume();
+        var next = other.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        (await _backend.NextRunAsync()).Succeed(2);
+        Assert.Equal(2, await next.SoonAsync());
+        first.Succeed(1);
+        Assert.Equal(1, await alone.SoonAsync());
+    }
+
+    [Fact]
+    public async Task A_forget_that_was_lost_is_told_again_before_anything_is_asked()
+    {
+        var (remote, _) = await NodeAsync();
+        var (node, proxy) = await NodeAsync();
+        var before = remote.ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
+        var old = await _backend.NextRunAsync();
+        proxy.Stall();
+        var told = node.ForgetAsync(Key);
+        proxy.Cut();
+        await told.ThrowsAsync<RedisException>();
+        var after = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        proxy.Resume();
+        (await _backend.NextRunAsync()).Succeed(2);
+        Assert.Equal(2, await after.SoonAsync());
+        await Patience.UntilAsync(() => !old.Flight.IsCurrent, "the old leader has heard of it");
+        old.Succeed(1);
+        Assert.Equal(1, await before.SoonAsync());
+    }
+
+    [Fact]
+    public async Task A_forget_that_was_lost_is_told_when_the_connection_is_back()
+    {
+        var (remote, _) = await NodeAsync();
+        var (node, proxy) = await NodeAsync();
+        var before = remote.ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
+        var old = await _backend.NextRunAsync();
+        proxy.Stall();
+        var told = node.ForgetAsync(Key);
+        proxy.Cut();
+        await told.ThrowsAsync<RedisException>();
+        proxy.Resume();
+        await Patience.UntilAsync(() => !old.Flight.IsCurrent, "the old leader has heard of it");
+        old.Succeed(1);
+        Assert.Equal(1, await before.SoonAsync());
+    }
+
+    [Fact]
+    public async Task A_forget_does_not_wait_for_the_circuit()
+    {
+        var (remote, _) = await NodeAsync();
+        var (node, proxy) = await NodeAsync(options => (options.CommandTimeout, options.OutageBreak) = (TimeSpan.FromMilliseconds(100), TimeSpan.FromDays(1)));
+        proxy.Stall();
+        for (var i = 0; i < 5; i++) await node.ExecuteAsync($"{i}", static _ => ValueTask.FromResult(0)); // the circuit opens
+        proxy.Resume();
+
+        var before = remote.ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
+        var old = await _backend.NextRunAsync();
+        await node.ForgetAsync(Key).SoonAsync();
+        await Patience.UntilAsync(() => !old.Flight.IsCurrent, "the leader has heard of it");
+        old.Succeed(1);
+        Assert.Equal(1, await before.SoonAsync());
+    }
+
+    [Fact]
+    public async Task A_forget_that_is_heard_late_spares_what_came_after_it()
+    {
+        var (node, proxy) = await NodeAsync();
+        var (other, _) = await NodeAsync();
+        proxy.Deafen();
+        await other.ForgetAsync(Key);
+        var call = node.ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
+        var run = await _backend.NextRunAsync();
+        var waits = node.ExecuteAsync("other", _backend.RunAsync).AsTask();
+        var awaited = await _backend.NextRunAsync();
+        proxy.CatchUp();
+
+        // Messages come in order: when the node has heard this one, it has heard that one.
+        await other.ForgetAsync("other");
+        await Patience.UntilAsync(() => !node.Forget("other"), "the node has heard");
+        Assert.True(run.Flight.IsCurrent);
+        run.Succeed(1);
+        awaited.Succeed(2);
+        Assert.Equal((1, 2), (await call.SoonAsync(), await waits.SoonAsync()));
+    }
+
+    [Fact]
+    public async Task What_the_server_refuses_for_one_key_does_not_cut_off_the_others()
+    {
+        var (node, _) = await NodeAsync();
+        var (other, _) = await NodeAsync();
+        await using var connection = await _server.ConnectAsync();
+        await connection.GetDatabase().ListLeftPushAsync("singleflight:{odd}:odd:lease", "of another type");
+        for (var i = 0; i < 10; i++) await node.ExecuteAsync("odd", static _ => ValueTask.FromResult(0));
+
+        var leader = other.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var run = await _backend.NextRunAsync();
+        var follower = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        await UntilWaitsAsync(node);
+        run.Succeed(1);
+        Assert.Equal((1, 1), (await leader.SoonAsync(), await follower.SoonAsync()));
+    }
+
+    [Fact]
+    public async Task A_node_that_subscribed_twice_lets_go_of_both()
+    {
+        var (_, proxy) = await NodeAsync();
+        await using var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{proxy.Port},abortConnect=false,connectRetry=10");
+        _owned.Add(connection);
+        var handlers = () => connection.GetSubscriber().SubscribedEndpoint(RedisChannel.Literal("singleflight:flights"));
+        await using (var node = new RedisSingleflight(connection, null, Options(options => options.CommandTimeout = TimeSpan.FromMilliseconds(100))))
+        {
+            proxy.Stall();
+            await node.ExecuteAsync(Key, static _ => ValueTask.FromResult(0));
+            proxy.Cut();
+            proxy.Resume();
+            await Patience.UntilAsync(() => connection.IsConnected, "it is connected again");
+            await node.ExecuteAsync(Key, static _ => ValueTask.FromResult(0));
+        }
+
+        Assert.Null(handlers());
+    }
+
+    [Fact]
+    public async Task Logs_and_meters_that_fail_do_not_harm_a_flight()
+    {
+        var services = new ServiceCollection();
+        services.AddLogging(logging => logging.AddProvider(new FailingLogs()));
+        services.AddMetrics();
+        services.AddSingleflight("posts").UseRedis("127.0.0.1:1,connectTimeout=200", options => options.CommandTimeout = TimeSpan.FromMilliseconds(100));
+        await using var provider = services.BuildServiceProvider();
+        var heard = 0;
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Meter.Scope == provider.GetRequiredService<IMeterFactory>()) listener.EnableMeasurementEvents(instrument);
+            },
+        };
+        listener.SetMeasurementEventCallback<long>((_, _, _, _) => throw new InvalidOperationException($"A measurement is not wanted: {heard++}."));
+        listener.Start();
+        Assert.Equal(1, await provider.GetRequiredKeyedService<ISingleflight>("posts").ExecuteAsync(Key, static _ => ValueTask.FromResult(1)));
+        Assert.True(heard > 0);
+    }
+
+    private static RedisSingleflightOptions Options(Action<RedisSingleflightOptions>? configure)
+    {
+        var options = new RedisSingleflightOptions { LeaseDuration = TimeSpan.FromMinutes(5), OutcomeRetention = TimeSpan.FromMinutes(5), CommandTimeout = TimeSpan.FromSeconds(10) };
+        configure?.Invoke(options);
+        return options;
+    }
+
+    private async Task<(RedisSingleflight Node, FaultyProxy Proxy)> NodeAsync(Action<RedisSingleflightOptions>? configure = null)
+    {
+        var proxy = new FaultyProxy(_server.Port);
+        var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{proxy.Port},abortConnect=false,connectRetry=10,connectTimeout=2000");
+        var node = new RedisSingleflight(connection, new SingleflightOptions { MaxDuration = TimeSpan.FromMinutes(2) }, Options(configure));
+        _owned.AddRange([proxy, connection, node]);
+        await node.ExecuteAsync($"warm-up {proxy.Port}", static _ => ValueTask.FromResult(0));
+        _connections.Add(node, connection);
+        return (node, proxy);
+    }
+
+    // What the node asks is sent within the call: the answer to a ping comes after the answer to that.
+    private async Task UntilWaitsAsync(RedisSingleflight node) => await _connections[node].GetDatabase().PingAsync();
+
+    private sealed class FailingLogs : ILoggerProvider, ILogger
+    {
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public void Dispose()
+        {
+        }
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            throw new InvalidOperationException("A log entry is not wanted.");
+    }
+}
