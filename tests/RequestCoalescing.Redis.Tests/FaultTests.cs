@@ -49,6 +49,7 @@ public sealed class FaultTests : IAsyncLifetime
         if (succeeds) Assert.Equal(1, await before.SoonAsync());
         else Assert.Equal("1", (await before.ThrowsAsync<RemoteFlightException>()).RemoteMessage);
         Assert.Equal(2, await after.SoonAsync());
+        proxy.CatchUp();
     }
 
     [Fact]
