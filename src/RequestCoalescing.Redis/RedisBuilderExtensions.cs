@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -15,9 +16,13 @@ public static class RedisBuilderExtensions
     /// <summary>Coalesces this instance across all processes that have it under the same name, through Redis.</summary>
     /// <param name="builder">The instance; its keys are strings.</param>
     /// <param name="connectionString">Where Redis is, as StackExchange.Redis reads it. Connected to when the instance is made; being unable to is an outage, no failure.</param>
-    /// <param name="configure">Sets the options. <see cref="RedisSingleflightOptions.KeyPrefix"/> is <c>singleflight:name</c> unless it is set here.</param>
+    /// <param name="configure">
+    /// Sets the application's defaults. <see cref="RedisSingleflightOptions.KeyPrefix"/> is <c>singleflight:name</c> unless it is set. Settings in
+    /// <c>Singleflight[:name]:Redis</c> override them.
+    /// </param>
     /// <returns>The builder.</returns>
     /// <exception cref="ArgumentException">The keys of the instance are no strings.</exception>
+    /// <exception cref="InvalidOperationException">The instance coalesces through Redis already.</exception>
     public static ISingleflightBuilder UseRedis(this ISingleflightBuilder builder, string connectionString, Action<RedisSingleflightOptions>? configure = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(connectionString);
@@ -69,16 +74,25 @@ public static class RedisBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         var name = builder.Name.Length == 0 ? "default" : builder.Name;
-        return builder.Decorate<TKey>((services, inner) =>
+        if (builder.Services.Any(service => service.ImplementationInstance is Marker marker && marker.Name == builder.Name))
         {
-            var options = new RedisSingleflightOptions { KeyPrefix = $"singleflight:{name}" };
-            configure?.Invoke(options);
-            options.Validate();
+            throw new InvalidOperationException($"The instance '{name}' has been given to Redis before; once is enough.");
+        }
+
+        builder.Decorate<TKey>((services, inner) =>
+        {
+            var options = services.GetRequiredService<IOptionsFactory<RedisSingleflightOptions>>().Create(builder.Name);
             var logger = services.GetService<ILoggerFactory>()?.CreateLogger(typeof(RedisSingleflight).FullName!) ?? NullLogger.Instance;
-            var joinWindow = services.GetRequiredService<IOptionsMonitor<SingleflightOptions>>().Get(builder.Name).JoinWindow;
+            var joinWindow = services.GetRequiredService<IOptionsFactory<SingleflightOptions>>().Create(builder.Name).JoinWindow;
             var (connection, isOwned) = connect(services);
             return new ClusterSingleflight<TKey>(
-                inner, connection, textOf, options, () => joinWindow, new ClusterTelemetry(name, logger, services.GetService<IMeterFactory>()), isOwned);
+                inner, connection, textOf, options, joinWindow, new ClusterTelemetry(name, logger, services.GetService<IMeterFactory>()), isOwned);
         });
+        builder.Services.AddSingleton(new Marker(builder.Name));
+        builder.Services.Configure<RedisSingleflightOptions>(builder.Name, options => options.KeyPrefix = $"singleflight:{name}");
+        if (configure is not null) builder.Services.Configure(builder.Name, configure);
+        return builder.BindSettings<RedisSingleflightOptions>("Redis", static (section, options) => section.Bind(options), static options => options.Validate());
     }
+
+    private sealed record Marker(string Name);
 }

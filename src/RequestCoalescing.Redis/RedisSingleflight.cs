@@ -32,7 +32,7 @@ public sealed class RedisSingleflight : SingleflightBase<string>, ISingleflight,
         redisOptions.Validate();
         _engine = new Singleflight(options);
         _cluster = new ClusterSingleflight<string>(
-            _engine, connection, static key => key, redisOptions, () => options.JoinWindow, new ClusterTelemetry(redisOptions.KeyPrefix, NullLogger.Instance, factory: null));
+            _engine, connection, static key => key, redisOptions, options.JoinWindow, new ClusterTelemetry(redisOptions.KeyPrefix, NullLogger.Instance, factory: null));
     }
 
     /// <summary>

@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace RequestCoalescing;
 
 /// <summary>How nodes coalesce together. Validated when the instance is made; the same on all nodes of an application.</summary>
@@ -59,12 +57,9 @@ public sealed class RedisSingleflightOptions
     public bool SendStackTraces { get; set; }
 
     /// <summary>
-    /// How the default serializer writes results; give it the source-generated context of your types
-    /// (<c>TypeInfoResolver</c>) for trimmed and natively compiled applications. Default null: the defaults of System.Text.Json.
+    /// Writes and reads results. Default null: a <see cref="JsonFlightSerializer"/> with the defaults of System.Text.Json. Trimmed and natively
+    /// compiled applications give it the source-generated context of their types.
     /// </summary>
-    public JsonSerializerOptions? Json { get; set; }
-
-    /// <summary>Writes results instead of System.Text.Json. Default null.</summary>
     public IFlightSerializer? Serializer { get; set; }
 
     /// <summary>The clock of leases, polls and breaks. Default <see cref="TimeProvider.System"/>.</summary>

@@ -1,12 +1,14 @@
 // Proof that the library runs natively compiled: published with PublishAot, where a warning is an error, and run.
 using System.Net;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using RequestCoalescing;
+using StackExchange.Redis;
 
 var runs = 0;
 var work = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -44,8 +46,34 @@ catch (FlightDeadlockException)
 }
 
 if (await ServeAsync() is { } failure) return Fail(failure);
+if (await ClusterAsync(args.FirstOrDefault()) is { } broken) return Fail(broken);
 Console.WriteLine($"{singleflight.GetStats()}");
 return 0;
+
+// Across processes: two nodes share a run through the Redis that the command line names; where it names none, each runs alone.
+static async Task<string?> ClusterAsync(string? redis)
+{
+    await using var connection = await ConnectionMultiplexer.ConnectAsync($"{redis ?? "127.0.0.1:1"},abortConnect=false,connectTimeout=1000,connectRetry=0");
+    var options = new RedisSingleflightOptions { Serializer = new JsonFlightSerializer(PostJson.Default.Options) };
+    await using var one = new RedisSingleflight(connection, null, options);
+    await using var other = new RedisSingleflight(connection, null, options);
+    var runs = 0;
+    var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+    var first = one.ExecuteAsync("viral", RunAsync).AsTask();
+    var second = other.ExecuteAsync("viral", RunAsync).AsTask();
+    while (Volatile.Read(ref runs) < (redis is null ? 2 : 1)) await Task.Yield();
+    if (redis is not null) await connection.GetDatabase().PingAsync();
+    release.SetResult();
+    if ((await first).Title != "viral" || (await second).Title != "viral") return "a node got another result";
+    return runs == (redis is null ? 2 : 1) ? null : $"two nodes ran {runs} times";
+
+    async ValueTask<Post> RunAsync(CancellationToken cancellationToken)
+    {
+        Interlocked.Increment(ref runs);
+        await release.Task.WaitAsync(cancellationToken);
+        return new Post("viral");
+    }
+}
 
 // The production face: settings, keyed and typed instances, a wrong setting told, statistics over HTTP.
 static async Task<string?> ServeAsync()
@@ -100,3 +128,8 @@ static int Fail(string what)
     Console.Error.WriteLine($"The natively compiled library failed: {what}.");
     return 1;
 }
+
+internal sealed record Post(string Title);
+
+[JsonSerializable(typeof(Post))]
+internal sealed partial class PostJson : JsonSerializerContext;

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
-using Microsoft.Extensions.DependencyInjection;
 using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Tests;
@@ -126,58 +125,6 @@ public sealed partial class OutageTests(ITestOutputHelper output)
         var next = waiting.ExecuteAsync(Key, _backend.RunAsync).AsTask();
         (await _backend.NextRunAsync()).Succeed(3);
         Assert.Equal(3, await next.SoonAsync());
-    }
-
-    [Fact]
-    public async Task Registered_instances_share_through_an_existing_connection_or_one_of_their_own()
-    {
-        await using var server = RedisServer.StartGarnet();
-        await using var connection = await server.ConnectAsync();
-        var first = new ServiceCollection();
-        first.AddSingleton<IConnectionMultiplexer>(connection);
-        first.AddSingleflight("posts").UseRedis();
-        var second = new ServiceCollection();
-        second.AddSingleflight("posts").UseRedis(server.ConnectionString, options => options.LeaseDuration = TimeSpan.FromSeconds(5));
-        await using var one = first.BuildServiceProvider();
-        await using var other = second.BuildServiceProvider();
-        ISingleflight[] nodes = [one.GetRequiredKeyedService<ISingleflight>("posts"), other.GetRequiredKeyedService<ISingleflight>("posts")];
-        foreach (var node in nodes) await node.ExecuteAsync("warm-up", static _ => ValueTask.FromResult(0));
-
-        var leader = nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
-        var run = await _backend.NextRunAsync();
-        var follower = nodes[1].ExecuteAsync(Key, _backend.RunAsync).AsTask();
-        await nodes[1].UntilSubscribersAsync(1);
-        await connection.GetDatabase().PingAsync();
-        run.Succeed(1);
-        Assert.Equal(1, await leader.SoonAsync());
-        Assert.Equal(1, await follower.SoonAsync());
-        Assert.Equal(1, _backend.Runs);
-    }
-
-    [Fact]
-    public void Keys_of_another_type_need_words()
-    {
-        var builder = new ServiceCollection().AddSingleflight<long>("posts");
-        Assert.Throws<ArgumentException>("builder", () => builder.UseRedis());
-        builder.UseRedis<long>(key => $"{key}");
-    }
-
-    [Theory]
-    [InlineData("KeyPrefix")]
-    [InlineData("LeaseDuration")]
-    [InlineData("OutcomeRetention")]
-    [InlineData("CommandTimeout")]
-    [InlineData("OutageBreak")]
-    [InlineData("PollInterval")]
-    [InlineData("MaxPayloadBytes")]
-    [InlineData("MaxMessageBytes")]
-    public async Task A_wrong_option_is_told(string option)
-    {
-        await using var connection = await ConnectionMultiplexer.ConnectAsync("127.0.0.1:1,abortConnect=false,connectTimeout=100,connectRetry=0");
-        var options = new RedisSingleflightOptions();
-        var property = typeof(RedisSingleflightOptions).GetProperty(option)!;
-        property.SetValue(options, property.PropertyType == typeof(string) ? "a{b}" : property.PropertyType == typeof(int) ? -1 : TimeSpan.FromDays(2));
-        Assert.Equal(option, Assert.ThrowsAny<ArgumentException>(() => new RedisSingleflight(connection, null, options)).ParamName);
     }
 
     private const int Stop = 19;

@@ -10,7 +10,7 @@ internal sealed class Payload(RedisSingleflightOptions options)
     private const byte Error = 2;
     private const byte NotSent = 3;
 
-    private readonly IFlightSerializer _serializer = options.Serializer ?? new JsonFlightSerializer(options.Json);
+    private readonly IFlightSerializer _serializer = options.Serializer ?? new JsonFlightSerializer();
 
     /// <summary>What says that an outcome cannot be sent: too large, or of a type that cannot be written.</summary>
     public static byte[] OfNotSent { get; } = [Version, NotSent];

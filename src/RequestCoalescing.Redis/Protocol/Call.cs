@@ -22,6 +22,9 @@ internal sealed class Call<TKey, TState, TResult>(
     private bool _isAwaited;
     private bool _isSettled;
 
+    /// <summary>The work of the node's flight, if this caller leads it.</summary>
+    public ValueTask<Landing<TResult>> FlyAsync(FlightContext flight) => cluster.FlyAsync(key, state, work, flight);
+
     public ValueTask<TResult> StartAsync()
     {
         Board();
@@ -51,11 +54,7 @@ internal sealed class Call<TKey, TState, TResult>(
     private void Board()
     {
         _arrivedAt = cluster.Arrive(key);
-        _flight = AwaiterOf(cluster.BoardAsync(
-            key,
-            (Cluster: cluster, Key: key, State: state, Work: work),
-            static (call, flight) => call.Cluster.FlyAsync(call.Key, call.State, call.Work, flight),
-            cancellationToken));
+        _flight = AwaiterOf(cluster.BoardAsync(key, this, cancellationToken));
     }
 
     private static ConfiguredValueTaskAwaitable<Landing<TResult>>.ConfiguredValueTaskAwaiter AwaiterOf(ValueTask<Landing<TResult>> flight) =>
@@ -85,7 +84,8 @@ internal sealed class Call<TKey, TState, TResult>(
             var until = long.MaxValue;
             try
             {
-                (result, until) = _flight.GetResult();
+                var landing = _flight.GetResult();
+                (result, until) = (landing.Value, landing.Until);
             }
             catch (Exception exception)
             {

@@ -18,7 +18,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
     private readonly ISingleflight<TKey> _inner;
     private readonly Func<TKey, string> _textOf;
     private readonly RedisSingleflightOptions _options;
-    private readonly Func<TimeSpan> _joinWindow;
+    private readonly TimeSpan _joinWindow;
     private readonly ClusterTelemetry _telemetry;
     private readonly Payload _payload;
     private readonly Cluster _cluster;
@@ -31,7 +31,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         IConnectionMultiplexer connection,
         Func<TKey, string> textOf,
         RedisSingleflightOptions options,
-        Func<TimeSpan> joinWindow,
+        TimeSpan joinWindow,
         ClusterTelemetry telemetry,
         bool ownsConnection = false)
     {
@@ -86,9 +86,8 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
     }
 
     /// <summary>Joins or leads the flight of this node.</summary>
-    public ValueTask<TResult> BoardAsync<TState, TResult>(
-        TKey key, TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CancellationToken cancellationToken) =>
-        _inner.ExecuteAsync(key, state, work, cancellationToken);
+    public ValueTask<Landing<TResult>> BoardAsync<TState, TResult>(TKey key, Call<TKey, TState, TResult> call, CancellationToken cancellationToken) =>
+        _inner.ExecuteAsync(key, call, static (call, flight) => call.FlyAsync(flight), cancellationToken);
 
     /// <summary>As <see cref="Landing{TResult}.Until"/>, of an error.</summary>
     public long UntilOf(Exception error, TKey key) =>
@@ -123,7 +122,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
                 Lease? lease;
                 try
                 {
-                    (entry, lease) = await _cluster.EnterAsync(names, owner, bound, _joinWindow()).ConfigureAwait(false);
+                    (entry, lease) = await _cluster.EnterAsync(names, owner, bound, _joinWindow).ConfigureAwait(false);
                 }
                 catch (RedisConnectionException) when (!isRetry)
                 {
@@ -211,11 +210,11 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
             }
             catch (Exception exception)
             {
-                Note(exception, key, await _cluster.PublishAsync(lease, ToPayload(() => _payload.OfError(exception))).ConfigureAwait(false));
+                Note(exception, key, await _cluster.PublishAsync(lease, ToPayload(() => _payload.OfError(exception), exception.GetType())).ConfigureAwait(false));
                 throw;
             }
 
-            return new(result, await _cluster.PublishAsync(lease, ToPayload(() => _payload.OfValue(result))).ConfigureAwait(false));
+            return new(result, await _cluster.PublishAsync(lease, ToPayload(() => _payload.OfValue(result), typeof(TResult))).ConfigureAwait(false));
         }
     }
 
@@ -260,14 +259,15 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
     private ref long LastArrival(TKey key) => ref _arrivals[key.GetHashCode() & (_arrivals.Length - 1)];
 
     // What cannot be written is no failure of the flight: the other nodes make it themselves.
-    private static byte[] ToPayload(Func<byte[]> write)
+    private byte[] ToPayload(Func<byte[]> write, Type type)
     {
         try
         {
             return write();
         }
-        catch (Exception)
+        catch (Exception exception)
         {
+            _telemetry.CannotBeWritten(type, exception);
             return Payload.OfNotSent;
         }
     }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging;
 using RequestCoalescing.Telemetry;
@@ -19,6 +20,7 @@ internal sealed partial class ClusterTelemetry : IDisposable
     private readonly Counter<long> _remoteFollowers;
     private readonly Counter<long> _roundTrips;
     private readonly Histogram<double> _wakeUp;
+    private readonly ConcurrentDictionary<Type, bool> _unwritten = new();
     private int _isOut;
 
     public ClusterTelemetry(string instance, ILogger logger, IMeterFactory? factory)
@@ -75,6 +77,11 @@ internal sealed partial class ClusterTelemetry : IDisposable
         if (Volatile.Read(ref _isOut) == 1 && Interlocked.Exchange(ref _isOut, 0) == 1) OutageEnded(_logger, _instance);
     }
 
+    public void CannotBeWritten(Type type, Exception exception)
+    {
+        if (_unwritten.TryAdd(type, true)) NotWritten(_logger, exception, _instance, type);
+    }
+
     public void Dispose()
     {
         if (_ownsMeter) _meter.Dispose();
@@ -100,4 +107,7 @@ internal sealed partial class ClusterTelemetry : IDisposable
 
     [LoggerMessage(103, LogLevel.Information, "{Instance} reaches Redis again")]
     private static partial void OutageEnded(ILogger logger, string instance);
+
+    [LoggerMessage(104, LogLevel.Warning, "{Instance} cannot send outcomes of type {Type} to other nodes; each makes its own. Said once for a type")]
+    private static partial void NotWritten(ILogger logger, Exception exception, string instance, Type type);
 }

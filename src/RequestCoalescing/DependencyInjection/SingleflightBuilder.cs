@@ -1,4 +1,6 @@
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 
 namespace RequestCoalescing.DependencyInjection;
 
@@ -12,11 +14,23 @@ internal sealed class SingleflightBuilder(IServiceCollection services, Registrat
 
     public Registration Registration => registration;
 
+    /// <summary>Binds options of this instance from its section of the configuration, or a part of that.</summary>
+    public void BindSettings<TOptions>(string part, Action<IConfiguration, TOptions> bind, Action<TOptions> validate)
+        where TOptions : class
+    {
+        var section = Registration.Section + part;
+        services.AddSingleton<IPostConfigureOptions<TOptions>>(Create);
+        services.AddSingleton<IOptionsChangeTokenSource<TOptions>>(Create);
+        services.AddSingleton<IValidateOptions<TOptions>>(new ValidateSettings<TOptions>(Name, section, validate));
+
+        FromConfiguration<TOptions> Create(IServiceProvider provider) => new(Name, section, provider.GetService<IConfiguration>(), bind);
+    }
+
     /// <exception cref="ArgumentException">The builder was not made by <c>AddSingleflight</c>.</exception>
-    public static Registration RegistrationOf(ISingleflightBuilder builder)
+    public static SingleflightBuilder Of(ISingleflightBuilder builder)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        return (builder as SingleflightBuilder)?.Registration ??
+        return builder as SingleflightBuilder ??
             throw new ArgumentException("The builder must be one that AddSingleflight returned.", nameof(builder));
     }
 
@@ -24,7 +38,7 @@ internal sealed class SingleflightBuilder(IServiceCollection services, Registrat
     public static Registration<TKey> RegistrationOf<TKey>(ISingleflightBuilder builder)
         where TKey : notnull
     {
-        var registration = RegistrationOf(builder);
+        var registration = Of(builder).Registration;
         return registration as Registration<TKey> ?? throw new ArgumentException(
             $"The keys of this instance are of type {registration.KeyType}, not {typeof(TKey)}.", nameof(builder));
     }

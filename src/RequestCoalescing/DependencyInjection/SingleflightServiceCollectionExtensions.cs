@@ -28,7 +28,7 @@ public static class SingleflightServiceCollectionExtensions
     /// <param name="services">The services.</param>
     /// <param name="name">
     /// The key of the service, the name of the options, the section of the settings and the tag on everything measured. Not empty,
-    /// without a colon, and none of <c>default</c>, <c>Rollout</c>, <c>Verification</c>, <c>Telemetry</c>.
+    /// without a colon, and none of <c>default</c>, <c>Rollout</c>, <c>Verification</c>, <c>Telemetry</c>, <c>Redis</c>.
     /// </param>
     /// <param name="configure">Sets the application's defaults.</param>
     /// <returns>A builder for what is to be added to the instance.</returns>
@@ -61,10 +61,10 @@ public static class SingleflightServiceCollectionExtensions
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
         if (name.Contains(':', StringComparison.Ordinal) ||
-            new[] { Registration.DefaultName, "Rollout", "Verification", "Telemetry" }.Contains(name, StringComparer.OrdinalIgnoreCase))
+            new[] { Registration.DefaultName, "Rollout", "Verification", "Telemetry", "Redis" }.Contains(name, StringComparer.OrdinalIgnoreCase))
         {
             throw new ArgumentException(
-                $"'{name}' cannot be the name of an instance: it must have no colon and be none of default, Rollout, Verification, Telemetry, which mean something else in the settings.",
+                $"'{name}' cannot be the name of an instance: it must have no colon and be none of default, Rollout, Verification, Telemetry, Redis, which mean something else in the settings.",
                 nameof(name));
         }
 
@@ -117,32 +117,16 @@ public static class SingleflightServiceCollectionExtensions
             if (typeof(TKey) == typeof(string)) services.AddSingleton(provider => (ISingleflight)provider.InstanceOf(registration).Entry);
         }
 
-        services.AddSettings<SingleflightOptions>(registration, "", static (section, options) => section.Bind(options), options => options.Validate());
-        services.AddSettings<TelemetryOptions>(registration, ":Telemetry", static (section, options) => section.Bind(options), options => options.Validate());
-        services.AddSettings<RolloutOptions>(registration, ":Rollout", static (section, options) => section.Bind(options), options => options.Validate());
-        services.AddSettings<VerificationOptions>(registration, ":Verification", static (section, options) => section.Bind(options), options => options.Validate());
+        var builder = new SingleflightBuilder(services, registration);
+        builder.BindSettings<SingleflightOptions>("", static (section, options) => section.Bind(options), options => options.Validate());
+        builder.BindSettings<TelemetryOptions>(":Telemetry", static (section, options) => section.Bind(options), options => options.Validate());
+        builder.BindSettings<RolloutOptions>(":Rollout", static (section, options) => section.Bind(options), options => options.Validate());
+        builder.BindSettings<VerificationOptions>(":Verification", static (section, options) => section.Bind(options), options => options.Validate());
     }
 
     private static Instance<TKey> InstanceOf<TKey>(this IServiceProvider provider, Registration<TKey> registration)
         where TKey : notnull =>
         provider.GetRequiredKeyedService<Instance<TKey>>(registration.Name);
-
-    private static void AddSettings<TOptions>(
-        this IServiceCollection services,
-        Registration registration,
-        string subsection,
-        Action<IConfiguration, TOptions> bind,
-        Action<TOptions> validate)
-        where TOptions : class
-    {
-        var section = registration.Section + subsection;
-        services.AddSingleton<IPostConfigureOptions<TOptions>>(Create);
-        services.AddSingleton<IOptionsChangeTokenSource<TOptions>>(Create);
-        services.AddSingleton<IValidateOptions<TOptions>>(new ValidateSettings<TOptions>(registration.OptionsName, section, validate));
-
-        FromConfiguration<TOptions> Create(IServiceProvider provider) =>
-            new(registration.OptionsName, section, provider.GetService<IConfiguration>(), bind);
-    }
 
     private static string NameOf(Type type)
     {

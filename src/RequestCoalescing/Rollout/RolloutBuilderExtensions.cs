@@ -28,7 +28,7 @@ public static class RolloutBuilderExtensions
     public static ISingleflightBuilder WithRolloutSwitch(this ISingleflightBuilder builder, Func<IServiceProvider, IRolloutSwitch> create)
     {
         ArgumentNullException.ThrowIfNull(create);
-        SingleflightBuilder.RegistrationOf(builder).CreateSwitch = create;
+        SingleflightBuilder.Of(builder).Registration.CreateSwitch = create;
         return builder;
     }
 }

@@ -2,15 +2,21 @@ using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 
-namespace RequestCoalescing.Redis.Payloads;
+namespace RequestCoalescing;
 
-/// <summary>Results as UTF-8 JSON (RFC 8259), by the contracts that the options know.</summary>
-internal sealed class JsonFlightSerializer(JsonSerializerOptions? options) : IFlightSerializer
+/// <summary>Results as UTF-8 JSON (RFC 8259), by the contracts that the options know. Safe to call from any number of threads at once.</summary>
+/// <param name="options">
+/// With the source-generated context of your types as <see cref="JsonSerializerOptions.TypeInfoResolver"/> in trimmed and natively compiled
+/// applications. Default null: the defaults of System.Text.Json.
+/// </param>
+public sealed class JsonFlightSerializer(JsonSerializerOptions? options = null) : IFlightSerializer
 {
     private readonly JsonSerializerOptions _options = options ?? Defaults();
 
+    /// <inheritdoc/>
     public byte[] Serialize<TResult>(TResult result) => JsonSerializer.SerializeToUtf8Bytes(result, TypeInfo<TResult>());
 
+    /// <inheritdoc/>
     public TResult Deserialize<TResult>(ReadOnlyMemory<byte> payload) => JsonSerializer.Deserialize(payload.Span, TypeInfo<TResult>())!;
 
     private JsonTypeInfo<TResult> TypeInfo<TResult>() => (JsonTypeInfo<TResult>)_options.GetTypeInfo(typeof(TResult));

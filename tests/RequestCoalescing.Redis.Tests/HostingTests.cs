@@ -1,0 +1,109 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using StackExchange.Redis;
+
+namespace RequestCoalescing.Redis.Tests;
+
+/// <summary>Instances that dependency injection makes, and what it is told about them.</summary>
+public sealed class HostingTests
+{
+    private const string Key = "post:12345";
+    private readonly Backend<int> _backend = new();
+
+    [Fact]
+    public async Task Registered_instances_share_through_an_existing_connection_or_one_of_their_own()
+    {
+        await using var server = RedisServer.StartGarnet();
+        await using var connection = await server.ConnectAsync();
+        var first = new ServiceCollection();
+        first.AddSingleton<IConnectionMultiplexer>(connection);
+        first.AddSingleflight("posts").UseRedis();
+        var second = new ServiceCollection();
+        second.AddSingleflight("posts").UseRedis(server.ConnectionString, options => options.LeaseDuration = TimeSpan.FromSeconds(5));
+        await using var one = first.BuildServiceProvider();
+        await using var other = second.BuildServiceProvider();
+        ISingleflight[] nodes = [one.GetRequiredKeyedService<ISingleflight>("posts"), other.GetRequiredKeyedService<ISingleflight>("posts")];
+        foreach (var node in nodes) await node.ExecuteAsync("warm-up", static _ => ValueTask.FromResult(0));
+
+        var leader = nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var run = await _backend.NextRunAsync();
+        var follower = nodes[1].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        await nodes[1].UntilSubscribersAsync(1);
+        await connection.GetDatabase().PingAsync();
+        run.Succeed(1);
+        Assert.Equal(1, await leader.SoonAsync());
+        Assert.Equal(1, await follower.SoonAsync());
+        Assert.Equal(1, _backend.Runs);
+    }
+
+    [Fact]
+    public void Keys_of_another_type_need_words()
+    {
+        var builder = new ServiceCollection().AddSingleflight<long>("posts");
+        Assert.Throws<ArgumentException>("builder", () => builder.UseRedis());
+        builder.UseRedis<long>(key => $"{key}");
+    }
+
+    [Fact]
+    public void An_instance_is_given_to_Redis_once()
+    {
+        var builder = new ServiceCollection().AddSingleflight("posts").UseRedis();
+        Assert.Contains("posts", Assert.Throws<InvalidOperationException>(() => builder.UseRedis()).Message, StringComparison.Ordinal);
+        builder.Services.AddSingleflight("others").UseRedis();
+    }
+
+    [Theory]
+    [InlineData(null, "Singleflight:Redis")]
+    [InlineData("posts", "Singleflight:posts:Redis")]
+    public async Task Settings_override_what_code_sets(string? name, string section)
+    {
+        await using var server = RedisServer.StartGarnet();
+        await using var connection = await server.ConnectAsync();
+        await using var provider = Provider(connection, name, ($"{section}:KeyPrefix", "from-settings"), ($"{section}:LeaseDuration", "00:05:00"));
+        var node = name is null ? provider.GetRequiredService<ISingleflight>() : provider.GetRequiredKeyedService<ISingleflight>(name);
+        var call = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var run = await _backend.NextRunAsync();
+        var left = await connection.GetDatabase().KeyTimeToLiveAsync($"from-settings:{{{Key}}}:{Key}:lease");
+        Assert.InRange(left!.Value, TimeSpan.FromMinutes(4), TimeSpan.FromMinutes(5));
+        run.Succeed(1);
+        Assert.Equal(1, await call.SoonAsync());
+    }
+
+    [Fact]
+    public async Task A_wrong_setting_is_told_with_its_path()
+    {
+        await using var connection = await ConnectionMultiplexer.ConnectAsync("127.0.0.1:1,abortConnect=false,connectTimeout=100,connectRetry=0");
+        await using var provider = Provider(connection, "posts", ("Singleflight:posts:Redis:PollInterval", "00:01:00"));
+        var told = Assert.Throws<OptionsValidationException>(() => provider.GetRequiredKeyedService<ISingleflight>("posts"));
+        Assert.Contains("Singleflight:posts:Redis:PollInterval: PollInterval must be from", told.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("KeyPrefix")]
+    [InlineData("LeaseDuration")]
+    [InlineData("OutcomeRetention")]
+    [InlineData("CommandTimeout")]
+    [InlineData("OutageBreak")]
+    [InlineData("PollInterval")]
+    [InlineData("MaxPayloadBytes")]
+    [InlineData("MaxMessageBytes")]
+    public async Task A_wrong_option_is_told(string option)
+    {
+        await using var connection = await ConnectionMultiplexer.ConnectAsync("127.0.0.1:1,abortConnect=false,connectTimeout=100,connectRetry=0");
+        var options = new RedisSingleflightOptions();
+        var property = typeof(RedisSingleflightOptions).GetProperty(option)!;
+        property.SetValue(options, property.PropertyType == typeof(string) ? "a{b}" : property.PropertyType == typeof(int) ? -1 : TimeSpan.FromDays(2));
+        Assert.Equal(option, Assert.ThrowsAny<ArgumentException>(() => new RedisSingleflight(connection, null, options)).ParamName);
+    }
+
+    private static ServiceProvider Provider(IConnectionMultiplexer connection, string? name, params (string Setting, string Value)[] settings)
+    {
+        var services = new ServiceCollection();
+        services.AddSingleton(connection);
+        services.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection(settings.ToDictionary(setting => setting.Setting, setting => (string?)setting.Value)).Build());
+        var builder = name is null ? services.AddSingleflight() : services.AddSingleflight(name);
+        builder.UseRedis(configure: options => options.KeyPrefix = "from-code");
+        return services.BuildServiceProvider();
+    }
+}
