@@ -175,7 +175,7 @@ public abstract class ClusterTests : IAsyncLifetime
         var fresh = await _backend.NextRunAsync();
         old.Succeed(1);
         Assert.Equal(1, await before.SoonAsync());
-        await DatabaseOf(0).PingAsync(); // what was sent before has been done
+        await AnsweredAsync(_connections[0]); // what was sent before has been done
         Assert.False(after.IsCompleted);
         Assert.True(await DatabaseOf(0).KeyExistsAsync(LeaseKey));
         fresh.Succeed(2);
@@ -332,8 +332,10 @@ public abstract class ClusterTests : IAsyncLifetime
     private async Task UntilAllWaitAsync(int others)
     {
         await Patience.UntilAsync(() => _nodes.Count(node => node.GetStats().InFlightCount > 0) >= others, "all fly");
-        foreach (var connection in _connections) await connection.GetDatabase().PingAsync();
+        foreach (var connection in _connections) await AnsweredAsync(connection);
     }
+
+    private static Task AnsweredAsync(ConnectionMultiplexer connection) => Task.WhenAll(connection.GetServers().Select(server => server.PingAsync()));
 
     private async Task<long> TakeLeaseAsync(TimeSpan duration)
     {

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
 
@@ -97,9 +98,23 @@ public sealed class HostingTests
         Assert.Equal(option, Assert.ThrowsAny<ArgumentException>(() => new RedisSingleflight(connection, null, options)).ParamName);
     }
 
+    [Fact]
+    public async Task What_cannot_be_sent_is_told_once()
+    {
+        await using var server = RedisServer.StartGarnet();
+        await using var connection = await server.ConnectAsync();
+        await using var provider = Provider(connection, "posts");
+        var node = provider.GetRequiredKeyedService<ISingleflight>("posts");
+        for (var i = 0; i < 2; i++) Assert.Equal(typeof(int), await node.ExecuteAsync(Key, static _ => ValueTask.FromResult(typeof(int))));
+        var told = Assert.Single(provider.GetFakeLogCollector().GetSnapshot(), entry => entry.Id.Id == 104);
+        Assert.Contains("System.Type", told.Message, StringComparison.Ordinal);
+        Assert.NotNull(told.Exception);
+    }
+
     private static ServiceProvider Provider(IConnectionMultiplexer connection, string? name, params (string Setting, string Value)[] settings)
     {
         var services = new ServiceCollection();
+        services.AddFakeLogging();
         services.AddSingleton(connection);
         services.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection(settings.ToDictionary(setting => setting.Setting, setting => (string?)setting.Value)).Build());
         var builder = name is null ? services.AddSingleflight() : services.AddSingleflight(name);

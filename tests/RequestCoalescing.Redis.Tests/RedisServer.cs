@@ -12,11 +12,13 @@ public sealed class RedisServer : IAsyncDisposable
     private readonly IDisposable? _garnet;
     private readonly Process? _process;
 
-    private RedisServer(int port, IDisposable? garnet, Process? process) => (Port, _garnet, _process) = (port, garnet, process);
+    private readonly int[] _ports;
 
-    public int Port { get; }
+    private RedisServer(int[] ports, IDisposable? garnet, Process? process) => (_ports, _garnet, _process) = (ports, garnet, process);
 
-    public string ConnectionString => $"127.0.0.1:{Port},abortConnect=false,connectRetry=10,connectTimeout=2000";
+    public int Port => _ports[0];
+
+    public string ConnectionString => $"{string.Join(',', _ports.Select(port => $"127.0.0.1:{port}"))},abortConnect=false,connectRetry=10,connectTimeout=2000";
 
     public Process Process => _process ?? throw new InvalidOperationException("Garnet runs in this process.");
 
@@ -26,20 +28,23 @@ public sealed class RedisServer : IAsyncDisposable
         var port = FreePort();
         var server = new GarnetServer(["--bind", "127.0.0.1", "--port", $"{port}", "--lua", "true", "--lua-transaction-mode", "true", "--memory", "64m", "--index", "16m"]);
         server.Start();
-        return new RedisServer(port, server, null);
+        return new RedisServer([port], server, null);
     }
 
+    /// <summary>Servers that somebody else has started.</summary>
+    public static RedisServer At(IEnumerable<RedisServer> servers) => new([.. servers.Select(server => server.Port)], null, null);
+
     /// <summary>Starts <c>redis-server</c>; skips the test where there is none.</summary>
-    public static async Task<RedisServer> StartRedisAsync(int? port = null)
+    public static async Task<RedisServer> StartRedisAsync(int? port = null, params string[] arguments)
     {
         var path = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Select(folder => Path.Combine(folder, "redis-server")).FirstOrDefault(File.Exists);
         Assert.SkipWhen(path is null, "redis-server is not installed here (Debian: apt-get install redis-server).");
         var chosen = port ?? FreePort();
-        var start = new ProcessStartInfo(path, ["--port", $"{chosen}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", Path.GetTempPath()]) { RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(path, ["--port", $"{chosen}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", Path.GetTempPath(), .. arguments]) { RedirectStandardOutput = true };
         var process = Process.Start(start)!;
         process.OutputDataReceived += static (_, _) => { };
         process.BeginOutputReadLine();
-        var server = new RedisServer(chosen, null, process);
+        var server = new RedisServer([chosen], null, process);
         await Patience.UntilAsync(() => Accepts(chosen), "redis-server accepts connections");
         return server;
     }
@@ -68,7 +73,7 @@ public sealed class RedisServer : IAsyncDisposable
         }
     }
 
-    private static int FreePort()
+    public static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
