@@ -335,7 +335,7 @@ public abstract class ClusterTests : IAsyncLifetime
         foreach (var connection in _connections) await AnsweredAsync(connection);
     }
 
-    private static Task AnsweredAsync(ConnectionMultiplexer connection) => Task.WhenAll(connection.GetServers().Select(server => server.PingAsync()));
+    private static async Task AnsweredAsync(ConnectionMultiplexer connection) => await Task.WhenAll(connection.GetServers().Select(server => server.PingAsync()));
 
     private async Task<long> TakeLeaseAsync(TimeSpan duration)
     {
