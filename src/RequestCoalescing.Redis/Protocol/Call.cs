@@ -15,7 +15,8 @@ internal sealed class Call<TKey, TState, TResult>(
     CancellationToken cancellationToken) : IValueTaskSource<TResult>
     where TKey : notnull
 {
-    private readonly ExecutionContext? _context = ExecutionContext.Capture();
+    private readonly ExecutionContext? _arrival = ExecutionContext.Capture();
+    private ExecutionContext? _waiting;
     private ManualResetValueTaskSourceCore<TResult> _outcome;
     private ConfiguredValueTaskAwaitable<Landing<TResult>>.ConfiguredValueTaskAwaiter _flight;
     private long _arrivedAt;
@@ -48,6 +49,7 @@ internal sealed class Call<TKey, TState, TResult>(
         _outcome.OnCompleted(continuation, state, token, flags);
         if (_isAwaited) return;
         _isAwaited = true;
+        _waiting = ExecutionContext.Capture();
         if (!_isSettled) Await();
     }
 
@@ -64,8 +66,8 @@ internal sealed class Call<TKey, TState, TResult>(
 
     private void Wake()
     {
-        if (_context is null) Go(this);
-        else ExecutionContext.Run(_context, Go, this);
+        if (_waiting is null) Go(this);
+        else ExecutionContext.Run(_waiting, Go, this);
 
         static void Go(object? self)
         {
@@ -96,7 +98,8 @@ internal sealed class Call<TKey, TState, TResult>(
             {
                 try
                 {
-                    Board();
+                    if (_arrival is null) Board();
+                    else ExecutionContext.Run(_arrival, static call => ((Call<TKey, TState, TResult>)call!).Board(), this);
                     continue;
                 }
                 catch (Exception exception)
@@ -106,8 +109,15 @@ internal sealed class Call<TKey, TState, TResult>(
             }
 
             _isSettled = true;
-            if (error is null) _outcome.SetResult(result);
-            else _outcome.SetException(error);
+            try
+            {
+                if (error is null) _outcome.SetResult(result);
+                else _outcome.SetException(error);
+            }
+            catch (Exception)
+            {
+                // A synchronization context that takes no more work. Its caller is lost with it.
+            }
         }
 
         return _isSettled;

@@ -29,7 +29,7 @@ internal sealed class Cluster : IAsyncDisposable
         (_connection, _options, _telemetry) = (connection, options, telemetry);
         _channel = RedisChannel.Literal($"{options.KeyPrefix}:flights");
         _heartbeat = new Heartbeat(Database, options);
-        _forgets = new Forgets(SendForgetAsync);
+        _forgets = new Forgets(SendForgetAsync, options.OutageBreak, options.TimeProvider);
         _mailbox = new Mailbox(_node, _heartbeat, options.TimeProvider);
         _pipeline = new ResiliencePipelineBuilder { TimeProvider = options.TimeProvider }
             .AddCircuitBreaker(new CircuitBreakerStrategyOptions
@@ -61,28 +61,19 @@ internal sealed class Cluster : IAsyncDisposable
 
     /// <summary>Asks for a key, or again for the outcome of the flight that is waited for.</summary>
     /// <exception cref="Exception">Redis cannot be reached.</exception>
-    public async Task<(Entry Entry, Lease? Lease)> EnterAsync(Names names, string owner, long bound, TimeSpan joinWindow)
+    public async Task<(Entry Entry, Lease? Lease)> EnterAsync(Names names, string owner, long bound, TimeSpan joinWindow, Asking asking)
     {
         await EnsureSubscribedAsync().ConfigureAwait(false);
         if (_forgets.Owed(names) is { } forgotten) await WithinTimeoutAsync(forgotten).ConfigureAwait(false);
-        var window = joinWindow == Timeout.InfiniteTimeSpan ? 0 : (long)joinWindow.TotalMicroseconds;
+        var window = joinWindow == Timeout.InfiniteTimeSpan ? 0 : Math.Max(1, (long)joinWindow.TotalMicroseconds);
         var sentAt = _options.TimeProvider.GetTimestamp();
-        Task<RedisResult>? sent = null;
-        RedisResult[] answer;
-        try
-        {
-            answer = (RedisResult[])(await RunAsync(
-                Scripts.Enter,
-                [names.Lease, names.Last, names.Outcome],
-                [owner, Milliseconds(_options.LeaseDuration), bound, window, _node],
-                task => sent = task).ConfigureAwait(false))!;
-        }
-        catch (Exception)
-        {
-            if (sent is not null) Follow(GiveUpAsync(sent, names, owner));
-            throw;
-        }
-
+        var answer = (RedisResult[])(await _pipeline.ExecuteAsync(
+            static async (call, timeout) =>
+            {
+                call.Asking.Last = call.Self.Send(Scripts.Enter, [call.Names.Lease, call.Names.Last, call.Names.Outcome], call.Values);
+                return await call.Asking.Last.WaitAsync(timeout).ConfigureAwait(false);
+            },
+            (Self: this, Names: names, Values: new RedisValue[] { owner, Milliseconds(_options.LeaseDuration), bound, window, _node }, Asking: asking)).ConfigureAwait(false))!;
         _telemetry.Reached();
 
         var token = Number(answer[1]);
@@ -92,16 +83,16 @@ internal sealed class Cluster : IAsyncDisposable
             case Scripts.Lead:
                 var lease = new Lease(names, owner, token, new Grant(sentAt, _options.TimeProvider.GetTimestamp(), number), _options);
                 _heartbeat.Add(lease);
-                return (new Entry(Scripts.Lead, token, sentAt, default, default), lease);
+                return (new Entry(Scripts.Lead, token, sentAt, default, default, default), lease);
 
             case Scripts.Outcome:
                 // So long before the answer it landed, on the server's clock; the margin is for clocks that run apart.
                 var age = TimeSpan.FromMicroseconds(Math.Max(0, number) * 1.1);
                 var landedAt = sentAt - (long)(age.TotalSeconds * _options.TimeProvider.TimestampFrequency);
-                return (new Entry(Scripts.Outcome, token, landedAt, default, (byte[])answer[3]!), null);
+                return (new Entry(Scripts.Outcome, token, landedAt, default, default, (byte[])answer[3]!), null);
 
             default:
-                return (new Entry(Scripts.Wait, token, sentAt, TimeSpan.FromMilliseconds(Number(answer[3])), default), null);
+                return (new Entry(Scripts.Wait, token, sentAt, TimeSpan.FromMicroseconds(number), TimeSpan.FromMilliseconds(Number(answer[3])), default), null);
         }
     }
 
@@ -139,7 +130,12 @@ internal sealed class Cluster : IAsyncDisposable
         }
         catch (Exception)
         {
-            // Others may have the outcome, or not: who waits finds out by looking. Not so who comes when this node's callers have landed, see the script.
+            // Others may get the outcome, or not: who waits finds out by looking. Until the publish refuses itself this node's callers do not land:
+            // somebody who has heard of it from them could be given the same.
+            while (_options.CommandTimeout - _options.TimeProvider.GetElapsedTime(sentAt) is var left && left > TimeSpan.Zero)
+            {
+                await Task.Delay(left + TimeSpan.FromMilliseconds(1), _options.TimeProvider).ConfigureAwait(false);
+            }
         }
 
         _telemetry.LostLease();
@@ -155,8 +151,25 @@ internal sealed class Cluster : IAsyncDisposable
     public void Abandon(Lease lease)
     {
         if (!_heartbeat.Remove(lease)) return; // published, or given up before
-        Release(lease);
-        lease.Lose();
+        Follow(AbandonAsync(lease));
+        lease.End();
+    }
+
+    /// <summary>Gives up what may have been granted, or may be yet, to one who did not wait for the answer.</summary>
+    public void Withdraw(Names names, string owner, Asking asking)
+    {
+        if (asking.Last is { } last) Follow(WithdrawAsync(names, owner, last));
+    }
+
+    /// <summary>Whether the key was forgotten after the flight with this token took off.</summary>
+    /// <exception cref="Exception">Redis cannot be reached.</exception>
+    public async Task<bool> IsForgottenSinceAsync(Names names, long token)
+    {
+        _telemetry.RoundTrip();
+        var last = (string?)await _pipeline.ExecuteAsync(
+            static async (call, timeout) => await call.Database.StringGetAsync(call.Last).WaitAsync(timeout).ConfigureAwait(false),
+            (Database: Database(), names.Last)).ConfigureAwait(false);
+        return last?.Split('|') is [_, var forgotten, ..] && long.Parse(forgotten, CultureInfo.InvariantCulture) > token;
     }
 
     /// <summary>The leases of this node for a key.</summary>
@@ -175,6 +188,7 @@ internal sealed class Cluster : IAsyncDisposable
     {
         _connection.ConnectionRestored -= OnConnectionRestored;
         _heartbeat.Dispose();
+        _forgets.Dispose();
         Task[] pending;
         lock (_gate) pending = [.. _pending];
         await Task.WhenAll(pending).WaitAsync(_options.CommandTimeout, _options.TimeProvider).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -194,43 +208,36 @@ internal sealed class Cluster : IAsyncDisposable
 
     private IDatabase Database() => _connection.GetDatabase();
 
-    private async Task<RedisResult> RunAsync(string script, RedisKey[] keys, RedisValue[] values, Action<Task<RedisResult>>? sent = null)
+    private Task<RedisResult> Send(string script, RedisKey[] keys, RedisValue[] values)
     {
         _telemetry.RoundTrip();
-        return await _pipeline.ExecuteAsync(
-            static async (call, timeout) =>
-            {
-                var answer = call.Database.ScriptEvaluateAsync(call.Script, call.Keys, call.Values);
-                call.Sent?.Invoke(answer);
-                return await answer.WaitAsync(timeout).ConfigureAwait(false);
-            },
-            (Database: Database(), Script: script, Keys: keys, Values: values, Sent: sent)).ConfigureAwait(false);
+        var sent = Database().ScriptEvaluateAsync(script, keys, values);
+        Follow(sent);
+        return sent;
     }
 
-    // Nobody waits for this answer any more; if it turns out to be a lease, that is nobody's.
-    private async Task GiveUpAsync(Task<RedisResult> sent, Names names, string owner)
-    {
-        var answer = (RedisResult[])(await sent.ConfigureAwait(false))!;
-        if ((int)answer[0] != Scripts.Lead || _heartbeat.Holds(names.Key, owner)) return; // the retry of the same flight may have got the same lease
-        using var lease = new Lease(names, owner, Number(answer[1]), new Grant(0, 0, 0), _options);
-        Release(lease);
-    }
-
-    private void Release(Lease lease) => Follow(AbandonAsync(lease));
+    // Past the circuit: what is known to hold a lease has something to tell, whatever happened to others.
+    private Task<RedisResult> RunAsync(string script, RedisKey[] keys, RedisValue[] values) =>
+        Send(script, keys, values).WaitAsync(_options.CommandTimeout, _options.TimeProvider);
 
     private Task<RedisResult> AbandonAsync(Lease lease) =>
         RunAsync(Scripts.Abandon, [lease.Names.Lease, lease.Names.Last], [lease.Value, _node, (RedisValue)(byte[])_channel!, Abandoned(lease)]);
+
+    private async Task WithdrawAsync(Names names, string owner, Task<RedisResult> asked)
+    {
+        await ((Task)asked).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // it was sent before, and is done before
+        if (asked.IsCompletedSuccessfully && (int)((RedisResult[])asked.Result!)[0] != Scripts.Lead) return;
+        var message = new Message(MessageKind.Abandoned, 0, names.Key, default).ToBytes();
+        await Send(Scripts.Withdraw, [names.Lease], [owner, (RedisValue)(byte[])_channel!, message]).ConfigureAwait(false);
+    }
 
     private static byte[] Abandoned(Lease lease) => new Message(MessageKind.Abandoned, lease.Token, lease.Names.Key, default).ToBytes();
 
     // Past the circuit: it is sent whatever happened before, or waits for the connection's return.
     private Task<RedisResult> SendForgetAsync(Names names)
     {
-        _telemetry.RoundTrip();
         var message = new Message(MessageKind.Forgotten, 0, names.Key, System.Text.Encoding.ASCII.GetBytes(_node));
-        var sent = Database().ScriptEvaluateAsync(Scripts.Forget, [names.Lease, names.Last, names.Outcome], [_node, (RedisValue)(byte[])_channel!, message.ToBytes()]);
-        Follow(sent);
-        return sent;
+        return Send(Scripts.Forget, [names.Lease, names.Last, names.Outcome], [_node, (RedisValue)(byte[])_channel!, message.ToBytes()]);
     }
 
     // The server's time at some time from now by this node's clock, or a little earlier: clocks run apart, by a hundredth at the most.
@@ -240,11 +247,14 @@ internal sealed class Cluster : IAsyncDisposable
         return granted.ServerTime + (long)((_options.TimeProvider.GetElapsedTime(granted.HeardAt, timestamp) + later).TotalMicroseconds * 0.99);
     }
 
-    // What is known of the server's time may be too old to tell when a command that takes its timeout will be done: with long leases only.
+    // What is known of the server's time may be too old or too vague to tell when a command that takes its timeout will be done: with long
+    // leases, or where an answer was heard late.
     private async Task AnchorAsync(Lease lease)
     {
         var sentAt = _options.TimeProvider.GetTimestamp();
-        if (_options.TimeProvider.GetElapsedTime(lease.Granted.HeardAt, sentAt) < _options.CommandTimeout * 25) return;
+        var (askedAt, heardAt) = (lease.Granted.SentAt, lease.Granted.HeardAt);
+        if (_options.TimeProvider.GetElapsedTime(heardAt, sentAt) < _options.CommandTimeout * 25 &&
+            _options.TimeProvider.GetElapsedTime(askedAt, heardAt) < _options.CommandTimeout / 4) return;
         var answer = await RunAsync(Scripts.Extend, [lease.Names.Lease], [lease.Value, Milliseconds(_options.LeaseDuration)]).ConfigureAwait(false);
         if ((long)answer is > 0 and var serverTime) lease.Renew(new Grant(sentAt, _options.TimeProvider.GetTimestamp(), serverTime));
     }

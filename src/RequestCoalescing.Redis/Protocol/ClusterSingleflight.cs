@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-using System.Runtime.CompilerServices;
 using RequestCoalescing.Redis.Payloads;
 using RequestCoalescing.Redis.Telemetry;
 using StackExchange.Redis;
@@ -24,7 +22,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
     private readonly Cluster _cluster;
     private readonly IConnectionMultiplexer? _ownedConnection;
     private readonly long[] _arrivals = new long[256];
-    private readonly ConditionalWeakTable<Exception, ConcurrentDictionary<TKey, long>> _errors = [];
+    private readonly Errors<TKey> _errors = new();
 
     public ClusterSingleflight(
         ISingleflight<TKey> inner,
@@ -90,8 +88,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         _inner.ExecuteAsync(key, call, static (call, flight) => call.FlyAsync(flight), cancellationToken);
 
     /// <summary>As <see cref="Landing{TResult}.Until"/>, of an error.</summary>
-    public long UntilOf(Exception error, TKey key) =>
-        _errors.TryGetValue(error, out var landings) && landings.TryGetValue(key, out var until) ? until : long.MaxValue;
+    public long UntilOf(Exception error, TKey key) => _errors.UntilOf(error, key);
 
     /// <summary>The work of this node's flight: leads for the cluster, or waits for the node that does.</summary>
     public async ValueTask<Landing<TResult>> FlyAsync<TState, TResult>(
@@ -100,10 +97,11 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         Func<TState, FlightContext, ValueTask<TResult>> work,
         FlightContext flight)
     {
-        if (!flight.IsCurrent) return Landing.Here(await work(state, flight).ConfigureAwait(false)); // it runs alone: nobody joins it, here or elsewhere
+        if (!flight.IsCurrent) return await LandHereAsync(key, state, work, flight).ConfigureAwait(false); // it runs alone: nobody joins it, here or elsewhere
 
         var names = NamesOf(key);
         var owner = _cluster.NewOwner();
+        var asking = new Asking();
         void Forget()
         {
             if (flight.IsCurrent) _inner.Forget(key);
@@ -122,7 +120,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
                 Lease? lease;
                 try
                 {
-                    (entry, lease) = await _cluster.EnterAsync(names, owner, bound, _joinWindow).ConfigureAwait(false);
+                    (entry, lease) = await _cluster.EnterAsync(names, owner, bound, _joinWindow, asking).ConfigureAwait(false);
                 }
                 catch (RedisConnectionException) when (!isRetry)
                 {
@@ -131,8 +129,11 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
                 }
                 catch (Exception outage)
                 {
-                    if (waiter.OutcomeOf(bound) is { } heard) return await FollowAsync(waiter, heard, until, key, state, work, flight).ConfigureAwait(false);
-                    return await FlyAloneAsync(state, work, flight, outage).ConfigureAwait(false);
+                    _cluster.Withdraw(names, owner, asking);
+                    if (bound > 0 && waiter.LandedSince(bound) is { } heard) return await FollowAsync(heard.Token, heard.Payload, until).ConfigureAwait(false);
+                    _telemetry.OutageFlight(outage);
+                    if (_options.OnOutage == OutageBehavior.Fail) throw new ClusterUnavailableException(outage);
+                    return await LandHereAsync(key, state, work, flight).ConfigureAwait(false);
                 }
 
                 if (lease is not null)
@@ -154,27 +155,51 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
                 }
 
                 until = Math.Max(until, entry.Until);
-                if (entry.What == Scripts.Outcome) return await FollowAsync(waiter, entry.Payload, until, key, state, work, flight).ConfigureAwait(false);
+                if (entry.What == Scripts.Outcome) return await FollowAsync(entry.Token, entry.Payload, until).ConfigureAwait(false);
                 if (entry.Token != bound) (waiter.Token, bound, poll) = (entry.Token, entry.Token, _options.PollInterval);
-                if (waiter.OutcomeOf(bound) is null)
+                if (waiter.LandedSince(bound) is null)
                 {
-                    // Whichever is first: a message, the connection's return, the lease's end (with some jitter, for all wait for it), a look.
+                    // Whichever is first: a message, the connection's return, the lease's end (with some jitter, for all wait for it), the end
+                    // of the time in which the flight may be joined, a look.
                     var jitter = TimeSpan.FromMilliseconds(Random.Shared.Next(5, 50));
                     var wait = entry.LeaseLeft + jitter < poll ? entry.LeaseLeft + jitter : poll;
+                    if (_joinWindow != Timeout.InfiniteTimeSpan && flight.IsCurrent && _joinWindow - entry.Age is var joinable && joinable < wait)
+                    {
+                        if (joinable <= TimeSpan.Zero) Forget(); // by its own node's clock it took off when that node began to wait for it
+                        else wait = joinable;
+                    }
+
                     await waiter.WaitAsync(wait > TimeSpan.Zero ? wait : jitter, flight.CancellationToken).ConfigureAwait(false);
                     poll = poll * 2 < s_longestPoll ? poll * 2 : s_longestPoll;
                 }
 
                 // It landed after the last look. Whoever came since gets it only if they came before it landed: another look tells when that was.
-                if (waiter.OutcomeOf(bound) is { } outcome && Volatile.Read(ref LastArrival(key)) <= until)
+                if (waiter.LandedSince(bound) is { } landed && Volatile.Read(ref LastArrival(key)) <= until)
                 {
-                    return await FollowAsync(waiter, outcome, until, key, state, work, flight).ConfigureAwait(false);
+                    return await FollowAsync(landed.Token, landed.Payload, until).ConfigureAwait(false);
                 }
             }
         }
         finally
         {
             _cluster.Unregister(names.Key, waiter);
+        }
+
+        async ValueTask<Landing<TResult>> FollowAsync(long token, ReadOnlyMemory<byte> outcome, long until)
+        {
+            _telemetry.Followed();
+            if (waiter.LandedAt is { } landedAt) _telemetry.HandedOver(_options.TimeProvider.GetElapsedTime(landedAt));
+            try
+            {
+                if (_payload.TryRead<TResult>(outcome, out var result)) return new(result, until);
+            }
+            catch (RemoteFlightException error)
+            {
+                _errors.Note(error, key, until);
+                throw;
+            }
+
+            return await LandHereAsync(key, state, work, flight, () => UnlessForgottenAsync(names, token, until)).ConfigureAwait(false); // it cannot cross: once a node, then
         }
     }
 
@@ -210,7 +235,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
             }
             catch (Exception exception)
             {
-                Note(exception, key, await _cluster.PublishAsync(lease, ToPayload(() => _payload.OfError(exception), exception.GetType())).ConfigureAwait(false));
+                _errors.Note(exception, key, await _cluster.PublishAsync(lease, ToPayload(() => _payload.OfError(exception), exception.GetType())).ConfigureAwait(false));
                 throw;
             }
 
@@ -218,42 +243,38 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         }
     }
 
-    private async ValueTask<Landing<TResult>> FollowAsync<TState, TResult>(
-        Waiter waiter,
-        ReadOnlyMemory<byte> outcome,
-        long until,
+    // A flight of this node's alone; what may be said of until when others have not forgotten it is asked at its end.
+    private async ValueTask<Landing<TResult>> LandHereAsync<TState, TResult>(
         TKey key,
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
-        FlightContext flight)
+        FlightContext flight,
+        Func<Task<long>>? until = null)
     {
-        _telemetry.Followed();
-        if (waiter.LandedAt is { } landedAt) _telemetry.HandedOver(_options.TimeProvider.GetElapsedTime(landedAt));
         try
         {
-            if (_payload.TryRead<TResult>(outcome, out var result)) return new(result, until);
+            var result = await work(state, flight).ConfigureAwait(false);
+            return new(result, until is null ? long.MaxValue : await until().ConfigureAwait(false));
         }
-        catch (RemoteFlightException error)
+        catch (Exception exception) when (exception is not OperationCanceledException)
         {
-            Note(error, key, until);
+            _errors.Note(exception, key, until is null ? long.MaxValue : await until().ConfigureAwait(false));
             throw;
         }
-
-        return Landing.Here(await work(state, flight).ConfigureAwait(false)); // it cannot cross: once a node, then
     }
 
-    private async ValueTask<Landing<TResult>> FlyAloneAsync<TState, TResult>(
-        TState state,
-        Func<TState, FlightContext, ValueTask<TResult>> work,
-        FlightContext flight,
-        Exception outage)
+    private async Task<long> UnlessForgottenAsync(Names names, long token, long until)
     {
-        _telemetry.OutageFlight(outage);
-        if (_options.OnOutage == OutageBehavior.Fail) throw new ClusterUnavailableException(outage);
-        return Landing.Here(await work(state, flight).ConfigureAwait(false));
+        var askedAt = _options.TimeProvider.GetTimestamp();
+        try
+        {
+            return await _cluster.IsForgottenSinceAsync(names, token).ConfigureAwait(false) ? until : askedAt;
+        }
+        catch (Exception)
+        {
+            return long.MaxValue; // as of any flight that this node makes alone
+        }
     }
-
-    private void Note(Exception error, TKey key, long until) => _errors.GetOrCreateValue(error)[key] = until;
 
     // Of this key, or of another that shares the place with it: that costs a look.
     private ref long LastArrival(TKey key) => ref _arrivals[key.GetHashCode() & (_arrivals.Length - 1)];

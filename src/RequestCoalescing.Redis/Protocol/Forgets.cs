@@ -2,12 +2,14 @@ namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>
 /// What this node has forgotten, until Redis has been told. A flight of the key does not ask Redis for anything before: it would be shown what
-/// the node has forgotten. Kept for as long as Redis cannot be reached.
+/// the node has forgotten. Kept for as long as Redis cannot be told.
 /// </summary>
-internal sealed class Forgets(Func<Names, Task> send)
+internal sealed class Forgets(Func<Names, Task> send, TimeSpan pause, TimeProvider clock) : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<string, (Names Names, Task Sent)> _untold = [];
+    private readonly CancellationTokenSource _end = new();
+    private bool _isPausing;
 
     public Task SendAsync(Names names)
     {
@@ -20,7 +22,7 @@ internal sealed class Forgets(Func<Names, Task> send)
         lock (_gate)
         {
             if (!_untold.TryGetValue(names.Key, out var untold)) return null;
-            return untold.Sent.IsFaulted || untold.Sent.IsCanceled ? Send(names) : untold.Sent;
+            return HasFailed(untold.Sent) ? Send(names) : untold.Sent;
         }
     }
 
@@ -31,24 +33,45 @@ internal sealed class Forgets(Func<Names, Task> send)
         {
             foreach (var (names, sent) in _untold.Values.ToList())
             {
-                if (sent.IsFaulted || sent.IsCanceled) _ = Send(names);
+                if (HasFailed(sent)) Send(names);
             }
         }
     }
+
+    public void Dispose() => _end.Cancel();
+
+    private static bool HasFailed(Task sent) => sent.IsFaulted || sent.IsCanceled;
 
     private Task Send(Names names)
     {
         var sent = send(names);
         _untold[names.Key] = (names, sent);
-        sent.ContinueWith(Told, names.Key, CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        sent.ContinueWith(Hear, names.Key, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         return sent;
     }
 
-    private void Told(Task sent, object? key)
+    private void Hear(Task sent, object? key)
     {
         lock (_gate)
         {
-            if (_untold.TryGetValue((string)key!, out var untold) && untold.Sent == sent) _untold.Remove((string)key!);
+            if (!_untold.TryGetValue((string)key!, out var untold) || untold.Sent != sent) return;
+            if (!HasFailed(sent))
+            {
+                _untold.Remove((string)key!);
+            }
+            else if (!_isPausing && !_end.IsCancellationRequested)
+            {
+                _isPausing = true;
+                _ = SendAgainLaterAsync(_end.Token);
+            }
         }
+    }
+
+    private async Task SendAgainLaterAsync(CancellationToken end)
+    {
+        await Task.Delay(pause, clock, end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (end.IsCancellationRequested) return;
+        lock (_gate) _isPausing = false;
+        SendAgain();
     }
 }

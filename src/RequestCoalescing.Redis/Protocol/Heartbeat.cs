@@ -40,8 +40,6 @@ internal sealed class Heartbeat : IDisposable
         }
     }
 
-    public bool Holds(string key, string owner) => LeasesOf(key).Any(lease => lease.Owner == owner);
-
     public Lease[] LeasesOf(string key)
     {
         lock (_gate) return [.. _leases.Where(lease => lease.Names.Key == key)];

@@ -8,9 +8,3 @@ namespace RequestCoalescing.Redis.Protocol;
 /// <param name="Value">The result.</param>
 /// <param name="Until">When the result certainly was neither landed nor forgotten, as a timestamp of this node: whoever came later asks again.</param>
 internal sealed record Landing<TResult>(TResult Value, long Until);
-
-internal static class Landing
-{
-    /// <summary>Of a flight that is this node's alone, and lands when that says so.</summary>
-    public static Landing<TResult> Here<TResult>(TResult value) => new(value, long.MaxValue);
-}

@@ -38,5 +38,8 @@ internal sealed class Lease(Names names, string owner, long token, Grant granted
         _lost.CancelAsync().ContinueWith(static told => told.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
 
+    /// <summary>It is given up: whoever works under it has no part in the cluster any more, but has lost nothing.</summary>
+    public void End() => _isLost = true;
+
     public void Dispose() => _lost.Dispose();
 }

@@ -43,11 +43,12 @@ internal sealed class Mailbox(string node, Heartbeat heartbeat, TimeProvider clo
         if (message.Kind == MessageKind.Forgotten && message.ReadForgotten() is { } forgotten && forgotten.Node != node)
         {
             // Drawn by another node: this one's leader is not current any more, and its callers that come from now on start anew as well.
-            heartbeat.Lose(message.Key, forgotten.Token);
             foreach (var waiter in waiters)
             {
                 if (waiter.Token < forgotten.Token) waiter.Forget();
             }
+
+            heartbeat.Lose(message.Key, forgotten.Token);
         }
 
         foreach (var waiter in waiters) waiter.Wake(message);

@@ -28,7 +28,7 @@ internal static class Scripts
 
     /// <summary>
     /// KEYS lease, last, outcome. ARGV owner, lease ms, the token it waits for or 0, join window or 0, node. Answers {what, token, the time or
-    /// how long ago it landed, ms left of the lease or the payload}. Who waits for a token accepts its outcome or that of a later one, which
+    /// how long ago it took off or landed, ms left of the lease or the payload}. Who waits for a token accepts its outcome or that of a later one, which
     /// began after it came: where a leader was lost, others may have taken over and landed before it looks again. Its own lease is led again
     /// with the same token, so that a lost reply does no harm; that of another flight of its node, which that node has forgotten or
     /// superseded, gives way.
@@ -48,7 +48,7 @@ internal static class Scripts
         end
         local isOwn = holder and string.sub(holder, 1, string.len(node)) == node
         if holder and (bound > 0 or (not isOwn and (window == 0 or now - tonumber(token) <= window))) then
-          return {0, token, text(now), text(redis.call('PTTL', KEYS[1]))}
+          return {0, token, text(now - tonumber(token)), text(redis.call('PTTL', KEYS[1]))}
         end
         token = next(KEYS[2], now)
         redis.call('SET', KEYS[1], token .. '|' .. owner, 'PX', duration)
@@ -88,6 +88,15 @@ internal static class Scripts
         if redis.call('GET', KEYS[1]) ~= ARGV[1] then return lost(KEYS[2], ARGV[2], ARGV[1]) end
         redis.call('DEL', KEYS[1])
         redis.call('PUBLISH', ARGV[3], ARGV[4])
+        return 1
+        """;
+
+    /// <summary>KEYS lease. ARGV owner, channel, message. Gives up whatever lease was granted to an owner that did not hear of it.</summary>
+    public const string Withdraw =
+        """
+        if string.match(redis.call('GET', KEYS[1]) or '', '^%d+|(.*)$') ~= ARGV[1] then return 0 end
+        redis.call('DEL', KEYS[1])
+        redis.call('PUBLISH', ARGV[2], ARGV[3])
         return 1
         """;
 

@@ -27,10 +27,10 @@ internal sealed class Waiter(TimeProvider clock, Action forget)
         }
     }
 
-    /// <summary>The outcome of the flight with this token, or of a later one, if it came.</summary>
-    public ReadOnlyMemory<byte>? OutcomeOf(long token)
+    /// <summary>The message with the outcome of the flight with this token, or of a later one, if it came.</summary>
+    public Message? LandedSince(long token)
     {
-        lock (_gate) return _landed is { } landed && landed.Token >= token ? (ReadOnlyMemory<byte>?)landed.Payload : null; // null converts to an empty memory, too
+        lock (_gate) return _landed is { } landed && landed.Token >= token ? landed : null;
     }
 
     /// <summary>Waits for a wake-up, and for no longer than this.</summary>
