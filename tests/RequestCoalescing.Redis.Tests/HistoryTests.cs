@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Tests;
@@ -9,26 +8,25 @@ public abstract class HistoryTests(ITestOutputHelper output)
     private const int Nodes = 4;
     private static readonly string[] s_keys = ["a", "b"];
     private static readonly TimeSpan s_duration = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan s_long = TimeSpan.FromSeconds(30);
 
     [Fact]
-    public Task Where_nothing_fails_there_is_one_run_at_a_time() =>
-        PlayAsync(new Storm(Forgets: false, Leaves: false, Faults: []), TimeSpan.FromSeconds(30));
+    public Task Where_nothing_fails_there_is_one_run_at_a_time() => PlayAsync(new Storm(Forgets: false, Leaves: false, Faults: []), s_long);
 
     [Fact]
-    public Task Callers_that_leave_and_keys_that_are_forgotten() =>
-        PlayAsync(new Storm(Forgets: true, Leaves: true, Faults: []), TimeSpan.FromSeconds(30));
+    public Task Callers_that_leave_and_keys_that_are_forgotten() => PlayAsync(new Storm(Forgets: true, Leaves: true, Faults: []), s_long);
 
     [Fact]
-    public Task Messages_that_are_lost() =>
-        PlayAsync(new Storm(Forgets: true, Leaves: true, [DeafenAsync]), TimeSpan.FromSeconds(30));
+    public Task Messages_that_are_lost() => PlayAsync(new Storm(Forgets: true, Leaves: true, [DeafenAsync]), s_long);
 
     [Fact]
-    public Task Connections_that_are_cut() =>
-        PlayAsync(new Storm(Forgets: true, Leaves: true, [CutAsync, CutNextScriptAsync]), TimeSpan.FromMilliseconds(500));
+    public Task Connections_that_are_cut() => PlayAsync(new Storm(Forgets: true, Leaves: true, [CutAsync, CutNextScriptAsync]), TimeSpan.FromMilliseconds(500));
 
-    [Fact]
-    public Task Servers_that_do_not_answer_in_time_and_leases_that_run_out() =>
-        PlayAsync(new Storm(Forgets: true, Leaves: true, [StallAsync, DeafenAsync, CutAsync, CutNextScriptAsync]), TimeSpan.FromMilliseconds(300));
+    [Theory]
+    [InlineData(OutageBehavior.Fail)]
+    [InlineData(OutageBehavior.CoalesceLocally)]
+    public Task Servers_that_do_not_answer_in_time_and_leases_that_run_out(OutageBehavior onOutage) =>
+        PlayAsync(new Storm(Forgets: true, Leaves: true, [StallAsync, DeafenAsync, CutAsync, CutNextScriptAsync], onOutage), TimeSpan.FromMilliseconds(300));
 
     protected abstract Task<RedisServer> StartAsync();
 
@@ -65,7 +63,7 @@ public abstract class HistoryTests(ITestOutputHelper output)
         output.WriteLine($"Seed {seed}.");
         var history = new History();
         await using var server = await StartAsync();
-        var nodes = await Task.WhenAll(Enumerable.Range(0, Nodes).Select(node => Node.StartAsync(server, node, storm.Faults.Length > 0, lease)));
+        var nodes = await Task.WhenAll(Enumerable.Range(0, Nodes).Select(node => Node.StartAsync(server, node, storm, lease)));
         try
         {
             using var end = new CancellationTokenSource(s_duration);
@@ -109,9 +107,7 @@ public abstract class HistoryTests(ITestOutputHelper output)
                 while (!end.IsCancellationRequested)
                 {
                     await Task.Delay(random.Next(300));
-                    using var fault = history.FaultAt(node.Number);
                     await storm.Faults[random.Next(storm.Faults.Length)](node.Proxy!, TimeSpan.FromMilliseconds(random.Next(250)));
-                    await node.UntilReachableAsync();
                 }
             }
         }
@@ -121,11 +117,11 @@ public abstract class HistoryTests(ITestOutputHelper output)
         }
 
         output.WriteLine($"{history.Calls} calls, {history.Runs} runs.");
-        history.AssertNobodyGotWhatIsNotTheirs();
+        history.AssertNobodyGotWhatIsNotTheirs(coalescesAlone: storm.OnOutage == OutageBehavior.CoalesceLocally);
         if (!storm.Forgets && storm.Faults.Length == 0) history.AssertOneRunAtATime();
     }
 
-    private sealed record Storm(bool Forgets, bool Leaves, Func<FaultyProxy, TimeSpan, Task>[] Faults);
+    private sealed record Storm(bool Forgets, bool Leaves, Func<FaultyProxy, TimeSpan, Task>[] Faults, OutageBehavior OnOutage = OutageBehavior.Fail);
 
     private sealed class Node(int number, FaultyProxy? proxy, ConnectionMultiplexer connection, RedisSingleflight singleflight) : IAsyncDisposable
     {
@@ -135,8 +131,9 @@ public abstract class HistoryTests(ITestOutputHelper output)
 
         public RedisSingleflight Singleflight => singleflight;
 
-        public static async Task<Node> StartAsync(RedisServer server, int number, bool isFaulty, TimeSpan lease)
+        public static async Task<Node> StartAsync(RedisServer server, int number, Storm storm, TimeSpan lease)
         {
+            var isFaulty = storm.Faults.Length > 0;
             var proxy = isFaulty ? new FaultyProxy(server.Port) : null;
             var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{proxy?.Port ?? server.Port},abortConnect=false,connectRetry=10,connectTimeout=2000,asyncTimeout=1000");
             var options = new RedisSingleflightOptions
@@ -144,32 +141,10 @@ public abstract class HistoryTests(ITestOutputHelper output)
                 LeaseDuration = lease,
                 CommandTimeout = isFaulty ? TimeSpan.FromMilliseconds(100) : TimeSpan.FromSeconds(20),
                 OutageBreak = TimeSpan.FromMilliseconds(500),
+                OnOutage = storm.OnOutage,
             };
             var singleflight = new RedisSingleflight(connection, null, options);
-            await singleflight.ExecuteAsync($"warm-up {number}", static _ => ValueTask.FromResult(0));
             return new Node(number, proxy, connection, singleflight);
-        }
-
-        /// <summary>Completes when a flight of this node is one of the cluster's again.</summary>
-        public async Task UntilReachableAsync()
-        {
-            var start = Stopwatch.GetTimestamp();
-            for (var isReached = false; !isReached;)
-            {
-                Assert.True(Stopwatch.GetElapsedTime(start) < Patience.Limit, "The node does not reach the others again.");
-                var lease = $"singleflight:{{probe {number}}}:probe {number}:lease";
-                isReached = await singleflight.ExecuteAsync($"probe {number}", async _ =>
-                {
-                    try
-                    {
-                        return await connection.GetDatabase().KeyExistsAsync(lease);
-                    }
-                    catch (Exception exception) when (exception is RedisException or TimeoutException)
-                    {
-                        return false;
-                    }
-                });
-            }
         }
 
         public async ValueTask DisposeAsync()

@@ -142,7 +142,7 @@ internal sealed class Cluster : IAsyncDisposable
         return answer switch
         {
             Scripts.Lost => long.MaxValue, // that concerns the other nodes only
-            Scripts.Forgotten => lease.Granted.SentAt,
+            Scripts.Forgotten or null => lease.Granted.SentAt,
             _ => sentAt,
         };
     }
