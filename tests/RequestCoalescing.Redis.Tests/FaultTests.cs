@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -84,6 +85,181 @@ public sealed class FaultTests : IAsyncLifetime
         Assert.Equal(2, await next.SoonAsync());
         first.Succeed(1);
         Assert.Equal(1, await alone.SoonAsync());
+    }
+
+    [Fact]
+    public async Task An_outcome_on_its_way_when_its_leader_is_cut_off_is_nobodys_who_comes_after_the_leaders_callers_have_it()
+    {
+        var (leading, proxy) = await NodeAsync(options => options.CommandTimeout = TimeSpan.FromSeconds(1));
+        var (other, _) = await NodeAsync();
+        var leader = leading.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var first = await _backend.NextRunAsync();
+        proxy.HoldCommands();
+        first.Succeed(1);
+        await proxy.UntilHeldAsync();
+        proxy.CutNode();
+        Assert.Equal(1, await leader.SoonAsync());
+        var after = other.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        await UntilWaitsAsync(other);
+        proxy.PassCommands();
+        (await _backend.NextRunAsync()).Succeed(2);
+        Assert.Equal(2, await after.SoonAsync());
+    }
+
+    [Fact]
+    public async Task A_lease_that_is_granted_after_the_connection_has_given_up_is_given_back()
+    {
+        var (late, proxy) = await NodeAsync(options => options.CommandTimeout = TimeSpan.FromMilliseconds(200), connection: ",asyncTimeout=500");
+        var (other, _) = await NodeAsync();
+        proxy.HoldCommands();
+        Assert.Equal(1, await late.ExecuteAsync(Key, static _ => ValueTask.FromResult(1)).AsTask().SoonAsync());
+        await Assert.ThrowsAsync<RedisTimeoutException>(() => _connections[late].GetDatabase().PingAsync()); // sent later, given up later
+        proxy.PassCommands();
+        await _connections[late].GetDatabase().PingAsync();
+        var next = other.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        (await _backend.NextRunAsync()).Succeed(2);
+        Assert.Equal(2, await next.SoonAsync());
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_error_that_is_thrown_again_and_again_is_everybodys(bool isOut)
+    {
+        var (node, proxy) = await NodeAsync(options => options.CommandTimeout = TimeSpan.FromMilliseconds(100));
+        var error = new InvalidTimeZoneException();
+        var runs = 0;
+        ValueTask<int> Call(string key) => node.ExecuteAsync<int>(key, _ =>
+        {
+            runs++;
+            throw error;
+        });
+
+        for (var i = 0; i < 20; i++) await Call($"{i}").AsTask().ThrowsAsync<InvalidTimeZoneException>();
+        if (isOut) proxy.Stall();
+        for (var i = 0; i < 20; i++) await Call($"{i}").AsTask().ThrowsAsync<InvalidTimeZoneException>();
+        Assert.Equal(40, runs);
+        proxy.Resume();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_a_node_makes_itself_because_it_was_not_sent_is_forgotten_with_the_rest(bool succeeds)
+    {
+        var (leading, _) = await NodeAsync(options => options.MaxPayloadBytes = 0);
+        var (node, proxy) = await NodeAsync();
+        var leader = leading.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var first = await _backend.NextRunAsync();
+        var before = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        await UntilWaitsAsync(node);
+        first.Succeed(1);
+        Assert.Equal(1, await leader.SoonAsync());
+        var own = await _backend.NextRunAsync();
+        proxy.Deafen();
+        await leading.ForgetAsync(Key);
+        var after = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        if (succeeds) own.Succeed(2);
+        else own.Fail(new InvalidTimeZoneException());
+        if (succeeds) Assert.Equal(2, await before.SoonAsync());
+        else await before.ThrowsAsync<InvalidTimeZoneException>();
+        (await _backend.NextRunAsync()).Succeed(3);
+        Assert.Equal(3, await after.SoonAsync());
+        proxy.CatchUp();
+    }
+
+    [Fact]
+    public async Task Who_joined_a_leader_after_a_forget_that_it_has_not_heard_starts_anew_though_the_server_is_gone()
+    {
+        var (remote, _) = await NodeAsync();
+        var (node, proxy) = await NodeAsync(options => options.CommandTimeout = TimeSpan.FromMilliseconds(200));
+        var before = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var first = await _backend.NextRunAsync();
+        proxy.Deafen();
+        await remote.ForgetAsync(Key);
+        var after = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        proxy.HoldCommands();
+        first.Succeed(1);
+        Assert.Equal(1, await before.SoonAsync());
+        (await _backend.NextRunAsync()).Succeed(2);
+        Assert.Equal(2, await after.SoonAsync());
+        proxy.PassCommands();
+        proxy.CatchUp();
+    }
+
+    [Fact]
+    public async Task Who_leads_publishes_though_others_of_its_node_have_found_the_server_out()
+    {
+        var (node, proxy) = await NodeAsync(options => (options.CommandTimeout, options.OutageBreak) = (TimeSpan.FromMilliseconds(100), TimeSpan.FromDays(1)));
+        var (other, _) = await NodeAsync();
+        var leader = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var run = await _backend.NextRunAsync();
+        proxy.Stall();
+        for (var i = 0; i < 5; i++) await node.ExecuteAsync($"{i}", static _ => ValueTask.FromResult(0)); // the circuit opens
+        proxy.Resume();
+        await UntilWaitsAsync(node);
+        var follower = other.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        await UntilWaitsAsync(other);
+        run.Succeed(1);
+        Assert.Equal((1, 1), (await leader.SoonAsync(), await follower.SoonAsync()));
+        Assert.Equal(1, _backend.Runs);
+    }
+
+    [Fact]
+    public async Task Whose_work_ends_with_its_leader_goes_on_for_the_cluster_with_another()
+    {
+        var (node, _) = await NodeAsync();
+        for (var round = 0; round < 40; round++)
+        {
+            var key = $"{round}";
+            using var aborted = new CancellationTokenSource();
+            var leader = node.ExecuteAsync(key, _ => _backend.RunAsync(aborted.Token), aborted.Token).AsTask();
+            await _backend.NextRunAsync();
+            var other = node.ExecuteAsync(key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
+            await aborted.CancelAsync();
+            await leader.LeavesWithAsync(aborted.Token);
+            var second = await _backend.NextRunAsync();
+            Assert.True(second.Flight.IsCurrent);
+            second.Succeed(2);
+            Assert.Equal(2, await other.SoonAsync());
+        }
+    }
+
+    [Fact]
+    public async Task A_join_window_counts_from_the_run_and_not_from_when_a_node_began_to_wait_for_it()
+    {
+        var window = TimeSpan.FromMilliseconds(500);
+        var (leading, _) = await NodeAsync(window: window);
+        var (node, _) = await NodeAsync(window: window);
+        var leader = leading.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var start = Stopwatch.GetTimestamp();
+        var first = await _backend.NextRunAsync();
+        await Patience.UntilAsync(() => Stopwatch.GetElapsedTime(start) > window * 0.7, "most of the window is past");
+        var within = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        await Patience.UntilAsync(() => Stopwatch.GetElapsedTime(start) > window * 1.5, "all of the window is past");
+        var past = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        (await _backend.NextRunAsync()).Succeed(2);
+        Assert.Equal(2, await past.SoonAsync());
+        first.Succeed(1);
+        Assert.Equal(1, await leader.SoonAsync());
+        Assert.Equal(2, await within.SoonAsync());
+    }
+
+    [Fact]
+    public async Task A_lost_forget_is_told_again_without_anybody_asking()
+    {
+        var (remote, _) = await NodeAsync();
+        var (node, _) = await NodeAsync(options => options.OutageBreak = TimeSpan.FromMilliseconds(500));
+        var before = remote.ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
+        var old = await _backend.NextRunAsync();
+        var last = new RedisKey($"singleflight:{{{Key}}}:{Key}:last");
+        await _connections[node].GetDatabase().StringSetAsync(last, "no number");
+        await node.ForgetAsync(Key).ThrowsAsync<RedisException>();
+        Assert.True(old.Flight.IsCurrent);
+        await _connections[node].GetDatabase().KeyDeleteAsync(last);
+        await Patience.UntilAsync(() => !old.Flight.IsCurrent, "the old leader has heard of it");
+        old.Succeed(1);
+        Assert.Equal(1, await before.SoonAsync());
     }
 
     [Fact]
@@ -246,14 +422,16 @@ public sealed class FaultTests : IAsyncLifetime
         return options;
     }
 
-    private async Task<(RedisSingleflight Node, FaultyProxy Proxy)> NodeAsync(Action<RedisSingleflightOptions>? configure = null)
+    private async Task<(RedisSingleflight Node, FaultyProxy Proxy)> NodeAsync(Action<RedisSingleflightOptions>? configure = null, string connection = "", TimeSpan? window = null)
     {
         var proxy = new FaultyProxy(_server.Port);
-        var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{proxy.Port},abortConnect=false,connectRetry=10,connectTimeout=2000");
-        var node = new RedisSingleflight(connection, new SingleflightOptions { MaxDuration = TimeSpan.FromMinutes(2) }, Options(configure));
-        _owned.AddRange([proxy, connection, node]);
+        var multiplexer = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{proxy.Port},abortConnect=false,connectRetry=10,connectTimeout=2000{connection}");
+        var options = new SingleflightOptions { MaxDuration = TimeSpan.FromMinutes(2) };
+        if (window is not null) options.JoinWindow = window.Value;
+        var node = new RedisSingleflight(multiplexer, options, Options(configure));
+        _owned.AddRange([proxy, multiplexer, node]);
         await node.ExecuteAsync($"warm-up {proxy.Port}", static _ => ValueTask.FromResult(0));
-        _connections.Add(node, connection);
+        _connections.Add(node, multiplexer);
         return (node, proxy);
     }
 

@@ -13,7 +13,9 @@ internal sealed class FaultyProxy : IAsyncDisposable
     private readonly Task _accepting;
     private TaskCompletionSource _flows = Flowing();
     private TaskCompletionSource _tells = Flowing();
+    private TaskCompletionSource _commands = Flowing();
     private int _isArmed;
+    private int _held;
 
     public FaultyProxy(int server)
     {
@@ -31,7 +33,18 @@ internal sealed class FaultyProxy : IAsyncDisposable
     public void CutNextScript() => Volatile.Write(ref _isArmed, 1);
 
     /// <summary>Cuts all connections.</summary>
-    public void Cut() => Close(static _ => true);
+    public void Cut() => Close(static wire => wire.Dispose());
+
+    /// <summary>Cuts the node's ends only: what it has sent is still on its way to the server.</summary>
+    public void CutNode() => Close(static wire => wire.Client.Dispose());
+
+    /// <summary>Holds back what the node asks, until <see cref="PassCommands"/>; it hears messages.</summary>
+    public void HoldCommands() => Volatile.Write(ref _commands, new(TaskCreationOptions.RunContinuationsAsynchronously));
+
+    /// <summary>Completes when it holds something back.</summary>
+    public Task UntilHeldAsync() => Patience.UntilAsync(() => Volatile.Read(ref _held) > 0, "a command is held back");
+
+    public void PassCommands() => Volatile.Read(ref _commands).TrySetResult();
 
     /// <summary>Holds back whatever is sent, in both directions, until <see cref="Resume"/>.</summary>
     public void Stall() => Volatile.Write(ref _flows, new(TaskCreationOptions.RunContinuationsAsynchronously));
@@ -44,7 +57,10 @@ internal sealed class FaultyProxy : IAsyncDisposable
     /// <summary>Lets it hear messages again, but not those that it missed.</summary>
     public void Undeafen()
     {
-        Close(static wire => wire.IsSubscribed);
+        Close(static wire =>
+        {
+            if (wire.IsSubscribed) wire.Dispose();
+        });
         CatchUp();
     }
 
@@ -56,6 +72,7 @@ internal sealed class FaultyProxy : IAsyncDisposable
         _listener.Stop();
         Cut();
         Resume();
+        PassCommands();
         Undeafen();
         await _accepting.WaitAsync(Patience.Limit).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
@@ -67,11 +84,11 @@ internal sealed class FaultyProxy : IAsyncDisposable
         return flowing;
     }
 
-    private void Close(Func<Wire, bool> which)
+    private void Close(Action<Wire> close)
     {
         Wire[] wires;
-        lock (_wires) wires = [.. _wires.Where(which)];
-        foreach (var wire in wires) wire.Dispose();
+        lock (_wires) wires = [.. _wires];
+        foreach (var wire in wires) close(wire);
     }
 
     private async Task AcceptAsync()
@@ -93,6 +110,12 @@ internal sealed class FaultyProxy : IAsyncDisposable
             await Volatile.Read(ref _flows).Task;
             var text = Encoding.ASCII.GetString(bytes.Span);
             wire.IsSubscribed |= text.Contains("SUBSCRIBE", StringComparison.Ordinal);
+            if (!wire.IsSubscribed && Volatile.Read(ref _commands).Task is { IsCompleted: false } held)
+            {
+                Interlocked.Increment(ref _held);
+                await held;
+            }
+
             isCutting |= text.Contains("EVAL", StringComparison.Ordinal) && Interlocked.Exchange(ref _isArmed, 0) == 1;
         });
         var replies = CopyAsync(wire.Server, wire.Client, async _ =>
@@ -104,6 +127,8 @@ internal sealed class FaultyProxy : IAsyncDisposable
             throw new IOException("Cut.");
         });
         await Task.WhenAny(requests, replies);
+        await Volatile.Read(ref _commands).Task; // what is held back is on its way, though its sender may be gone
+        await Task.WhenAny(requests, Task.Delay(Patience.Limit));
         lock (_wires) _wires.Remove(wire);
     }
 

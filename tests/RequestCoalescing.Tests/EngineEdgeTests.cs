@@ -170,33 +170,12 @@ public sealed class EngineEdgeTests
     }
 
     [Fact]
-    public async Task A_synchronization_context_that_takes_no_work_loses_its_own_caller_only()
-    {
-        await using var singleflight = new Singleflight();
-        using var aborted = new CancellationTokenSource();
-        using var alive = new CancellationTokenSource();
-        var backend = new Backend<int>();
-        var leader = singleflight.ExecuteAsync(Key, backend.RunAsync, alive.Token).AsTask();
-        await AwaitUnderAsync(new DeadContext(), () => singleflight.ExecuteAsync(Key, backend.RunAsync, alive.Token));
-        var others = Enumerable.Range(0, 3).Select(_ => singleflight.ExecuteAsync(Key, backend.RunAsync, alive.Token).AsTask()).ToArray();
-        var run = await backend.NextRunAsync();
-        run.Succeed(1);
-        Assert.Equal(1, await leader.SoonAsync());
-        Assert.All(await Task.WhenAll(others).SoonAsync(), got => Assert.Equal(1, got));
-
-        await AwaitUnderAsync(new DeadContext(), () => singleflight.ExecuteAsync(Key, backend.RunAsync, aborted.Token));
-        run = await backend.NextRunAsync();
-        aborted.Cancel();
-        await run.CancelledAsync();
-    }
-
-    [Fact]
     public async Task A_flight_does_not_go_on_in_its_leaders_synchronization_context()
     {
         await using var singleflight = new Singleflight();
         var context = new DeafContext();
         var work = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
-        await AwaitUnderAsync(context, () => singleflight.ExecuteAsync(Key, async _ =>
+        await context.AwaitUnderAsync(() => singleflight.ExecuteAsync(Key, async _ =>
         {
             Assert.Null(SynchronizationContext.Current);
             return await work.Task;
@@ -318,21 +297,6 @@ public sealed class EngineEdgeTests
         Assert.Equal(0, clock.LiveTimers);
     }
 
-    private static async Task AwaitUnderAsync(SynchronizationContext context, Func<ValueTask<int>> call)
-    {
-        async Task AwaitAsync() => await call();
-        await Task.Factory.StartNew(
-            () =>
-            {
-                SynchronizationContext.SetSynchronizationContext(context);
-                _ = AwaitAsync();
-                SynchronizationContext.SetSynchronizationContext(null);
-            },
-            CancellationToken.None,
-            TaskCreationOptions.LongRunning,
-            TaskScheduler.Default);
-    }
-
     private sealed class HookedComparer : IEqualityComparer<string>
     {
         public Action? Hook { get; set; }
@@ -346,11 +310,6 @@ public sealed class EngineEdgeTests
         }
 
         public int GetHashCode(string obj) => 1;
-    }
-
-    private sealed class DeadContext : SynchronizationContext
-    {
-        public override void Post(SendOrPostCallback d, object? state) => throw new InvalidDataException();
     }
 
     private sealed class DeafContext : SynchronizationContext
