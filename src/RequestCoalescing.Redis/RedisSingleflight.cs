@@ -40,7 +40,7 @@ public sealed class RedisSingleflight : SingleflightBase<string>, ISingleflight,
     /// waiting: on this node the line is drawn when it returns, on others as soon as Redis has told them.
     /// </summary>
     /// <param name="key">The key.</param>
-    /// <exception cref="Exception">Redis cannot be reached. On this node the key is forgotten.</exception>
+    /// <exception cref="Exception">Redis cannot be reached. On this node the key is forgotten; the others are told as soon as they can be.</exception>
     public Task ForgetAsync(string key)
     {
         ArgumentNullException.ThrowIfNull(key);

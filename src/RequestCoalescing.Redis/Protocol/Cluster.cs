@@ -106,11 +106,12 @@ internal sealed class Cluster : IAsyncDisposable
         _heartbeat.Remove(lease);
         var fits = payload.Length <= _options.MaxMessageBytes;
         var message = new Message(fits ? MessageKind.LandedWithOutcome : MessageKind.Landed, lease.Token, lease.Names.Key, fits ? payload : default);
+        var isHeld = lease.IsHeld;
         var sentAt = _options.TimeProvider.GetTimestamp();
         int? answer = null;
         try
         {
-            if (lease.IsHeld)
+            if (isHeld)
             {
                 await AnchorAsync(lease).ConfigureAwait(false);
                 sentAt = _options.TimeProvider.GetTimestamp();
@@ -132,7 +133,7 @@ internal sealed class Cluster : IAsyncDisposable
         {
             // Others may get the outcome, or not: who waits finds out by looking. Until the publish refuses itself this node's callers do not land:
             // somebody who has heard of it from them could be given the same.
-            while (_options.CommandTimeout - _options.TimeProvider.GetElapsedTime(sentAt) is var left && left > TimeSpan.Zero)
+            while (isHeld && _options.CommandTimeout - _options.TimeProvider.GetElapsedTime(sentAt) is var left && left > TimeSpan.Zero)
             {
                 await Task.Delay(left + TimeSpan.FromMilliseconds(1), _options.TimeProvider).ConfigureAwait(false);
             }
