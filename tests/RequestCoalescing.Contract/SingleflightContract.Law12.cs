@@ -30,30 +30,4 @@ public abstract partial class SingleflightContract
 
         await Task.WhenAll(callers).SoonAsync();
     }
-
-    [Fact]
-    public async Task Law12_A_synchronization_context_that_takes_no_work_loses_its_own_caller_only()
-    {
-        var singleflight = Create();
-        using var aborted = new CancellationTokenSource();
-        using var alive = new CancellationTokenSource();
-        var backend = new Backend<int>();
-        var leader = singleflight.ExecuteAsync(Key, backend.RunAsync, alive.Token).AsTask();
-        await new DeadContext().AwaitUnderAsync(() => singleflight.ExecuteAsync(Key, backend.RunAsync, alive.Token));
-        var others = Enumerable.Range(0, 3).Select(_ => singleflight.ExecuteAsync(Key, backend.RunAsync, alive.Token).AsTask()).ToArray();
-        var run = await backend.NextRunAsync();
-        run.Succeed(1);
-        Assert.Equal(1, await leader.SoonAsync());
-        Assert.All(await Task.WhenAll(others).SoonAsync(), got => Assert.Equal(1, got));
-
-        await new DeadContext().AwaitUnderAsync(() => singleflight.ExecuteAsync(Key, backend.RunAsync, aborted.Token));
-        run = await backend.NextRunAsync();
-        aborted.Cancel();
-        await run.CancelledAsync();
-    }
-
-    private sealed class DeadContext : SynchronizationContext
-    {
-        public override void Post(SendOrPostCallback d, object? state) => throw new InvalidDataException();
-    }
 }

@@ -394,6 +394,18 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_synchronization_context_that_takes_no_work_loses_its_own_caller_only()
+    {
+        var (node, _) = await NodeAsync();
+        var leader = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var run = await _backend.NextRunAsync();
+        await new DeadContext().AwaitUnderAsync(() => node.ExecuteAsync(Key, _backend.RunAsync));
+        var other = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        run.Succeed(1);
+        Assert.Equal((1, 1), (await leader.SoonAsync(), await other.SoonAsync()));
+    }
+
+    [Fact]
     public async Task Logs_and_meters_that_fail_do_not_harm_a_flight()
     {
         var services = new ServiceCollection();

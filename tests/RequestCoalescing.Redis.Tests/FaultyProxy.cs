@@ -127,8 +127,6 @@ internal sealed class FaultyProxy : IAsyncDisposable
             throw new IOException("Cut.");
         });
         await Task.WhenAny(requests, replies);
-        await Volatile.Read(ref _commands).Task; // what is held back is on its way, though its sender may be gone
-        await Task.WhenAny(requests, Task.Delay(Patience.Limit));
         lock (_wires) _wires.Remove(wire);
     }
 

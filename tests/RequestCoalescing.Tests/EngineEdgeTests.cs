@@ -8,6 +8,27 @@ public sealed class EngineEdgeTests
     private const string Key = "post:12345";
 
     [Fact]
+    public async Task A_synchronization_context_that_takes_no_work_loses_its_own_caller_only()
+    {
+        await using var singleflight = new Singleflight();
+        using var aborted = new CancellationTokenSource();
+        using var alive = new CancellationTokenSource();
+        var backend = new Backend<int>();
+        var leader = singleflight.ExecuteAsync(Key, backend.RunAsync, alive.Token).AsTask();
+        await new DeadContext().AwaitUnderAsync(() => singleflight.ExecuteAsync(Key, backend.RunAsync, alive.Token));
+        var others = Enumerable.Range(0, 3).Select(_ => singleflight.ExecuteAsync(Key, backend.RunAsync, alive.Token).AsTask()).ToArray();
+        var run = await backend.NextRunAsync();
+        run.Succeed(1);
+        Assert.Equal(1, await leader.SoonAsync());
+        Assert.All(await Task.WhenAll(others).SoonAsync(), got => Assert.Equal(1, got));
+
+        await new DeadContext().AwaitUnderAsync(() => singleflight.ExecuteAsync(Key, backend.RunAsync, aborted.Token));
+        run = await backend.NextRunAsync();
+        aborted.Cancel();
+        await run.CancelledAsync();
+    }
+
+    [Fact]
     public async Task A_failed_wait_that_work_hands_back_fails_the_flight_and_leaves_nothing()
     {
         await using var singleflight = new Singleflight(new SingleflightOptions { MaxInFlight = 2 });

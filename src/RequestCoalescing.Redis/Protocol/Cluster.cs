@@ -1,48 +1,34 @@
 using System.Globalization;
-using Polly;
-using Polly.CircuitBreaker;
-using Polly.Timeout;
 using RequestCoalescing.Redis.Telemetry;
 using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Protocol;
 
-/// <summary>This node's side of the protocol: its commands, behind a timeout and a circuit breaker, and its one subscription.</summary>
+/// <summary>This node's side of the protocol.</summary>
 internal sealed class Cluster : IAsyncDisposable
 {
     private readonly IConnectionMultiplexer _connection;
     private readonly RedisSingleflightOptions _options;
     private readonly ClusterTelemetry _telemetry;
-    private readonly ResiliencePipeline _pipeline;
+    private readonly Commands _commands;
+    private readonly Subscription _subscription;
     private readonly Heartbeat _heartbeat;
     private readonly Forgets _forgets;
     private readonly Mailbox _mailbox;
-    private readonly RedisChannel _channel;
+    private readonly RedisValue _channel;
     private readonly string _node = Guid.NewGuid().ToString("N");
-    private readonly Lock _gate = new();
-    private readonly HashSet<Task> _pending = [];
-    private Task? _subscription;
     private long _owners;
 
     public Cluster(IConnectionMultiplexer connection, RedisSingleflightOptions options, ClusterTelemetry telemetry)
     {
         (_connection, _options, _telemetry) = (connection, options, telemetry);
-        _channel = RedisChannel.Literal($"{options.KeyPrefix}:flights");
-        _heartbeat = new Heartbeat(Database, options);
+        var channel = RedisChannel.Literal($"{options.KeyPrefix}:flights");
+        _channel = (byte[])channel!;
+        _commands = new Commands(connection, options, telemetry);
+        _heartbeat = new Heartbeat(() => _commands.Database, options);
         _forgets = new Forgets(SendForgetAsync, options.OutageBreak, options.TimeProvider);
         _mailbox = new Mailbox(_node, _heartbeat, options.TimeProvider);
-        _pipeline = new ResiliencePipelineBuilder { TimeProvider = options.TimeProvider }
-            .AddCircuitBreaker(new CircuitBreakerStrategyOptions
-            {
-                FailureRatio = 0.5,
-                MinimumThroughput = 2,
-                SamplingDuration = TimeSpan.FromSeconds(5),
-                BreakDuration = options.OutageBreak,
-                ShouldHandle = static arguments => ValueTask.FromResult(
-                    arguments.Outcome.Exception is RedisConnectionException or RedisTimeoutException or TimeoutRejectedException),
-            })
-            .AddTimeout(options.CommandTimeout)
-            .Build();
+        _subscription = new Subscription(connection, channel, _commands, _mailbox);
         _connection.ConnectionRestored += OnConnectionRestored;
     }
 
@@ -63,17 +49,14 @@ internal sealed class Cluster : IAsyncDisposable
     /// <exception cref="Exception">Redis cannot be reached.</exception>
     public async Task<(Entry Entry, Lease? Lease)> EnterAsync(Names names, string owner, long bound, TimeSpan joinWindow, Asking asking)
     {
-        await EnsureSubscribedAsync().ConfigureAwait(false);
-        if (_forgets.Owed(names) is { } forgotten) await WithinTimeoutAsync(forgotten).ConfigureAwait(false);
+        await _subscription.EnsureAsync().ConfigureAwait(false);
+        if (_forgets.Owed(names) is { } forgotten) await _commands.AwaitAsync(forgotten).ConfigureAwait(false);
         var window = joinWindow == Timeout.InfiniteTimeSpan ? 0 : Math.Max(1, (long)joinWindow.TotalMicroseconds);
         var sentAt = _options.TimeProvider.GetTimestamp();
-        var answer = (RedisResult[])(await _pipeline.ExecuteAsync(
-            static async (call, timeout) =>
-            {
-                call.Asking.Last = call.Self.Send(Scripts.Enter, [call.Names.Lease, call.Names.Last, call.Names.Outcome], call.Values);
-                return await call.Asking.Last.WaitAsync(timeout).ConfigureAwait(false);
-            },
-            (Self: this, Names: names, Values: new RedisValue[] { owner, Milliseconds(_options.LeaseDuration), bound, window, _node }, Asking: asking)).ConfigureAwait(false))!;
+        var answer = (RedisResult[])(await _commands.AskAsync(() => asking.Last = _commands.Send(
+            Scripts.Enter,
+            [names.Lease, names.Last, names.Outcome],
+            [owner, Milliseconds(_options.LeaseDuration), bound, window, _node])).ConfigureAwait(false))!;
         _telemetry.Reached();
 
         var token = Number(answer[1]);
@@ -115,11 +98,11 @@ internal sealed class Cluster : IAsyncDisposable
             {
                 await AnchorAsync(lease).ConfigureAwait(false);
                 sentAt = _options.TimeProvider.GetTimestamp();
-                answer = (int)await RunAsync(
+                answer = (int)await _commands.RunAsync(
                     Scripts.Publish,
                     [lease.Names.Lease, lease.Names.Last, lease.Names.Outcome],
                     [
-                        lease.Value, _node, (RedisValue)(byte[])_channel!, lease.Token, payload, Milliseconds(_options.OutcomeRetention),
+                        lease.Value, _node, _channel, lease.Token, payload, Milliseconds(_options.OutcomeRetention),
                         ServerTimeAt(lease, sentAt, _options.CommandTimeout), message.ToBytes(), Abandoned(lease),
                     ]).ConfigureAwait(false);
                 if (answer == Scripts.Done) return sentAt;
@@ -152,14 +135,14 @@ internal sealed class Cluster : IAsyncDisposable
     public void Abandon(Lease lease)
     {
         if (!_heartbeat.Remove(lease)) return; // published, or given up before
-        Follow(AbandonAsync(lease));
+        _commands.Follow(AbandonAsync(lease));
         lease.End();
     }
 
     /// <summary>Gives up what may have been granted, or may be yet, to one who did not wait for the answer.</summary>
     public void Withdraw(Names names, string owner, Asking asking)
     {
-        if (asking.Last is { } last) Follow(WithdrawAsync(names, owner, last));
+        if (asking.Last is { } last) _commands.Follow(WithdrawAsync(names, owner, last));
     }
 
     /// <summary>Whether the key was forgotten after the flight with this token took off.</summary>
@@ -167,9 +150,7 @@ internal sealed class Cluster : IAsyncDisposable
     public async Task<bool> IsForgottenSinceAsync(Names names, long token)
     {
         _telemetry.RoundTrip();
-        var last = (string?)await _pipeline.ExecuteAsync(
-            static async (call, timeout) => await call.Database.StringGetAsync(call.Last).WaitAsync(timeout).ConfigureAwait(false),
-            (Database: Database(), names.Last)).ConfigureAwait(false);
+        var last = (string?)await _commands.AskAsync(() => _commands.Database.StringGetAsync(names.Last)).ConfigureAwait(false);
         return last?.Split('|') is [_, var forgotten, ..] && long.Parse(forgotten, CultureInfo.InvariantCulture) > token;
     }
 
@@ -190,46 +171,23 @@ internal sealed class Cluster : IAsyncDisposable
         _connection.ConnectionRestored -= OnConnectionRestored;
         _heartbeat.Dispose();
         _forgets.Dispose();
-        Task[] pending;
-        lock (_gate) pending = [.. _pending];
-        await Task.WhenAll(pending).WaitAsync(_options.CommandTimeout, _options.TimeProvider).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        try
-        {
-            if (_subscription is not null) await _connection.GetSubscriber().UnsubscribeAsync(_channel, OnMessage).WaitAsync(_options.CommandTimeout, _options.TimeProvider).ConfigureAwait(false);
-        }
-        catch (Exception exception) when (exception is RedisException or TimeoutException or ObjectDisposedException)
-        {
-            // The connection is gone, and the subscription with it.
-        }
+        await _commands.DrainAsync().ConfigureAwait(false);
+        await _subscription.EndAsync(_options.CommandTimeout, _options.TimeProvider).ConfigureAwait(false);
     }
 
     private static long Number(RedisResult text) => long.Parse((string)text!, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
 
     private static long Milliseconds(TimeSpan duration) => (long)duration.TotalMilliseconds;
 
-    private IDatabase Database() => _connection.GetDatabase();
-
-    private Task<RedisResult> Send(string script, RedisKey[] keys, RedisValue[] values)
-    {
-        _telemetry.RoundTrip();
-        var sent = Database().ScriptEvaluateAsync(script, keys, values);
-        Follow(sent);
-        return sent;
-    }
-
-    // Past the circuit: what is known to hold a lease has something to tell, whatever happened to others.
-    private Task<RedisResult> RunAsync(string script, RedisKey[] keys, RedisValue[] values) =>
-        Send(script, keys, values).WaitAsync(_options.CommandTimeout, _options.TimeProvider);
-
     private Task<RedisResult> AbandonAsync(Lease lease) =>
-        RunAsync(Scripts.Abandon, [lease.Names.Lease, lease.Names.Last], [lease.Value, _node, (RedisValue)(byte[])_channel!, Abandoned(lease)]);
+        _commands.RunAsync(Scripts.Abandon, [lease.Names.Lease, lease.Names.Last], [lease.Value, _node, _channel, Abandoned(lease)]);
 
     private async Task WithdrawAsync(Names names, string owner, Task<RedisResult> asked)
     {
         await ((Task)asked).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // it was sent before, and is done before
         if (asked.IsCompletedSuccessfully && (int)((RedisResult[])asked.Result!)[0] != Scripts.Lead) return;
         var message = new Message(MessageKind.Abandoned, 0, names.Key, default).ToBytes();
-        await Send(Scripts.Withdraw, [names.Lease], [owner, (RedisValue)(byte[])_channel!, message]).ConfigureAwait(false);
+        await _commands.Send(Scripts.Withdraw, [names.Lease], [owner, _channel, message]).ConfigureAwait(false);
     }
 
     private static byte[] Abandoned(Lease lease) => new Message(MessageKind.Abandoned, lease.Token, lease.Names.Key, default).ToBytes();
@@ -238,7 +196,7 @@ internal sealed class Cluster : IAsyncDisposable
     private Task<RedisResult> SendForgetAsync(Names names)
     {
         var message = new Message(MessageKind.Forgotten, 0, names.Key, System.Text.Encoding.ASCII.GetBytes(_node));
-        return Send(Scripts.Forget, [names.Lease, names.Last, names.Outcome], [_node, (RedisValue)(byte[])_channel!, message.ToBytes()]);
+        return _commands.Send(Scripts.Forget, [names.Lease, names.Last, names.Outcome], [_node, _channel, message.ToBytes()]);
     }
 
     // The server's time at some time from now by this node's clock, or a little earlier: clocks run apart, by a hundredth at the most.
@@ -256,54 +214,13 @@ internal sealed class Cluster : IAsyncDisposable
         var (askedAt, heardAt) = (lease.Granted.SentAt, lease.Granted.HeardAt);
         if (_options.TimeProvider.GetElapsedTime(heardAt, sentAt) < _options.CommandTimeout * 25 &&
             _options.TimeProvider.GetElapsedTime(askedAt, heardAt) < _options.CommandTimeout / 4) return;
-        var answer = await RunAsync(Scripts.Extend, [lease.Names.Lease], [lease.Value, Milliseconds(_options.LeaseDuration)]).ConfigureAwait(false);
+        var answer = await _commands.RunAsync(Scripts.Extend, [lease.Names.Lease], [lease.Value, Milliseconds(_options.LeaseDuration)]).ConfigureAwait(false);
         if ((long)answer is > 0 and var serverTime) lease.Renew(new Grant(sentAt, _options.TimeProvider.GetTimestamp(), serverTime));
-    }
-
-    // One for all keys, confirmed before the first flight asks for anything. One that failed is tried again by the next flight.
-    private async Task EnsureSubscribedAsync()
-    {
-        Task subscribing;
-        lock (_gate)
-        {
-            if (_subscription is null or { IsFaulted: true } or { IsCanceled: true })
-            {
-                if (_subscription is not null) _ = _connection.GetSubscriber().UnsubscribeAsync(_channel, OnMessage, CommandFlags.FireAndForget); // it may have been noted all the same
-                _subscription = _connection.GetSubscriber().SubscribeAsync(_channel, OnMessage);
-            }
-
-            subscribing = _subscription;
-        }
-
-        if (!subscribing.IsCompletedSuccessfully) await WithinTimeoutAsync(subscribing).ConfigureAwait(false);
-    }
-
-    private ValueTask WithinTimeoutAsync(Task command) =>
-        _pipeline.ExecuteAsync(static async (command, timeout) => await command.WaitAsync(timeout).ConfigureAwait(false), command);
-
-    private void OnMessage(RedisChannel channel, RedisValue value)
-    {
-        if (Message.Parse((byte[]?)value) is { } message) _mailbox.Deliver(message);
     }
 
     private void OnConnectionRestored(object? sender, ConnectionFailedEventArgs e)
     {
         _forgets.SendAgain();
         _mailbox.WakeAll();
-    }
-
-    // Nobody waits for these; that they failed is seen by the outcome not being there, and by whoever asks Redis next.
-    private void Follow(Task task)
-    {
-        lock (_gate) _pending.Add(task);
-        task.ContinueWith(
-            done =>
-            {
-                _ = done.Exception;
-                lock (_gate) _pending.Remove(done);
-            },
-            CancellationToken.None,
-            TaskContinuationOptions.ExecuteSynchronously,
-            TaskScheduler.Default);
     }
 }
