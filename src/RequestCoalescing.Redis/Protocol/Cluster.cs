@@ -123,12 +123,7 @@ internal sealed class Cluster : IAsyncDisposable
         }
 
         _telemetry.LostLease();
-        return answer switch
-        {
-            Scripts.Lost => long.MaxValue, // that concerns the other nodes only
-            Scripts.Forgotten or null => lease.Granted.SentAt,
-            _ => sentAt,
-        };
+        return answer is null or Scripts.Forgotten ? lease.Granted.SentAt : sentAt;
     }
 
     /// <summary>Gives a lease up, so that somebody else leads at once.</summary>
