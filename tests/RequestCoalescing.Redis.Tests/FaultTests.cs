@@ -228,7 +228,7 @@ public sealed class FaultTests : IAsyncLifetime
     [Fact]
     public async Task A_join_window_counts_from_the_run_and_not_from_when_a_node_began_to_wait_for_it()
     {
-        var window = TimeSpan.FromMilliseconds(500);
+        var window = TimeSpan.FromSeconds(2);
         var (leading, _) = await NodeAsync(window: window);
         var (node, _) = await NodeAsync(window: window);
         var leader = leading.ExecuteAsync(Key, _backend.RunAsync).AsTask();
