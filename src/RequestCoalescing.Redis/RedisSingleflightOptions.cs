@@ -28,7 +28,8 @@ public sealed class RedisSingleflightOptions
     public TimeSpan CommandTimeout { get; set; } = TimeSpan.FromMilliseconds(500);
 
     /// <summary>
-    /// How long Redis is left alone once it has failed; flights of that time do not ask it. Default 1 second. Range: 500 milliseconds
+    /// How long Redis is left alone once it has failed; flights of that time do not ask it. A <c>Forget</c> that
+    /// failed is told again after this, too. Default 1 second. Range: 500 milliseconds
     /// (the least that the circuit breaker knows) to 1 day.
     /// </summary>
     public TimeSpan OutageBreak { get; set; } = TimeSpan.FromSeconds(1);

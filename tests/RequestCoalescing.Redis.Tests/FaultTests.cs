@@ -250,16 +250,9 @@ public sealed class FaultTests : IAsyncLifetime
     {
         var (remote, _) = await NodeAsync();
         var (node, _) = await NodeAsync(options => options.OutageBreak = TimeSpan.FromMilliseconds(500));
-        var before = remote.ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
-        var old = await _backend.NextRunAsync();
-        var last = new RedisKey($"singleflight:{{{Key}}}:{Key}:last");
-        await _connections[node].GetDatabase().StringSetAsync(last, "no number");
-        await node.ForgetAsync(Key).ThrowsAsync<RedisException>();
-        Assert.True(old.Flight.IsCurrent);
-        await _connections[node].GetDatabase().KeyDeleteAsync(last);
-        await Patience.UntilAsync(() => !old.Flight.IsCurrent, "the old leader has heard of it");
-        old.Succeed(1);
-        Assert.Equal(1, await before.SoonAsync());
+        var (before, old) = await LeadAsync(remote);
+        await FailForgetAsync(node, old);
+        await HearsAsync(before, old);
     }
 
     [Fact]
@@ -267,33 +260,22 @@ public sealed class FaultTests : IAsyncLifetime
     {
         var (remote, _) = await NodeAsync();
         var (node, proxy) = await NodeAsync();
-        var before = remote.ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
-        var old = await _backend.NextRunAsync();
-        proxy.Stall();
-        var told = node.ForgetAsync(Key);
-        proxy.Cut();
-        await told.ThrowsAsync<RedisException>();
+        var (before, old) = await LeadAsync(remote);
+        await LoseForgetAsync(node, proxy);
         var after = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
         proxy.Resume();
         (await _backend.NextRunAsync()).Succeed(2);
         Assert.Equal(2, await after.SoonAsync());
-        await Patience.UntilAsync(() => !old.Flight.IsCurrent, "the old leader has heard of it");
-        old.Succeed(1);
-        Assert.Equal(1, await before.SoonAsync());
+        await HearsAsync(before, old);
     }
 
     [Fact]
     public async Task A_forget_that_failed_is_told_again_before_anything_is_asked()
     {
         var (remote, _) = await NodeAsync();
-        var (node, _) = await NodeAsync();
-        var before = remote.ExecuteAsync(Key, _backend.RunAsync).AsTask();
-        var old = await _backend.NextRunAsync();
-        var last = new RedisKey($"singleflight:{{{Key}}}:{Key}:last");
-        await _connections[node].GetDatabase().StringSetAsync(last, "no number");
-        await node.ForgetAsync(Key).ThrowsAsync<RedisException>();
-        await _connections[node].GetDatabase().KeyDeleteAsync(last);
-
+        var (node, _) = await NodeAsync(options => options.OutageBreak = TimeSpan.FromDays(1)); // and not by itself
+        var (before, old) = await LeadAsync(remote);
+        await FailForgetAsync(node, old);
         var after = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
         (await _backend.NextRunAsync()).Succeed(2);
         Assert.Equal(2, await after.SoonAsync());
@@ -306,16 +288,10 @@ public sealed class FaultTests : IAsyncLifetime
     {
         var (remote, _) = await NodeAsync();
         var (node, proxy) = await NodeAsync();
-        var before = remote.ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
-        var old = await _backend.NextRunAsync();
-        proxy.Stall();
-        var told = node.ForgetAsync(Key);
-        proxy.Cut();
-        await told.ThrowsAsync<RedisException>();
+        var (before, old) = await LeadAsync(remote);
+        await LoseForgetAsync(node, proxy);
         proxy.Resume();
-        await Patience.UntilAsync(() => !old.Flight.IsCurrent, "the old leader has heard of it");
-        old.Succeed(1);
-        Assert.Equal(1, await before.SoonAsync());
+        await HearsAsync(before, old);
     }
 
     [Fact]
@@ -327,12 +303,9 @@ public sealed class FaultTests : IAsyncLifetime
         for (var i = 0; i < 5; i++) await node.ExecuteAsync($"{i}", static _ => ValueTask.FromResult(0)); // the circuit opens
         proxy.Resume();
 
-        var before = remote.ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
-        var old = await _backend.NextRunAsync();
+        var (before, old) = await LeadAsync(remote);
         await node.ForgetAsync(Key).SoonAsync();
-        await Patience.UntilAsync(() => !old.Flight.IsCurrent, "the leader has heard of it");
-        old.Succeed(1);
-        Assert.Equal(1, await before.SoonAsync());
+        await HearsAsync(before, old);
     }
 
     [Fact]
@@ -427,6 +400,37 @@ public sealed class FaultTests : IAsyncLifetime
         Assert.True(heard > 0);
     }
 
+    private async Task<(Task<int> Call, BackendRun<int> Run)> LeadAsync(RedisSingleflight node)
+    {
+        var call = node.ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
+        return (call, await _backend.NextRunAsync());
+    }
+
+    private static async Task HearsAsync(Task<int> call, BackendRun<int> run)
+    {
+        await Patience.UntilAsync(() => !run.Flight.IsCurrent, "the old leader has heard of the forget");
+        run.Succeed(1);
+        Assert.Equal(1, await call.SoonAsync());
+    }
+
+    private static async Task LoseForgetAsync(RedisSingleflight node, FaultyProxy proxy)
+    {
+        proxy.Stall();
+        var told = node.ForgetAsync(Key);
+        proxy.Cut();
+        await told.ThrowsAsync<RedisException>();
+    }
+
+    // What the server refuses, with the connection as it was.
+    private async Task FailForgetAsync(RedisSingleflight node, BackendRun<int> run)
+    {
+        var last = new RedisKey($"singleflight:{{{Key}}}:{Key}:last");
+        await _connections[node].GetDatabase().StringSetAsync(last, "no number");
+        await node.ForgetAsync(Key).ThrowsAsync<RedisException>();
+        Assert.True(run.Flight.IsCurrent);
+        await _connections[node].GetDatabase().KeyDeleteAsync(last);
+    }
+
     private static RedisSingleflightOptions Options(Action<RedisSingleflightOptions>? configure)
     {
         var options = new RedisSingleflightOptions { LeaseDuration = TimeSpan.FromMinutes(5), OutcomeRetention = TimeSpan.FromMinutes(5), CommandTimeout = TimeSpan.FromSeconds(10) };
@@ -449,21 +453,4 @@ public sealed class FaultTests : IAsyncLifetime
 
     // What the node asks is sent within the call: the answer to a ping comes after the answer to that.
     private async Task UntilWaitsAsync(RedisSingleflight node) => await _connections[node].GetDatabase().PingAsync();
-
-    private sealed class FailingLogs : ILoggerProvider, ILogger
-    {
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public void Dispose()
-        {
-        }
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            throw new InvalidOperationException("A log entry is not wanted.");
-    }
 }

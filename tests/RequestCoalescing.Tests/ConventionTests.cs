@@ -59,7 +59,7 @@ public sealed partial class ConventionTests
     }
 
     // Every clock is the options' TimeProvider.
-    [GeneratedRegex(@"\bDateTime(Offset)?\.(Utc)?Now\b|\bStopwatch\b|\bEnvironment\.TickCount|\bTask\.Delay\((?!.*\b(clock|TimeProvider)\b)|new Timer\(")]
+    [GeneratedRegex(@"\bDateTime(Offset)?\.(Utc)?Now\b|\bStopwatch\b|\bEnvironment\.TickCount|\bTask\.Delay\((?![^;]*\b(clock|TimeProvider)\b[^;]*;)|new Timer\(")]
     private static partial Regex ForbiddenClock();
 
     // Async only; GetAwaiter().GetResult() is allowed on what has completed.

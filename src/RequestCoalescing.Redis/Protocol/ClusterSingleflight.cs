@@ -57,21 +57,20 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
     }
 
     /// <summary>Forgets for the cluster, and completes when the line is drawn.</summary>
-    public Task ForgetAsync(TKey key)
-    {
-        var names = NamesOf(key);
-        var held = _cluster.LeasesOf(names);
-        _inner.Forget(key);
-        return _cluster.ForgetAsync(names, held);
-    }
+    public Task ForgetAsync(TKey key) => ForgetAsync(key, out _);
 
     protected override bool ForgetCore(TKey key)
     {
+        _ = ForgetAsync(key, out var had);
+        return had;
+    }
+
+    private Task ForgetAsync(TKey key, out bool had)
+    {
         var names = NamesOf(key);
         var held = _cluster.LeasesOf(names);
-        var had = _inner.Forget(key);
-        _ = _cluster.ForgetAsync(names, held);
-        return had;
+        had = _inner.Forget(key);
+        return _cluster.ForgetAsync(names, held);
     }
 
     /// <summary>Notes that a caller comes.</summary>

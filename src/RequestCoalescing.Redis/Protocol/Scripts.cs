@@ -14,14 +14,11 @@ internal static class Scripts
     public const int Lead = 1;
     public const int Outcome = 2;
 
-    /// <summary>What <see cref="Publish"/> and <see cref="Abandon"/> answer: the lease did not hold any more.</summary>
-    public const int Lost = 0;
-
-    /// <summary>It held, and the step is done.</summary>
+    /// <summary>
+    /// What <see cref="Publish"/> and <see cref="Abandon"/> answer: the lease held, and the step is done. Else 0: the lease was lost; 2: it held,
+    /// but nobody waits for the step any more, as the leader's callers have landed without it: it is given up; or <see cref="Forgotten"/>.
+    /// </summary>
     public const int Done = 1;
-
-    /// <summary>It held, but nobody waits for the step any more: the leader's callers have landed without it. The lease is given up.</summary>
-    public const int TooLate = 2;
 
     /// <summary>Another node has forgotten the flight; callers of the leader's own node may have joined it since.</summary>
     public const int Forgotten = 3;

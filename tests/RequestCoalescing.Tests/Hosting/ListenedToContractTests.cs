@@ -41,21 +41,4 @@ public sealed class ListenedToContractTests : HostedSingleflightContractTests
     }
 
     protected override void Configure(IServiceCollection services) => services.AddSingleton<ILoggerProvider, FailingLogs>();
-
-    private sealed class FailingLogs : ILoggerProvider, ILogger
-    {
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public void Dispose()
-        {
-        }
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            throw new InvalidOperationException("A log entry is not wanted.");
-    }
 }
