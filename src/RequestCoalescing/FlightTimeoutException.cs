@@ -1,13 +1,36 @@
+using RequestCoalescing.Engine;
+
 namespace RequestCoalescing;
 
-/// <summary>A flight exceeded <see cref="SingleflightOptions.MaxDuration"/>. Every subscriber it had then gets this one instance.</summary>
+/// <summary>A flight exceeded <see cref="SingleflightOptions.MaxDuration"/>. All its subscribers get this one object.</summary>
 public sealed class FlightTimeoutException : TimeoutException
 {
+    private readonly KeyLabel? _key;
+
     /// <summary>Creates the exception.</summary>
     /// <param name="maxDuration">The duration that was exceeded.</param>
-    public FlightTimeoutException(TimeSpan maxDuration)
-        : base($"The flight was still in the air after {nameof(SingleflightOptions.MaxDuration)} ({maxDuration}).") => MaxDuration = maxDuration;
+    public FlightTimeoutException(TimeSpan maxDuration) => MaxDuration = Age = maxDuration;
+
+    internal FlightTimeoutException(string instance, KeyLabel key, TimeSpan maxDuration, TimeSpan age, int subscribers) =>
+        (Instance, _key, MaxDuration, Age, Subscribers) = (instance, key, maxDuration, age, subscribers);
+
+    /// <summary>The name of the instance; null if it is not known.</summary>
+    public string? Instance { get; }
+
+    /// <summary>The key as logs show it, which is as a hash unless <see cref="TelemetryOptions"/> say otherwise; null if it is not known.</summary>
+    public string? Key => _key?.ToString();
 
     /// <summary>The duration that was exceeded.</summary>
     public TimeSpan MaxDuration { get; }
+
+    /// <summary>How old the flight was when it expired.</summary>
+    public TimeSpan Age { get; }
+
+    /// <summary>How many callers waited for the flight when it expired.</summary>
+    public int Subscribers { get; }
+
+    /// <inheritdoc/>
+    public override string Message => Instance is null
+        ? $"The work did not end within {nameof(MaxDuration)} ({MaxDuration})."
+        : $"The work of '{Instance}' for key {Key} did not end within {nameof(MaxDuration)} ({MaxDuration}): it was {Age} old and had {Subscribers} subscribers.";
 }

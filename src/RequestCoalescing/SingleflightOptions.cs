@@ -36,6 +36,13 @@ public sealed class SingleflightOptions
     public ContextFlow ContextFlow { get; set; } = ContextFlow.Leader;
 
     /// <summary>
+    /// Whether work begins on the thread pool. Default <see langword="false"/>: it begins on the thread of the leader, inside of its call, and
+    /// stays there until its first await. Set it if work computes for long before it awaits: otherwise the leader gets no task and cannot
+    /// leave until the computation is over. Costs a work item of the thread pool for each flight.
+    /// </summary>
+    public bool StartOnThreadPool { get; set; }
+
+    /// <summary>
     /// Whether work that waits for the flight it runs in gets a <see cref="FlightDeadlockException"/> at once instead of waiting
     /// for <see cref="MaxDuration"/>. Default <see langword="true"/>.
     /// </summary>

@@ -60,6 +60,12 @@ public readonly record struct SingleflightStats
     /// <summary>Runs of work that go on now although <see cref="SingleflightOptions.MaxDuration"/> is over and nobody waits for them.</summary>
     public int AbandonedCount { get; init; }
 
+    /// <summary>
+    /// Waits of work since the start that could have closed a circle and were not checked to the end, because too many waits hang together: a
+    /// deadlock among them ends with <see cref="SingleflightOptions.MaxDuration"/>.
+    /// </summary>
+    public long UncheckedWaits { get; init; }
+
     /// <summary>The share of calls that joined a flight, 0 to 1; 0 before the first call.</summary>
     public double HitRate => Calls == 0 ? 0 : (double)Coalesced / Calls;
 

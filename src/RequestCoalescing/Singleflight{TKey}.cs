@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using RequestCoalescing.Engine;
+using RequestCoalescing.Telemetry;
 
 namespace RequestCoalescing;
 
@@ -14,12 +15,12 @@ namespace RequestCoalescing;
 /// that is never disposed can be collected.</para>
 /// <para>Unsealed for <see cref="Singleflight"/>, which fixes the key to a string; nothing else is meant to be overridden.</para>
 /// </remarks>
-public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
+public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEngine
     where TKey : notnull
 {
     private readonly IEqualityComparer<TKey> _comparer;
     private readonly Settings _settings;
-    private readonly Shard<TKey>[] _shards;
+    private readonly Shard<TKey>?[] _shards; // each made when its first key comes
     private readonly int _shift;
 
     /// <summary>Creates an engine.</summary>
@@ -29,47 +30,55 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
     /// <exception cref="ArgumentException">Options contradict each other.</exception>
     /// <exception cref="ArgumentNullException"><see cref="SingleflightOptions.TimeProvider"/> is null.</exception>
     public Singleflight(SingleflightOptions? options = null, IEqualityComparer<TKey>? comparer = null)
-        : this(options ?? new SingleflightOptions(), comparer, listener: null)
+        : this(options ?? new SingleflightOptions(), comparer, typeof(TKey).Name, KeyRedactor.Hash, listener: null)
     {
     }
 
-    internal Singleflight(SingleflightOptions options, IEqualityComparer<TKey>? comparer, FlightListener? listener)
+    internal Singleflight(SingleflightOptions options, IEqualityComparer<TKey>? comparer, string name, Func<object, string> describe, FlightListener? listener)
     {
-        _settings = new Settings(options, listener);
+        _settings = new Settings(options, name, describe, listener);
         _comparer = comparer ?? EqualityComparer<TKey>.Default;
 
         // Enough gates that two threads on different keys seldom meet at one.
         var bits = BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)Math.Min(Environment.ProcessorCount, 16))) + 5;
         _shift = 32 - bits;
-        _shards = new Shard<TKey>[1 << bits];
-        for (var i = 0; i < _shards.Length; i++) _shards[i] = new Shard<TKey>(_settings, _comparer);
+        _shards = new Shard<TKey>?[1 << bits];
     }
+
+    Settings IEngine.Settings => _settings;
+
+    IEnumerable<Shard> IEngine.Shards => Shards;
+
+    private IEnumerable<Shard<TKey>> Shards => _shards.Where(shard => shard is not null)!;
 
     /// <inheritdoc/>
     public override void Clear()
     {
-        foreach (var shard in _shards) shard.Clear();
+        foreach (var shard in Shards) shard.Clear();
     }
 
     /// <inheritdoc/>
     public override SingleflightStats GetStats()
     {
         var census = new Census();
-        foreach (var shard in _shards) shard.AddTo(ref census);
-        return census.ToStats();
+        foreach (var shard in Shards) shard.AddTo(ref census);
+        return census.ToStats() with { UncheckedWaits = _settings.UncheckedWaits };
     }
 
     /// <summary>
-    /// Refuses later calls with a <see cref="FlightRejectedException"/> and waits until what is in the air has landed. Work in the
-    /// air may still start flights of its own.
+    /// Refuses later calls with a <see cref="FlightRejectedException"/> and waits until the flights in the air have landed. Until then the
+    /// work of flights that were in the air when the drain began may still call, whichever instance it belongs to.
     /// </summary>
-    /// <param name="cancellationToken">The deadline: when it fires, what is still in the air is cancelled, and not waited for.</param>
-    /// <returns>Completes when nothing is in the air, or at the deadline; at the latest after <see cref="SingleflightOptions.MaxDuration"/>.</returns>
+    /// <param name="cancellationToken">The deadline: when it fires, the flights in the air are cancelled, and not waited for.</param>
+    /// <returns>
+    /// Completes when nothing is in the air, or at the deadline. At the latest after twice <see cref="SingleflightOptions.MaxDuration"/>: when
+    /// that has passed once, work may not start flights any more.
+    /// </returns>
     /// <exception cref="FlightDeadlockException">Called from work that runs in a flight of this instance: it would wait for itself.</exception>
     public async Task DrainAsync(CancellationToken cancellationToken = default)
     {
-        Lineage.ThrowIfInFlightOf(_shards);
-        if (!await DrainUntilAsync(cancellationToken).ConfigureAwait(false)) _ = CloseAsync();
+        Lineage.ThrowIfInFlightOf(this);
+        if (!await Drain.RunAsync([this], cancellationToken).ConfigureAwait(false)) _ = CloseAsync();
     }
 
     /// <summary>
@@ -79,7 +88,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
     /// <exception cref="FlightDeadlockException">Called from work that runs in a flight of this instance: it would wait for itself.</exception>
     public async ValueTask DisposeAsync()
     {
-        Lineage.ThrowIfInFlightOf(_shards);
+        Lineage.ThrowIfInFlightOf(this);
         GC.SuppressFinalize(this);
         await CloseAsync().ConfigureAwait(false);
     }
@@ -93,7 +102,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
         CancellationToken cancellationToken)
     {
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(cancellationToken);
-        var hash = _comparer.GetHashCode(key);
+        var hash = Shard<TKey>.Mix(_comparer.GetHashCode(key));
         return ShardOf(hash).Execute(key, hash, state, work, cancellationToken);
     }
 
@@ -106,48 +115,30 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
         CancellationToken cancellationToken)
     {
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(cancellationToken);
-        var hash = _comparer.GetHashCode(key);
+        var hash = Shard<TKey>.Mix(_comparer.GetHashCode(key));
         return ShardOf(hash).ExecuteAlone(key, hash, state, work, verifies, cancellationToken);
-    }
-
-    /// <summary>Refuses later calls and waits until what is in the air has landed.</summary>
-    /// <returns>Whether all has landed before the deadline.</returns>
-    internal async Task<bool> DrainUntilAsync(CancellationToken deadline)
-    {
-        // What is in the air may let more take off, in shards that were empty; when all seem to be, nothing may any more.
-        for (var atAll = false; ;)
-        {
-            var landed = Array.ConvertAll(_shards, shard => shard.StopAdmitting(atAll));
-            var haveAll = Array.TrueForAll(landed, shard => shard.IsCompleted);
-            if (haveAll && atAll) return true;
-            if (haveAll != atAll)
-            {
-                atAll = haveAll;
-                continue;
-            }
-
-            var all = Task.WhenAll(landed);
-            await all.WaitAsync(deadline).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (!all.IsCompleted) return false;
-        }
     }
 
     /// <summary>Takes over limits and durations, for what is in the air too.</summary>
     internal void Change(SingleflightOptions options)
     {
         var takesSeats = _settings.Change(options);
-        foreach (var shard in _shards) shard.OnSettingsChanged(takesSeats);
+        foreach (var shard in Shards) shard.OnSettingsChanged(takesSeats);
     }
 
     /// <summary>Cancels what is in the air and refuses later calls.</summary>
     /// <returns>Completes when nothing is in the air.</returns>
-    internal Task CloseAsync() => Task.WhenAll(Array.ConvertAll(_shards, shard => shard.Close()));
+    internal Task CloseAsync()
+    {
+        _settings.Close();
+        return Task.WhenAll(Shards.Select(shard => shard.Close()).ToArray());
+    }
 
     /// <summary>The oldest of the flights in the air.</summary>
-    internal List<(Flight Flight, TimeSpan Age, int Subscribers)> ListFlights(int max)
+    internal List<(object Key, TimeSpan Age, int Subscribers, bool IsCurrent)> ListFlights(int max)
     {
-        var flights = new List<(Flight Flight, TimeSpan Age, int Subscribers)>();
-        foreach (var shard in _shards) shard.List(flights, max);
+        var flights = new List<(object Key, TimeSpan Age, int Subscribers, bool IsCurrent)>();
+        foreach (var shard in Shards) shard.List(flights, max);
         flights.Sort(static (a, b) => b.Age.CompareTo(a.Age));
         if (flights.Count > max) flights.RemoveRange(max, flights.Count - max);
         return flights;
@@ -164,10 +155,16 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
     /// <inheritdoc/>
     protected sealed override bool ForgetCore(TKey key)
     {
-        var hash = _comparer.GetHashCode(key);
+        var hash = Shard<TKey>.Mix(_comparer.GetHashCode(key));
         return ShardOf(hash).Forget(key, hash);
     }
 
-    // Fibonacci hashing: the product's high bits depend on all bits of the hash; its table takes the low ones.
-    private Shard<TKey> ShardOf(int hash) => _shards[(int)((uint)(hash * -1640531527) >> _shift)];
+    private Shard<TKey> ShardOf(uint hash) => Volatile.Read(ref _shards[(int)(hash >> _shift)]) ?? MakeShard((int)(hash >> _shift));
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private Shard<TKey> MakeShard(int index)
+    {
+        var made = new Shard<TKey>(_settings, _comparer);
+        return Interlocked.CompareExchange(ref _shards[index], made, null) ?? made;
+    }
 }

@@ -130,7 +130,7 @@ public sealed class EngineEdgeTests
         {
             var wait = singleflight.ExecuteAsync("b", inner.RunAsync);
             var task = wait.AsTask();
-            Assert.Throws<InvalidOperationException>(() => wait.AsTask().IsCompleted);
+            await wait.AsTask().ThrowsAsync<InvalidOperationException>();
             (await inner.NextRunAsync()).Succeed(1);
             await task;
             misused.SetResult();

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Microsoft.Extensions.DependencyInjection;
 using RequestCoalescing.Engine;
 using RequestCoalescing.Rollout;
@@ -30,42 +29,46 @@ internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightB
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken)
     {
-        // To measure is to wait; a call that work makes and leaves to itself must not be taken for one that it waits for.
-        if (_metrics.CallerWait.Enabled && Lineage.Current is null) return MeasuredAsync(key, state, work, cancellationToken);
-        return _engine is not null && _rollout.LetsAllThrough && !_verification.IsOn
-            ? _engine.JoinOrLead(key, state, work, cancellationToken)
-            : _rollout.ExecuteAsync(key, state, work, cancellationToken);
+        if (!_metrics.CallerWait.Enabled) return Pass(key, state, work, cancellationToken);
+        var start = _clock.GetTimestamp();
+        return new MeasuredCall<TResult>(this, start, Pass(key, state, work, cancellationToken)).Call;
     }
 
     protected sealed override bool ForgetCore(TKey key) => _rollout.Forget(key);
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<TResult> MeasuredAsync<TState, TResult>(
+    private ValueTask<TResult> Pass<TState, TResult>(
         TKey key,
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
-        CancellationToken cancellationToken)
-    {
-        var start = _clock.GetTimestamp();
-        try
-        {
-            return await _rollout.ExecuteAsync(key, state, work, cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            Record(_clock.GetElapsedTime(start));
-        }
-    }
+        CancellationToken cancellationToken) =>
+        _engine is not null && _rollout.LetsAllThrough && !_verification.IsOn
+            ? _engine.JoinOrLead(key, state, work, cancellationToken)
+            : _rollout.ExecuteAsync(key, state, work, cancellationToken);
 
-    private void Record(TimeSpan elapsed)
+    private void Record(long start)
     {
         try
         {
-            _metrics.CallerWait.Record(elapsed.TotalSeconds, _name);
+            _metrics.CallerWait.Record(_clock.GetElapsedTime(start).TotalSeconds, _name);
         }
         catch (Exception)
         {
             // A meter listener that fails is not the caller's concern.
         }
+    }
+
+    /// <summary>A call whose wait is measured: from its arrival until its caller is told. A call that nobody awaits is not measured.</summary>
+    private sealed class MeasuredCall<TResult> : Relay<TResult>
+    {
+        private readonly HostedSingleflight<TKey> _owner;
+        private readonly long _start;
+
+        public MeasuredCall(HostedSingleflight<TKey> owner, long start, ValueTask<TResult> inner)
+        {
+            (_owner, _start) = (owner, start);
+            Start(inner);
+        }
+
+        protected override void OnEnded() => _owner.Record(_start);
     }
 }

@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using RequestCoalescing.Engine;
 using RequestCoalescing.Rollout;
 using RequestCoalescing.Telemetry;
 using RequestCoalescing.Verification;
@@ -19,7 +20,9 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
     private readonly SafeLogger _logger;
     private readonly List<IDisposable> _owned = [];
     private readonly List<ISingleflight<TKey>> _decorators = [];
+    private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _isPastDeadline;
+    private bool _isClosing;
 
     public Instance(IServiceProvider services, Registration<TKey> registration)
         : base(registration.Name)
@@ -36,7 +39,7 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
 
             _redactor = new KeyRedactor(registration.TextOf, telemetry);
             _telemetry = new FlightTelemetry(Name, _logger, _metrics, _redactor, clock, telemetry);
-            _engine = new Singleflight<TKey>(options.Current, comparer: null, _telemetry);
+            _engine = new Singleflight<TKey>(options.Current, comparer: null, Name, _redactor.Redact, _telemetry);
 
             ISingleflight<TKey> decorated = _engine;
             foreach (var decorate in registration.Decorators)
@@ -80,53 +83,61 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(max);
         return _engine.ListFlights(max).ConvertAll(flight => new SingleflightFlight
         {
-            Key = _redactor.Redact(flight.Flight.KeyObject),
+            Key = _redactor.Redact(flight.Key),
             Age = flight.Age,
             Subscribers = flight.Subscribers,
-            IsCurrent = flight.Flight.IsCurrent,
+            IsCurrent = flight.IsCurrent,
         });
     }
 
     public override IReadOnlyList<SingleflightFailure> GetRecentFailures() => _telemetry.Failures;
 
-    public override async Task DrainAsync(CancellationToken deadline)
+    public override IEngine Engine => _engine;
+
+    public override void Abort()
     {
-        if (await _engine.DrainUntilAsync(deadline).ConfigureAwait(false)) return;
+        var inFlight = _engine.GetStats().InFlightCount;
+        if (inFlight > 0) Log.DrainDeadline(_logger, Name, inFlight);
         _isPastDeadline = true;
-        Log.DrainDeadline(_logger, Name, _engine.GetStats().InFlightCount);
         _ = _engine.CloseAsync();
     }
 
     /// <summary>Cancels what is in the air and waits for it; not so past the host's own deadline. Then disposes the decorators.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (_isPastDeadline)
-        {
-            Dispose();
-            return;
-        }
-
-        Release();
-        await _engine.DisposeAsync().ConfigureAwait(false);
-        await DisposeDecoratorsAsync().ConfigureAwait(false);
+        if (!_isPastDeadline) Lineage.ThrowIfInFlightOf(_engine);
+        var closing = CloseOnceAsync();
+        if (!_isPastDeadline) await closing.ConfigureAwait(false);
     }
 
     /// <summary>Cancels what is in the air, and does not wait for it.</summary>
-    public void Dispose()
+    public void Dispose() => _ = CloseOnceAsync();
+
+    // A service provider disposes of an instance as often as it has handed it out under another type.
+    private Task CloseOnceAsync()
     {
-        Release();
-        _ = CloseAsync();
+        if (!Interlocked.Exchange(ref _isClosing, true)) _ = CloseAsync();
+        return _closed.Task;
     }
 
     private async Task CloseAsync()
     {
-        await _engine.CloseAsync().ConfigureAwait(false);
-        await DisposeDecoratorsAsync().ConfigureAwait(false);
-    }
+        try
+        {
+            Release();
+            await _engine.CloseAsync().ConfigureAwait(false);
+            foreach (var decorator in _decorators)
+            {
+                if (decorator is IAsyncDisposable asynchronous) await asynchronous.DisposeAsync().ConfigureAwait(false);
+                else if (decorator is IDisposable synchronous) synchronous.Dispose();
+            }
 
-    private async Task DisposeDecoratorsAsync()
-    {
-        foreach (var decorator in _decorators.OfType<IAsyncDisposable>()) await decorator.DisposeAsync().ConfigureAwait(false);
+            _closed.SetResult();
+        }
+        catch (Exception exception)
+        {
+            _closed.SetException(exception);
+        }
     }
 
     private Reloading<TOptions> Follow<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] TOptions>(

@@ -1,18 +1,30 @@
 using Microsoft.Extensions.Hosting;
+using RequestCoalescing.Engine;
 
 namespace RequestCoalescing.DependencyInjection;
 
 /// <summary>Makes all instances when the host starts, so that wrong settings are told then, and drains them when it stops.</summary>
 /// <remarks>
-/// Hosted services stop in the reverse order of their registration, the web server first: by then its requests are answered, and
-/// nobody is refused who was let in.
+/// All instances are drained together, as the work of one may call another. They are drained when every hosted service has stopped, whether it
+/// was registered before the instances or after them: the web server has answered its requests by then, and workers have made their last calls.
 /// </remarks>
-internal sealed class SingleflightLifetime(IEnumerable<SingleflightInstance> instances) : IHostedService
+internal sealed class SingleflightLifetime(IEnumerable<SingleflightInstance> instances) : IHostedLifecycleService
 {
-    private readonly SingleflightInstance[] _instances = [.. instances];
+    private readonly Instance[] _instances = [.. instances.Cast<Instance>()];
+
+    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task StopAsync(CancellationToken cancellationToken) =>
-        Task.WhenAll(_instances.Cast<Instance>().Select(instance => instance.DrainAsync(cancellationToken)));
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public async Task StoppedAsync(CancellationToken cancellationToken)
+    {
+        if (await Drain.RunAsync([.. _instances.Select(instance => instance.Engine)], cancellationToken).ConfigureAwait(false)) return;
+        foreach (var instance in _instances) instance.Abort();
+    }
 }

@@ -33,7 +33,7 @@ internal abstract partial class Flight
         successor.Elections = (byte)(Elections + 1);
         successor.HasWarned = HasWarned;
         (successor.HasSeat, HasSeat) = (HasSeat, false);
-        Shard.Enter(successor, now);
+        Shard.Enter(successor, Epoch, now);
 
         // All aboard move over; a leader that is not aboard does not.
         (successor.First, First) = (First, null);
@@ -48,6 +48,7 @@ internal abstract partial class Flight
             if (subscriber == elected) break;
         }
 
+        WaitGraph.Move(this, successor);
         Shard.EnsureTimer();
         Close(FlightState.Landed, FlightOutcome.Reelected);
         return elected.Lead(successor);

@@ -55,6 +55,8 @@ internal abstract partial class Flight
             if (First == subscriber) First = subscriber.Next;
         }
 
+        if (subscriber.WorkWait is { } wait) WaitGraph.Remove(wait); // in the same step: nobody may see a wait that is over
+        subscriber.WorkWait = null;
         subscriber.Next = subscriber.Previous = null;
         SubscriberCount--;
         Shard.Counters.Subscribers--;

@@ -15,6 +15,13 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
 
     public long TakenOffAt;
     public int SubscriberCount;
+
+    /// <summary>The mixed hash of the key.</summary>
+    public uint Hash;
+
+    /// <summary>See <see cref="Drain"/>.</summary>
+    public int Epoch;
+
     public FlightState State;
 
     /// <summary>True exactly while the table of current flights holds this one.</summary>
@@ -35,14 +42,14 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
 
     int IFlight.SubscriberCount => Volatile.Read(ref SubscriberCount);
 
-    /// <summary>The key, for a message.</summary>
-    public abstract object KeyObject { get; }
+    /// <summary>The key, for a message; null if it is an object and the work has ended.</summary>
+    public abstract object? KeyObject { get; }
 
     /// <summary>Whether the work has ended, and only its landing is to come: that wins over a cancellation that comes now.</summary>
     public abstract bool HasOutcome { get; }
 
     /// <summary>Fires the token. Outside the gate; callbacks run on the thread pool, never on this thread.</summary>
-    public void TellWork()
+    public void CancelWork()
     {
         var callbacks = CancelAsync();
         if (callbacks.IsCompletedSuccessfully) return;
@@ -63,7 +70,7 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
         Shard.Abandon(this);
     }
 
-    /// <summary>Ends the wait of those aboard a flight that has just expired, and tells its work. Outside the gate.</summary>
+    /// <summary>Ends the wait of those aboard a flight that has just expired, and cancels its work. Outside the gate.</summary>
     /// <param name="timeout">The error that every subscriber gets.</param>
     /// <param name="aboard">How many they are; null if all had left before.</param>
     public void CompleteExpired(FlightTimeoutException timeout, int? aboard)
@@ -75,7 +82,7 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
         }
 
         CompleteFailed(timeout);
-        TellWork();
+        CancelWork();
     }
 
     /// <summary>Ends the wait of those aboard a closed flight with an error. Outside the gate.</summary>
@@ -84,11 +91,11 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     /// <summary>Takes the flight out of the table of current flights, where it is.</summary>
     protected abstract void RemoveFromTable();
 
-    /// <summary>The last subscriber has left: tells the work. Outside the gate.</summary>
+    /// <summary>The last subscriber has left: cancels the work. Outside the gate.</summary>
     public void Abort()
     {
         Shard.Settings.Listener?.Landed(this, FlightOutcome.Cancelled, subscribers: 0, error: null);
-        TellWork();
+        CancelWork();
     }
 
     /// <summary>Closes the flight: nobody joins or leaves any more. Those aboard stay so for whoever completes them.</summary>
@@ -120,10 +127,14 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
         return aboard;
     }
 
+    /// <summary>Lets go of the key: somebody may hold the flight for long, in the context of a loop that its work has started say.</summary>
+    protected abstract void ReleaseKey();
+
     /// <summary>Tells that the work has ended. Outside the gate, before the subscribers are told.</summary>
     protected void ReportEnd(FlightOutcome outcome, int? aboard, Exception? error)
     {
         if (Shard.Settings.Listener is { } listener) ReportEnd(listener, outcome, aboard, error);
+        ReleaseKey();
     }
 
     private void ReportEnd(FlightListener listener, FlightOutcome outcome, int? aboard, Exception? error)

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace RequestCoalescing.Engine;
 
 /// <summary>A flight from take-off to landing: starts the work and hands its outcome to the subscribers.</summary>
-internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, int hash) : Flight<TKey>(shard, key, hash)
+internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint hash) : Flight<TKey>(shard, key, hash)
     where TKey : notnull
 {
     /// <summary>The work's task. Where the flight expired before the work returned one: the timeout, for the leader to find.</summary>
@@ -45,6 +45,12 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, int has
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken)
     {
+        // Synchronous work that calls for the next flight nests on one stack.
+        if (Shard.Settings.StartOnThreadPool || !RuntimeHelpers.TryEnsureSufficientExecutionStack())
+        {
+            return FlyOn(StartOnThreadPool(state, work), cancellationToken);
+        }
+
         var pending = Start(state, work);
         if (pending.IsCompletedSuccessfully) return LandAtOnce(pending.Result);
 
@@ -116,6 +122,9 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, int has
         }
     }
 
+    private Task<TResult> StartOnThreadPool<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work) =>
+        Task.Run(() => Start(state, work).AsTask());
+
     private ValueTask<TResult> FlyOn(Task<TResult> run, CancellationToken cancellationToken)
     {
         try
@@ -164,7 +173,7 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, int has
     /// <returns>The outcome.</returns>
     private Task<TResult> Conclude(Task<TResult> run, CancellationToken? leader)
     {
-        Outcome.Observe(run);
+        run = Outcome.Observed(run);
         Subscriber? leavers = null;
         IThreadPoolWorkItem? election = null;
         var outcome = OutcomeOf(run);

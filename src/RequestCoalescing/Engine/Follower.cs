@@ -1,12 +1,16 @@
+using System.Runtime.CompilerServices;
+
 namespace RequestCoalescing.Engine;
 
 /// <summary>A caller that joined a flight; it keeps its own work, in case it is elected to lead.</summary>
-internal sealed class Follower<TKey, TState, TResult> : PooledWait<TResult>
+internal sealed class Follower<TKey, TState, TResult> : PooledWait<TResult>, IPooled
     where TKey : notnull
 {
     private TState _state = default!;
     private Func<TState, FlightContext, ValueTask<TResult>> _work = null!;
     private ExecutionContext? _context;
+
+    public static int Size => 160 + Unsafe.SizeOf<TState>();
 
     public static Follower<TKey, TState, TResult> Rent(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
     {

@@ -3,8 +3,10 @@ using System.Diagnostics;
 namespace RequestCoalescing.Engine;
 
 /// <summary>The caller whose arrival started a flight.</summary>
-internal sealed class Leader<TResult> : PooledWait<TResult>
+internal sealed class Leader<TResult> : PooledWait<TResult>, IPooled
 {
+    public static int Size => 150;
+
     public static Leader<TResult> Rent()
     {
         var leader = Pool<Leader<TResult>>.Rent();

@@ -10,8 +10,9 @@ internal static class Outcome
         return outcome;
     }
 
-    public static ValueTask<TResult> Rejected<TResult>(FlightRejectionReason reason, int limit) =>
-        new(Failed<TResult>(new FlightRejectedException(reason, limit)));
+    /// <summary>As <see cref="Observe"/>; and a task with several errors becomes one with the first, which is what every await throws.</summary>
+    public static Task<TResult> Observed<TResult>(Task<TResult> outcome) =>
+        outcome.Exception is { InnerExceptions.Count: > 1 } errors ? Failed<TResult>(errors.InnerExceptions[0]) : outcome;
 
     /// <summary>Marks a failure as seen, so that it raises no unobserved-task event when no subscriber is left.</summary>
     public static void Observe(Task outcome) => _ = outcome.Exception;

@@ -4,11 +4,12 @@ namespace RequestCoalescing.Engine;
 
 /// <summary>Subscribers between two waits.</summary>
 internal static class Pool<T>
-    where T : class, new()
+    where T : class, IPooled, new()
 {
-    // Enough for a burst of 10,000 callers to find all that the last one left; about 2 MB of each kind at the most.
-    private const int Capacity = 16_384;
+    // A burst of 10,000 callers finds all that the last one has left, unless they carry a large state.
+    private const int MaxBytes = 16_384 * 160;
 
+    private static readonly int s_capacity = Math.Clamp(MaxBytes / T.Size, 1, 16_384);
     private static readonly ConcurrentQueue<T> s_items = new();
     private static int s_count;
 
@@ -21,7 +22,7 @@ internal static class Pool<T>
 
     public static void Return(T item)
     {
-        if (Interlocked.Increment(ref s_count) <= Capacity) s_items.Enqueue(item);
+        if (Interlocked.Increment(ref s_count) <= s_capacity) s_items.Enqueue(item);
         else Interlocked.Decrement(ref s_count);
     }
 }

@@ -3,32 +3,39 @@ using System.Threading.Tasks.Sources;
 namespace RequestCoalescing.Engine;
 
 /// <summary>
-/// A caller that waits for a flight and may leave it: the source of the task it awaits, pooled. It is consumed once, by whoever
-/// holds the version it was handed out with, and is back in its pool the same moment.
+/// A caller that waits for a flight and may leave it: the source of the task that it awaits, pooled. It is consumed once, by the one that
+/// holds the version it was handed out with, and is back in its pool at the same moment.
 /// </summary>
+/// <remarks>
+/// Callers may misuse a <see cref="ValueTask{TResult}"/>: await it twice, at once or when it has been consumed and serves somebody else. The
+/// misuser gets an <see cref="InvalidOperationException"/> from <see cref="GetResult"/>. No other member throws, as the awaiters of the
+/// framework would take that for the end of the process. One word holds the version and how far its holder has come; each step of the holder
+/// is a compare-exchange on it, so that a late holder changes nothing of a later wait.
+/// </remarks>
 internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSource<TResult>
 {
-    private const int Consumed = int.MinValue;
+    // The steps of a holder, above the version's 16 bits.
+    private const int Handed = 0;
+    private const int Hooking = 1 << 16;
+    private const int Hooked = 2 << 16;
+    private const int Consumed = 3 << 16;
 
     private ManualResetValueTaskSourceCore<Task<TResult>> _core = new() { RunContinuationsAsynchronously = true };
     private CancellationToken _token;
     private CancellationTokenRegistration _registration;
-    private int _consumable = Consumed;
-    private bool _isAwaitedByWork;
+    private int _step = Consumed;
     private bool _isSpent;
 
     public override bool HasCancelled => _token.IsCancellationRequested;
 
     private bool IsWaiting => Next is not null && Flight is { State: FlightState.InFlight, HasOutcome: false };
 
-    /// <summary>Begins the wait of one who has come aboard. Under the gate.</summary>
+    /// <summary>Begins the wait of one that has come aboard. Under the gate.</summary>
     /// <returns>What the caller awaits.</returns>
     public ValueTask<TResult> Begin(CancellationToken cancellationToken)
     {
         var version = _core.Version;
-        Volatile.Write(ref _consumable, version);
-
-        // If the token fires right now the caller leaves within this call, and its wait is over when it gets it.
+        Volatile.Write(ref _step, (ushort)version | Handed);
         if (cancellationToken.CanBeCanceled)
         {
             _token = cancellationToken;
@@ -60,25 +67,53 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
 
     public ValueTaskSourceStatus GetStatus(short token)
     {
-        var status = _core.GetStatus(token);
-        if (status != ValueTaskSourceStatus.Succeeded) return status;
-        var outcome = _core.GetResult(token);
-        return outcome.IsCompletedSuccessfully ? status : outcome.IsCanceled ? ValueTaskSourceStatus.Canceled : ValueTaskSourceStatus.Faulted;
+        var step = Volatile.Read(ref _step);
+        if (step != ((ushort)token | Handed) && step != ((ushort)token | Hooking) && step != ((ushort)token | Hooked)) return ValueTaskSourceStatus.Faulted;
+        try
+        {
+            var status = _core.GetStatus(token);
+            if (status == ValueTaskSourceStatus.Pending && step != ((ushort)token | Handed)) return ValueTaskSourceStatus.Faulted; // a second await
+            if (status != ValueTaskSourceStatus.Succeeded) return status;
+            var outcome = _core.GetResult(token);
+            return outcome.IsCompletedSuccessfully ? status : outcome.IsCanceled ? ValueTaskSourceStatus.Canceled : ValueTaskSourceStatus.Faulted;
+        }
+        catch (Exception)
+        {
+            return ValueTaskSourceStatus.Faulted; // consumed by another holder in this very moment
+        }
     }
 
     public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
     {
-        if (Lineage.Current is { Shard.Settings.DetectDeadlocks: true } work && _core.GetStatus(token) == ValueTaskSourceStatus.Pending) WaitWithin(work);
-        _core.OnCompleted(continuation, state, token, flags);
+        if (Interlocked.CompareExchange(ref _step, (ushort)token | Hooking, (ushort)token | Handed) != ((ushort)token | Handed))
+        {
+            Misuse.Resume(continuation, state, flags);
+            return;
+        }
+
+        try
+        {
+            if (Lineage.Current is { Shard.Settings.DetectDeadlocks: true } work && _core.GetStatus(token) == ValueTaskSourceStatus.Pending) WaitWithin(work);
+            _core.OnCompleted(continuation, state, token, flags);
+        }
+        finally
+        {
+            Volatile.Write(ref _step, (ushort)token | Hooked);
+        }
     }
 
     public TResult GetResult(short token)
     {
-        // One of several that misuse the same version wins; for the others there is nothing to get, and nobody else's to take.
-        if (_core.GetStatus(token) == ValueTaskSourceStatus.Pending ||
-            Interlocked.CompareExchange(ref _consumable, Consumed, token) != token)
+        // One of several that misuse the same version wins; for the others there is nothing to get, and nobody else's to take. The wait is not
+        // consumed while its holder hooks up to it: the continuation may be faster.
+        var spinner = default(SpinWait);
+        var step = Volatile.Read(ref _step);
+        for (; step == ((ushort)token | Hooking); step = Volatile.Read(ref _step)) spinner.SpinOnce();
+        if ((step != ((ushort)token | Handed) && step != ((ushort)token | Hooked)) ||
+            _core.GetStatus(token) == ValueTaskSourceStatus.Pending ||
+            Interlocked.CompareExchange(ref _step, Consumed, step) != step)
         {
-            throw new InvalidOperationException("The ValueTask was awaited twice, or its result was read before it completed.");
+            throw Misuse.Error();
         }
 
         Task<TResult> outcome;
@@ -100,7 +135,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         _core.Reset();
         _token = default;
         _registration = default;
-        _isAwaitedByWork = false;
+        WorkWait = null;
         Next = Previous = null;
         Flight = null;
         IsLeader = false;
@@ -112,51 +147,58 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     private void Leave(CancellationToken token)
     {
         var flight = Flight!;
+        if (flight.Shard.Gate.IsHeldByCurrentThread)
+        {
+            // The token has fired before the caller was aboard: within Begin. Listeners are told of a leave, and none of them is called under a gate.
+            _isSpent = true;
+            ThreadPool.UnsafeQueueUserWorkItem(static leave => leave.Wait.Leave(leave.Token), (Wait: this, Token: token), preferLocal: false);
+            return;
+        }
+
         bool isLast;
         lock (flight.Shard.Gate)
         {
             if (!IsWaiting) return;
             flight = Flight!; // an election may have come first
             isLast = flight.Leave(this);
-            if (_isAwaitedByWork) Lineage.Remove(this); // in the same step: nobody may see a wait that is none any more
         }
 
         Fail(new OperationCanceledException(token));
         if (isLast) flight.Abort();
     }
 
-    // From here on the work cannot go on until this wait is over. If this wait cannot be over before that work is: say so.
+    // From here on the work cannot go on until this wait is over. If this wait cannot be over before that work is, its caller is told so.
     private void WaitWithin(Flight work)
     {
         if (Flight is not { } flight) return;
 
-        List<Flight>? cycle;
-        var isLast = false;
+        bool mayCloseCircle;
+        WaitGraph.Wait wait;
         lock (flight.Shard.Gate)
         {
-            if (!IsWaiting || _isAwaitedByWork) return; // awaited twice, if it is; the second time will be told
-            flight = Flight!;
-            cycle = Lineage.Add(work, this);
-            _isAwaitedByWork = cycle is null;
-            if (cycle is not null) isLast = flight.Leave(this);
+            if (!IsWaiting) return;
+            WorkWait = wait = WaitGraph.Add(work, Flight!, out mayCloseCircle);
         }
 
-        if (cycle is null) return;
-        Detach();
-        Fail(DeadlockOf(cycle));
-        if (isLast) flight.Abort();
+        if (!mayCloseCircle) return;
+        if (WaitGraph.FindCircle(wait, out var circle) is not { } isCircle) work.Shard.Settings.CountUncheckedWait();
+        else if (isCircle) Refuse(Lineage.DeadlockOf(circle));
     }
 
-    private static Exception DeadlockOf(List<Flight> cycle)
+    private void Refuse(FlightDeadlockException deadlock)
     {
-        try
+        Flight flight;
+        bool isLast;
+        lock (Flight!.Shard.Gate)
         {
-            return new FlightDeadlockException(cycle.ConvertAll(flight => flight.KeyObject));
+            if (!IsWaiting) return;
+            flight = Flight!;
+            isLast = flight.Leave(this);
         }
-        catch (Exception exception)
-        {
-            return exception; // of a key that cannot be put into words
-        }
+
+        Detach();
+        Fail(deadlock);
+        if (isLast) flight.Abort();
     }
 
     private void Fail(Exception exception)
@@ -173,7 +215,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
 
     private void Detach()
     {
-        if (_isAwaitedByWork) Lineage.Remove(this);
+        if (WorkWait is { } wait) WaitGraph.Remove(wait);
 
         // A callback that runs right now still holds this wait, which therefore must not become anybody else's.
         if (_token.CanBeCanceled && !_registration.Unregister()) _isSpent = true;

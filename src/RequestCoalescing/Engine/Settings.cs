@@ -6,16 +6,37 @@ internal sealed class Settings
 {
     private int _seats;
     private int _taken;
+    private long _uncheckedWaits;
 
-    public Settings(SingleflightOptions options, FlightListener? listener)
+    private readonly Func<object, string> _describe;
+    private Drain? _drain;
+    private bool _isClosed;
+
+    /// <param name="options">The options.</param>
+    /// <param name="name">The name of the instance.</param>
+    /// <param name="describe">Makes of a key what messages may show of it.</param>
+    /// <param name="listener">Is told of the flights; null for nobody.</param>
+    public Settings(SingleflightOptions options, string name, Func<object, string> describe, FlightListener? listener)
     {
         options.Validate();
+        (Name, _describe) = (name, describe);
+        StartOnThreadPool = options.StartOnThreadPool;
         ContextFlow = options.ContextFlow;
         DetectDeadlocks = options.DetectDeadlocks;
         Clock = options.TimeProvider;
         Listener = listener;
         Change(options);
     }
+
+    public string Name { get; }
+
+    /// <summary>The drain of the engine, if it has begun to drain.</summary>
+    public Drain? Drain => Volatile.Read(ref _drain);
+
+    /// <summary>Whether the engine was disposed: nothing takes off any more.</summary>
+    public bool IsClosed => Volatile.Read(ref _isClosed);
+
+    public bool StartOnThreadPool { get; }
 
     public int MaxSubscribers { get; private set; }
 
@@ -50,15 +71,21 @@ internal sealed class Settings
         JoinWindowTicks = options.JoinWindow == Timeout.InfiniteTimeSpan ? long.MaxValue : InTimestamps(options.JoinWindow);
         _seats = options.MaxInFlight;
         if (LimitsInFlight || _seats == int.MaxValue) return false;
-        return LimitsInFlight = true;
+        LimitsInFlight = true;
+        Interlocked.MemoryBarrier(); // before the shards are looked at: one that is made from now on sees it
+        return true;
     }
 
-    public int LimitOf(FlightRejectionReason reason) => reason switch
-    {
-        FlightRejectionReason.MaxInFlight => _seats,
-        FlightRejectionReason.MaxSubscribers => MaxSubscribers,
-        _ => 0,
-    };
+    public int MaxInFlight => _seats;
+
+    /// <summary>Begins to drain.</summary>
+    /// <returns>The drain; the one that has begun before, if there is one.</returns>
+    public Drain StartDrain(Drain drain) => Interlocked.CompareExchange(ref _drain, drain, null) ?? drain;
+
+    /// <summary>Refuses take-offs from now on. A shard that is made later knows of it, all others are to be told.</summary>
+    public void Close() => Interlocked.Exchange(ref _isClosed, true);
+
+    public KeyLabel LabelOf(object key) => new(key, _describe);
 
     /// <summary>Takes a seat for a run of work; false if there is none.</summary>
     public bool TryTakeSeat()
@@ -77,6 +104,11 @@ internal sealed class Settings
     public void TakeSeat() => Interlocked.Increment(ref _taken);
 
     public void ReturnSeat() => Interlocked.Decrement(ref _taken);
+
+    /// <summary>Waits of work since the start that were not checked for a deadlock to the end.</summary>
+    public long UncheckedWaits => Volatile.Read(ref _uncheckedWaits);
+
+    public void CountUncheckedWait() => Interlocked.Increment(ref _uncheckedWaits);
 
     private long InTimestamps(TimeSpan duration) => (long)(duration.TotalSeconds * Clock.TimestampFrequency);
 }

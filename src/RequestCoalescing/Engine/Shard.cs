@@ -12,22 +12,22 @@ internal abstract class Shard(Settings settings)
 
     public Counters Counters;
 
+    // Of the engines of all shards: a comparison that calls any of them is refused.
+    [ThreadStatic]
+    protected static bool IsComparing;
+
     private Flight? _oldest;
     private Flight? _newest;
     private ITimer? _timer;
     private bool _isTimerSet;
-    private TaskCompletionSource? _drained;
-    private bool _isDrained;
+    private TaskCompletionSource? _emptied;
     private Flight? _abandoned;
 
     /// <summary>Whether the timer is set for the oldest of the airborne.</summary>
     protected bool IsTimed => _isTimerSet;
 
-    /// <summary>Whether the engine was disposed: nothing takes off any more.</summary>
+    /// <summary>Whether what was airborne when the engine was disposed has been cancelled.</summary>
     public bool IsClosed { get; private set; }
-
-    /// <summary>Whether nobody is admitted but work that is in the air.</summary>
-    protected bool IsDraining { get; private set; }
 
     /// <summary>Adds the shard's counts to the totals.</summary>
     public void AddTo(ref Census census)
@@ -45,14 +45,14 @@ internal abstract class Shard(Settings settings)
     }
 
     /// <summary>Lists flights in the air, the oldest of this shard first.</summary>
-    public void List(List<(Flight Flight, TimeSpan Age, int Subscribers)> flights, int max)
+    public void List(List<(object Key, TimeSpan Age, int Subscribers, bool IsCurrent)> flights, int max)
     {
         lock (Gate)
         {
             for (var flight = _oldest; flight is not null && max > 0; flight = flight.Newer)
             {
                 if (flight.State != FlightState.InFlight) continue;
-                flights.Add((flight, Settings.Clock.GetElapsedTime(flight.TakenOffAt), flight.SubscriberCount));
+                flights.Add((flight.KeyObject!, Settings.Clock.GetElapsedTime(flight.TakenOffAt), flight.SubscriberCount, flight.IsCurrent));
                 max--;
             }
         }
@@ -81,18 +81,29 @@ internal abstract class Shard(Settings settings)
         }
     }
 
-    /// <summary>Refuses callers from now on, but for work in the air.</summary>
-    /// <param name="atAll">Refuses that too.</param>
-    /// <returns>Completes when nothing is airborne.</returns>
-    public Task StopAdmitting(bool atAll)
+    /// <summary>Returns when every call has decided that was about to join or take off.</summary>
+    public void PassGate()
     {
         lock (Gate)
         {
-            if (!IsDraining) ForgetAll();
-            IsDraining = true;
-            _isDrained = atAll;
-            return WhenEmpty();
         }
+    }
+
+    /// <summary>Whether nothing is airborne.</summary>
+    /// <param name="entered">The number of flights that have ever entered is added to this.</param>
+    public bool IsEmpty(ref long entered)
+    {
+        lock (Gate)
+        {
+            entered += Counters.Flights;
+            return _oldest is null;
+        }
+    }
+
+    /// <returns>Completes when nothing is airborne.</returns>
+    public Task WhenEmptyAsync()
+    {
+        lock (Gate) return WhenEmpty();
     }
 
     /// <summary>Refuses take-offs from now on and cancels what is airborne.</summary>
@@ -111,13 +122,14 @@ internal abstract class Shard(Settings settings)
             if (airborne.Count == 0) _timer?.Dispose();
         }
 
-        foreach (var flight in airborne) flight.TellWork();
+        foreach (var flight in airborne) flight.CancelWork();
         return emptied;
     }
 
     /// <summary>Enters a flight that takes off now, with its leader as yet the only subscriber. Under the gate.</summary>
-    public void Enter(Flight flight, long now)
+    public void Enter(Flight flight, int epoch, long now)
     {
+        flight.Epoch = epoch;
         Counters.Flights++;
         Counters.InFlight++;
         Counters.Subscribers++;
@@ -145,7 +157,7 @@ internal abstract class Shard(Settings settings)
             _timer!.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }
 
-        _drained?.TrySetResult();
+        _emptied?.TrySetResult();
         if (IsClosed) _timer?.Dispose();
     }
 
@@ -161,10 +173,20 @@ internal abstract class Shard(Settings settings)
     /// <summary>Forgets every current flight. Under the gate.</summary>
     protected abstract void ForgetAll();
 
+    protected static void ThrowIfComparing()
+    {
+        if (IsComparing) throw new InvalidOperationException("The equality of a key called an engine. It must only compare: it runs under the engine's gate.");
+    }
+
     private void SetTimer()
     {
-        var due = Settings.MaxDuration - Settings.Clock.GetElapsedTime(_oldest!.TakenOffAt); // negative if it has been shortened
-        due = TimeSpan.FromMilliseconds(Math.Max(1, Math.Ceiling(due.TotalMilliseconds))); // timers count in milliseconds
+        // The age may exceed the limit, if that has been shortened. It may be negative, if the clock has been set back.
+        var due = Settings.MaxDuration.TotalMilliseconds - Math.Max(0, Settings.Clock.GetElapsedTime(_oldest!.TakenOffAt).TotalMilliseconds);
+        SetTimer(TimeSpan.FromMilliseconds(Math.Max(1, Math.Ceiling(due)))); // timers count in milliseconds
+    }
+
+    private void SetTimer(TimeSpan due)
+    {
         if (_timer is not null)
         {
             _timer.Change(due, Timeout.InfiniteTimeSpan);
@@ -199,16 +221,20 @@ internal abstract class Shard(Settings settings)
         flight.Older = flight.Newer = null;
     }
 
-    /// <summary>What is in the air may still need other flights to be able to land.</summary>
-    protected bool AdmitsWhileDraining() =>
-        !_isDrained && Lineage.Current is { State: FlightState.InFlight or FlightState.Cancelled };
+    /// <summary>Whether a call that comes here and now may join or take off, as far as a drain is concerned. Under the gate.</summary>
+    /// <param name="epoch">The epoch of the flight that would take off.</param>
+    protected bool IsAdmitted(out int epoch)
+    {
+        epoch = Drain.CurrentEpoch();
+        return Settings.Drain?.Admits(epoch) ?? true;
+    }
 
     private Task WhenEmpty()
     {
         if (_oldest is null) return Task.CompletedTask;
         EnsureTimer();
-        if (_drained is null or { Task.IsCompleted: true }) _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        return _drained.Task;
+        if (_emptied is null or { Task.IsCompleted: true }) _emptied = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        return _emptied.Task;
     }
 
     private void ExpireOverdue()
@@ -225,10 +251,13 @@ internal abstract class Shard(Settings settings)
         {
             _isTimerSet = false;
             var now = Settings.Clock.GetTimestamp();
+            ForgetFuture(now);
             while (_oldest is { } flight && now - flight.TakenOffAt >= Settings.MaxDurationTicks)
             {
-                var timeout = new FlightTimeoutException(Settings.MaxDuration);
-                overdue.Add((flight, timeout, flight.State == FlightState.InFlight ? flight.SubscriberCount : null));
+                var aboard = flight.State == FlightState.InFlight ? flight.SubscriberCount : default(int?);
+                var age = Settings.Clock.GetElapsedTime(flight.TakenOffAt, now);
+                var timeout = new FlightTimeoutException(Settings.Name, Settings.LabelOf(flight.KeyObject!), Settings.MaxDuration, age, aboard ?? 0);
+                overdue.Add((flight, timeout, aboard));
                 flight.Expire(timeout);
             }
 
@@ -236,5 +265,11 @@ internal abstract class Shard(Settings settings)
         }
 
         foreach (var (flight, timeout, aboard) in overdue) flight.CompleteExpired(timeout, aboard);
+    }
+
+    // If the clock has been set back, flights seem to have taken off in the future. Counted from now, they expire a MaxDuration late at most.
+    private void ForgetFuture(long now)
+    {
+        for (var flight = _newest; flight is not null && flight.TakenOffAt > now; flight = flight.Older) flight.TakenOffAt = now;
     }
 }

@@ -7,6 +7,10 @@ namespace RequestCoalescing.Engine;
 /// The table of current flights: joins a caller to the flight of its key, or lets one take off. A hash table whose nodes are the
 /// flights themselves, so that looking for one and registering another hashes once, allocates nothing and is one step.
 /// </summary>
+/// <remarks>
+/// Hashes are mixed (<see cref="Mix"/>): their high bits choose the shard, their low bits the bucket, and each bit depends on all bits of the
+/// key's own hash. Otherwise keys that differ in a few bits only, multiples of 4,096 for example, would all meet in a few buckets.
+/// </remarks>
 internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> comparer) : Shard(settings)
     where TKey : notnull
 {
@@ -18,17 +22,27 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
     private Flight<TKey>?[] _buckets = new Flight<TKey>?[MinBuckets]; // a power of two
     private int _count;
 
+    /// <summary>The finalizer of MurmurHash3 (Appleby, 2011): a bijection in which each bit of the input changes each bit of the output for half of the inputs.</summary>
+    public static uint Mix(int hash)
+    {
+        var mixed = (uint)hash;
+        mixed = (mixed ^ (mixed >> 16)) * 0x85EBCA6B;
+        mixed = (mixed ^ (mixed >> 13)) * 0xC2B2AE35;
+        return mixed ^ (mixed >> 16);
+    }
+
     public ValueTask<TResult> Execute<TState, TResult>(
         TKey key,
-        int hash,
+        uint hash,
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken)
     {
         Flight<TKey, TResult>? flight;
-        FlightRejectionReason reason = default;
+        FlightRejectedException? rejection = null;
         ValueTask<TResult> wait = default;
         int? aboard = null;
+        ThrowIfComparing();
         lock (Gate)
         {
             var current = Find(key, hash);
@@ -41,11 +55,11 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
             }
             else
             {
-                flight = Admit<TResult>(key, hash, current, out reason);
+                flight = Admit<TResult>(key, hash, current, out rejection);
             }
         }
 
-        if (flight is null) return Outcome.Rejected<TResult>(reason, Settings.LimitOf(reason));
+        if (flight is null) return new(Outcome.Failed<TResult>(rejection!));
         if (aboard is not { } subscribers) return flight.TakeOff(state, work, cancellationToken);
 
         Settings.Listener!.Joined(flight, subscribers);
@@ -55,36 +69,38 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
     /// <summary>Runs work that nobody joins, whatever the limits; for a call, or to verify what one got.</summary>
     public ValueTask<TResult> ExecuteAlone<TState, TResult>(
         TKey key,
-        int hash,
+        uint hash,
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
         bool verifies,
         CancellationToken cancellationToken)
     {
         Flight<TKey, TResult>? flight = null;
+        FlightRejectedException? rejection = null;
+        ThrowIfComparing();
         lock (Gate)
         {
-            if (!IsRefusing())
+            if (IsAdmitting(out var epoch))
             {
                 var now = Settings.Clock.GetTimestamp();
                 flight = new Flight<TKey, TResult>(this, key, hash) { IsAlone = true };
-                Enter(flight, now);
+                Enter(flight, epoch, now);
                 if (verifies) Counters.Verifications++;
                 else Counters.Alone++;
             }
-            else if (!verifies)
+            else
             {
-                Counters.Rejected++;
+                rejection = Rejection(key, FlightRejectionReason.Draining, 0);
+                if (verifies) Counters.Rejected--; // it is no call
             }
         }
 
-        return flight is null
-            ? Outcome.Rejected<TResult>(FlightRejectionReason.Draining, 0)
-            : flight.TakeOff(state, work, cancellationToken);
+        return flight is null ? new(Outcome.Failed<TResult>(rejection!)) : flight.TakeOff(state, work, cancellationToken);
     }
 
-    public bool Forget(TKey key, int hash)
+    public bool Forget(TKey key, uint hash)
     {
+        ThrowIfComparing();
         lock (Gate)
         {
             if (Find(key, hash) is not { } flight) return false;
@@ -121,7 +137,13 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
     {
         foreach (var first in _buckets)
         {
-            for (var flight = first; flight is not null; flight = flight.NextInBucket) flight.IsCurrent = false;
+            for (var flight = first; flight is not null;)
+            {
+                var next = flight.NextInBucket;
+                flight.NextInBucket = null; // a forgotten flight does not keep its neighbours alive
+                flight.IsCurrent = false;
+                flight = next;
+            }
         }
 
         _buckets = new Flight<TKey>?[MinBuckets];
@@ -137,7 +159,7 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
     private bool CanJoin<TResult>(Flight<TKey> current) =>
         current.SubscriberCount < Settings.MaxSubscribers &&
         current.GetType() == typeof(Flight<TKey, TResult>) &&
-        !(IsDraining && !AdmitsWhileDraining()) &&
+        (Settings.Drain is null || IsAdmitted(out _)) &&
         IsInWindow(current);
 
     // While nobody waits no flight is timed: one whose leader is still in the first steps of its work may be overdue unseen.
@@ -148,20 +170,27 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
         return age <= Settings.JoinWindowTicks && age < Settings.MaxDurationTicks;
     }
 
-    private bool IsRefusing()
+    private bool IsAdmitting(out int epoch)
     {
-        if (IsClosed) ThrowClosed();
-        return IsDraining && !AdmitsWhileDraining();
+        if (Settings.IsClosed) ThrowClosed();
+        return IsAdmitted(out epoch);
+    }
+
+    private FlightRejectedException Rejection(TKey key, FlightRejectionReason reason, int limit, Flight? current = null)
+    {
+        Counters.Rejected++;
+        var age = current is null ? default(TimeSpan?) : Settings.Clock.GetElapsedTime(current.TakenOffAt);
+        return new FlightRejectedException(Settings.Name, Settings.LabelOf(key), reason, limit, age, current?.SubscriberCount);
     }
 
     // For one who cannot join, and out of the way of those who can: a flight that takes off now, or none where a limit is met.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private Flight<TKey, TResult>? Admit<TResult>(TKey key, int hash, Flight<TKey>? current, out FlightRejectionReason reason)
+    private Flight<TKey, TResult>? Admit<TResult>(TKey key, uint hash, Flight<TKey>? current, out FlightRejectedException? rejection)
     {
-        if (IsRefusing())
+        rejection = null;
+        if (!IsAdmitting(out var epoch))
         {
-            Counters.Rejected++;
-            reason = FlightRejectionReason.Draining;
+            rejection = Rejection(key, FlightRejectionReason.Draining, 0);
             return null;
         }
 
@@ -169,14 +198,14 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
         if (current is not null && current.ResultType != typeof(TResult)) throw OtherType<TResult>(current);
 
         var isFull = current is not null && IsInWindow(current);
-
-        reason = isFull ? FlightRejectionReason.MaxSubscribers : FlightRejectionReason.MaxInFlight;
         var takesSeat = Settings.LimitsInFlight; // read once: it may change any moment
         var hasSeat = !isFull && takesSeat && Settings.TryTakeSeat();
         var isOver = isFull || (takesSeat && !hasSeat);
         if (isOver && Settings.Overflow == OverflowBehavior.Reject)
         {
-            Counters.Rejected++;
+            rejection = isFull
+                ? Rejection(key, FlightRejectionReason.MaxSubscribers, Settings.MaxSubscribers, current)
+                : Rejection(key, FlightRejectionReason.MaxInFlight, Settings.MaxInFlight);
             return null;
         }
 
@@ -196,21 +225,36 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
             Add(flight);
         }
 
-        Enter(flight, now);
+        Enter(flight, epoch, now);
         return flight;
     }
 
-    private Flight<TKey>? Find(TKey key, int hash)
+    private Flight<TKey>? Find(TKey key, uint hash)
     {
-        var flight = _buckets[hash & (_buckets.Length - 1)];
-        while (flight is not null && !(flight.Hash == hash && comparer.Equals(flight.Key, key))) flight = flight.NextInBucket;
+        var flight = _buckets[hash & (uint)(_buckets.Length - 1)];
+        while (flight is not null && !(flight.Hash == hash && AreEqual(flight.Key, key))) flight = flight.NextInBucket;
         return flight;
+    }
+
+    // The key's equality runs under the gate. One that calls an engine would find it in the middle of a step, or wait for the gate of another.
+    private bool AreEqual(TKey x, TKey y)
+    {
+        if (typeof(TKey).IsPrimitive || (typeof(TKey) == typeof(string) && ReferenceEquals(comparer, EqualityComparer<TKey>.Default))) return comparer.Equals(x, y);
+        IsComparing = true;
+        try
+        {
+            return comparer.Equals(x, y);
+        }
+        finally
+        {
+            IsComparing = false;
+        }
     }
 
     private void Add(Flight<TKey> flight)
     {
         if (_count == _buckets.Length) Grow();
-        ref var bucket = ref _buckets[flight.Hash & (_buckets.Length - 1)];
+        ref var bucket = ref _buckets[flight.Hash & (uint)(_buckets.Length - 1)];
         flight.NextInBucket = bucket;
         bucket = flight;
         flight.IsCurrent = true;
@@ -219,7 +263,7 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
 
     private ref Flight<TKey>? LinkTo(Flight<TKey> flight)
     {
-        ref var link = ref _buckets[flight.Hash & (_buckets.Length - 1)];
+        ref var link = ref _buckets[flight.Hash & (uint)(_buckets.Length - 1)];
         while (link != flight) link = ref link!.NextInBucket;
         return ref link;
     }
@@ -232,7 +276,7 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
             for (var flight = first; flight is not null;)
             {
                 var next = flight.NextInBucket;
-                ref var bucket = ref grown[flight.Hash & (grown.Length - 1)];
+                ref var bucket = ref grown[flight.Hash & (uint)(grown.Length - 1)];
                 flight.NextInBucket = bucket;
                 bucket = flight;
                 flight = next;

@@ -10,6 +10,9 @@ internal abstract class Subscriber
     /// <summary>The flight it waits for; another one after an election.</summary>
     public Flight? Flight;
 
+    /// <summary>Its place in the graph of waits, if it is work that waits. The gate under which it is set does not guard it once the flight is closed.</summary>
+    public WaitGraph.Wait? WorkWait;
+
     /// <summary>Whether the work of the flight is this one's.</summary>
     public bool IsLeader;
 

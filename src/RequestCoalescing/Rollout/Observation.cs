@@ -8,32 +8,47 @@ namespace RequestCoalescing.Rollout;
 internal sealed class Observation<TKey>(SingleflightOptions options) : IDisposable
     where TKey : notnull
 {
-    // A flight of this lasts as long as its leader's own run, which the engine limits.
-    private readonly Singleflight<TKey> _shadow = new(Of(options));
+    // A flight of this lasts as long as its leader's own run, which the engine limits. Most instances are never observed.
+    private readonly Lazy<Singleflight<TKey>> _shadow = new(() => new Singleflight<TKey>(Of(options)));
 
-    public SingleflightStats Stats => _shadow.GetStats();
+    public SingleflightStats Stats => _shadow.IsValueCreated ? _shadow.Value.GetStats() : default;
 
-    public void Change(SingleflightOptions changed) => _shadow.Change(Of(changed));
+    public void Change(SingleflightOptions changed)
+    {
+        Volatile.Write(ref options, changed);
+        if (_shadow.IsValueCreated) _shadow.Value.Change(Of(changed));
+    }
 
     /// <summary>A call begins.</summary>
     /// <returns>What to complete when it ends.</returns>
     public TaskCompletionSource<bool> Begin(TKey key)
     {
-        // Its continuation is the landing, which is to have happened before the call returns to its caller.
+        // Its continuation is the landing, which is to have happened before the call returns to its caller. It is not the work of the flight that it
+        // observes, and nobody waits for it: it ends with that flight.
         var end = new TaskCompletionSource<bool>();
-        var call = _shadow.ExecuteAsync(key, end, static (end, _) => new ValueTask<bool>(end.Task));
+        using (ExecutionContext.IsFlowSuppressed() ? default : ExecutionContext.SuppressFlow())
+        {
+            var call = _shadow.Value.ExecuteAsync(key, end, static (end, _) => new ValueTask<bool>(end.Task)).AsTask();
+            call.ContinueWith(static call => call.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        }
 
-        // Nobody waits for what would have been: it ends, or times out, by itself.
-        var task = call.AsTask();
-        task.ContinueWith(static task => task.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         return end;
     }
 
-    public void Forget(TKey key) => _shadow.Forget(key);
+    public void Forget(TKey key)
+    {
+        if (_shadow.IsValueCreated) _shadow.Value.Forget(key);
+    }
 
-    public void Clear() => _shadow.Clear();
+    public void Clear()
+    {
+        if (_shadow.IsValueCreated) _shadow.Value.Clear();
+    }
 
-    public void Dispose() => _ = _shadow.CloseAsync();
+    public void Dispose()
+    {
+        if (_shadow.IsValueCreated) _ = _shadow.Value.CloseAsync();
+    }
 
     private static SingleflightOptions Of(SingleflightOptions options) => new()
     {

@@ -55,21 +55,11 @@ internal sealed class RolloutSingleflight<TKey>(
         if (outerSwitch is null || !current.Enabled) return Execute(key, state, work, current, cancellationToken);
         var asked = AskSwitchAsync(outerSwitch, cancellationToken);
         return asked.IsCompletedSuccessfully
-            ? Execute(key, state, work, asked.Result ? current : s_off, cancellationToken)
-            : ExecuteAfterAsync(asked, key, state, work, cancellationToken);
+            ? Execute(key, state, work, OptionsIf(asked.Result), cancellationToken)
+            : new CallAfterSwitch<TState, TResult>(this, asked, key, state, work, cancellationToken).Call;
     }
 
-    private async ValueTask<TResult> ExecuteAfterAsync<TState, TResult>(
-        ValueTask<bool> asked,
-        TKey key,
-        TState state,
-        Func<TState, FlightContext, ValueTask<TResult>> work,
-        CancellationToken cancellationToken)
-    {
-        var isOn = await asked.ConfigureAwait(false);
-        var call = Execute(key, state, work, isOn ? options.Current : s_off, cancellationToken);
-        return await Lineage.AsUnwatchedTask(call).ConfigureAwait(false);
-    }
+    private RolloutOptions OptionsIf(bool isSwitchedOn) => isSwitchedOn ? options.Current : s_off;
 
     private ValueTask<TResult> Execute<TState, TResult>(
         TKey key,
@@ -79,27 +69,27 @@ internal sealed class RolloutSingleflight<TKey>(
         CancellationToken cancellationToken)
     {
         if (!current.Enabled) return RunAlone(key, state, work, cancellationToken);
-        if (current.Mode == RolloutMode.Observe) return ObserveAsync(key, state, work, cancellationToken);
+        if (current.Mode == RolloutMode.Observe) return RunAlone(key, (observation, key, state, work), RunObservedAsync, cancellationToken);
         return sampler.Includes(key, current.Fraction)
             ? inner.ExecuteAsync(key, state, work, cancellationToken)
             : RunAlone(key, state, work, cancellationToken);
     }
 
-    private async ValueTask<TResult> ObserveAsync<TState, TResult>(
-        TKey key,
-        TState state,
-        Func<TState, FlightContext, ValueTask<TResult>> work,
-        CancellationToken cancellationToken)
+    // Observed is the run of the work and not the call, so that the call stays the engine's own. It is over when its flight is, whether the work
+    // heeds its token or not.
+    private static async ValueTask<TResult> RunObservedAsync<TState, TResult>(
+        (Observation<TKey> Observation, TKey Key, TState State, Func<TState, FlightContext, ValueTask<TResult>> Work) call,
+        FlightContext flight)
     {
-        var end = observation.Begin(key);
+        var end = call.Observation.Begin(call.Key);
+        using var registration = flight.CancellationToken.UnsafeRegister(static end => ((TaskCompletionSource<bool>)end!).TrySetResult(true), end);
         try
         {
-            // To observe is to wait; a call that work makes and leaves to itself must not be taken for one that it waits for.
-            return await Lineage.AsUnwatchedTask(RunAlone(key, state, work, cancellationToken)).ConfigureAwait(false);
+            return await call.Work(call.State, flight).ConfigureAwait(false);
         }
         finally
         {
-            end.SetResult(true);
+            end.TrySetResult(true);
         }
     }
 
@@ -129,6 +119,38 @@ internal sealed class RolloutSingleflight<TKey>(
             cancellationToken.ThrowIfCancellationRequested();
             Log.SwitchFailed(logger, exception, name);
             return true;
+        }
+    }
+
+    /// <summary>A call whose way depends on an answer that takes time. It goes on in the context in which it came.</summary>
+    private sealed class CallAfterSwitch<TState, TResult> : Relay<TResult>
+    {
+        public CallAfterSwitch(
+            RolloutSingleflight<TKey> rollout,
+            ValueTask<bool> asked,
+            TKey key,
+            TState state,
+            Func<TState, FlightContext, ValueTask<TResult>> work,
+            CancellationToken cancellationToken)
+        {
+            var answer = asked.ConfigureAwait(false).GetAwaiter();
+            answer.OnCompleted(() => Start(Execute()));
+
+            ValueTask<TResult> Execute()
+            {
+                try
+                {
+                    return rollout.Execute(key, state, work, rollout.OptionsIf(answer.GetResult()), cancellationToken);
+                }
+                catch (OperationCanceledException exception) when (exception.CancellationToken == cancellationToken)
+                {
+                    return ValueTask.FromCanceled<TResult>(cancellationToken);
+                }
+                catch (Exception exception)
+                {
+                    return ValueTask.FromException<TResult>(exception);
+                }
+            }
         }
     }
 }

@@ -9,8 +9,22 @@ internal sealed class KeyRedactor(Func<object, string> textOf, Reloading<Telemet
 {
     private static readonly byte[] s_processSecret = RandomNumberGenerator.GetBytes(32);
 
-    public string Redact(object key)
+    /// <summary>A key as it appears where no options say how.</summary>
+    public static string Hash(object key)
     {
+        try
+        {
+            return Hash(KeyText.Of(key), secret: null);
+        }
+        catch (Exception exception)
+        {
+            return Unreadable(exception);
+        }
+    }
+
+    public string Redact(object? key)
+    {
+        if (key is null) return "(a key whose flight has ended)";
         try
         {
             var current = options.Current;
@@ -20,9 +34,11 @@ internal sealed class KeyRedactor(Func<object, string> textOf, Reloading<Telemet
         }
         catch (Exception exception)
         {
-            return $"(a key that threw {exception.GetType().Name})";
+            return Unreadable(exception);
         }
     }
+
+    private static string Unreadable(Exception exception) => $"(a key that threw {exception.GetType().Name})";
 
     private static string Hash(string text, string? secret)
     {

@@ -13,17 +13,18 @@ internal static class KeyText
             case IFormattable formattable: return formattable.ToString(null, CultureInfo.InvariantCulture);
         }
 
-        // Tuples and records format their parts in the culture of the thread.
-        var culture = CultureInfo.CurrentCulture;
-        if (culture == CultureInfo.InvariantCulture) return key.ToString() ?? "";
-        try
-        {
-            CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
-            return key.ToString() ?? "";
-        }
-        finally
-        {
-            CultureInfo.CurrentCulture = culture;
-        }
+        // Tuples and records format their parts in the culture of the thread. It is set in a context of its own: to set it back would pin the
+        // culture that the thread has now, which may be the process's default and change with that.
+        if (CultureInfo.CurrentCulture == CultureInfo.InvariantCulture || ExecutionContext.Capture() is not { } context) return key.ToString() ?? "";
+        var words = "";
+        ExecutionContext.Run(
+            context,
+            _ =>
+            {
+                CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+                words = key.ToString() ?? "";
+            },
+            state: null);
+        return words;
     }
 }

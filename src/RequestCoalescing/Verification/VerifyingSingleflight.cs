@@ -38,11 +38,18 @@ internal sealed class VerifyingSingleflight<TKey>(
 
         // To verify is to wait; a call that work makes and leaves to itself must not be taken for one that it waits for.
         return fraction > 0 && Random.Shared.NextDouble() < fraction && Lineage.Current is null
-            ? VerifyAsync(key, state, work, cancellationToken)
+            ? new(Observed(VerifyAsync(key, state, work, cancellationToken)))
             : inner.ExecuteAsync(key, state, work, cancellationToken);
     }
 
-    private async ValueTask<TResult> VerifyAsync<TState, TResult>(
+    // A caller may drop its call, whose failure is then nobody's to observe.
+    private static Task<TResult> Observed<TResult>(Task<TResult> call)
+    {
+        call.ContinueWith(static call => call.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        return call;
+    }
+
+    private async Task<TResult> VerifyAsync<TState, TResult>(
         TKey key,
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,

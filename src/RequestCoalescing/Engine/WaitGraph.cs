@@ -1,0 +1,183 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace RequestCoalescing.Engine;
+
+/// <summary>
+/// Which flight's work waits for which flight, over all engines of the process: a wait that would close a circle is refused. Only waits of
+/// work are in here, for as long as they last.
+/// </summary>
+/// <remarks>
+/// A wait is added under the gate of the flight that is waited for, in O(1), and removed in the same way when the waiting work leaves. It can
+/// close a circle only if something waits for the waiting flight and the flight that it waits for waits for something. Only then, and
+/// outside of every gate, is the graph walked, from both ends at once and for a bounded number of steps. A walk looks at the waits that are
+/// older than its own. So the newest wait of a circle finds the circle, and none of the others does.
+/// </remarks>
+internal static class WaitGraph
+{
+    /// <summary>How many waits a walk looks at before it gives up.</summary>
+    private const int MaxSteps = 2_000;
+
+    private static readonly Lock s_gate = new();
+    private static readonly Dictionary<Flight, Side> s_waitsOf = [];
+    private static readonly Dictionary<Flight, Side> s_waitersFor = [];
+    private static long s_count;
+
+    /// <summary>Notes that the work of a flight waits for a flight. Under the gate of the latter.</summary>
+    /// <param name="work">The flight whose work waits.</param>
+    /// <param name="flight">The flight that it waits for.</param>
+    /// <param name="mayCloseCircle">Whether <see cref="FindCircle"/> is to be asked.</param>
+    public static Wait Add(Flight work, Flight flight, out bool mayCloseCircle)
+    {
+        lock (s_gate)
+        {
+            mayCloseCircle = work == flight || (s_waitersFor.ContainsKey(work) && s_waitsOf.ContainsKey(flight));
+            return new Wait(++s_count, SideOf(s_waitsOf, work), SideOf(s_waitersFor, flight));
+        }
+    }
+
+    /// <summary>The wait is over.</summary>
+    public static void Remove(Wait wait)
+    {
+        lock (s_gate)
+        {
+            if (wait.From.Leave(wait.InFrom)) s_waitsOf.Remove(wait.From.Flight);
+            if (wait.To.Leave(wait.InTo)) s_waitersFor.Remove(wait.To.Flight);
+        }
+    }
+
+    /// <summary>All work that waits for a flight waits for its successor instead. Under their gate.</summary>
+    public static void Move(Flight flight, Flight successor)
+    {
+        lock (s_gate)
+        {
+            if (!s_waitersFor.Remove(flight, out var waiters)) return;
+            waiters.Flight = successor;
+            s_waitersFor.Add(successor, waiters);
+        }
+    }
+
+    /// <summary>Looks for the circle that a wait closes. Outside of every gate.</summary>
+    /// <param name="wait">The wait.</param>
+    /// <param name="circle">The flights, each of which waits for the next one; the first and the last are the same. With their keys.</param>
+    /// <returns>Whether there is one; null if the walk was given up.</returns>
+    public static bool? FindCircle(Wait wait, out IReadOnlyList<(Flight Flight, object Key)> circle)
+    {
+        circle = [];
+        lock (s_gate)
+        {
+            if (wait.InFrom.List is null) return false; // it is over by now
+            var (work, flight) = (wait.From.Flight, wait.To.Flight);
+            var path = new List<Flight> { work, flight };
+            if (work != flight)
+            {
+                var ahead = new Frontier(flight, wait, isForward: true);
+                var behind = new Frontier(work, wait, isForward: false);
+                for (var steps = 0; ; steps++)
+                {
+                    if (steps == MaxSteps) return null;
+                    var side = steps % 2 == 0 ? ahead : behind;
+                    var other = side == ahead ? behind : ahead;
+                    if (!side.TryStep(out var reached)) return false;
+                    if (reached is null || !other.Has(reached)) continue;
+                    path = [work, .. ahead.PathTo(reached).Reverse(), .. behind.PathTo(reached).Skip(1)];
+                    break;
+                }
+            }
+
+            // A flight whose work has ended keeps nobody waiting, and has no key any more.
+            circle = path.ConvertAll(each => (each, each.KeyObject!));
+            return circle.All(each => each.Key is not null);
+        }
+    }
+
+    private static Side SideOf(Dictionary<Flight, Side> sides, Flight flight)
+    {
+        if (!sides.TryGetValue(flight, out var side)) sides.Add(flight, side = new Side(flight));
+        return side;
+    }
+
+    /// <summary>The waits of one flight's work, or for one flight.</summary>
+    internal sealed class Side(Flight flight)
+    {
+        private readonly LinkedList<Wait> _waits = [];
+
+        public Flight Flight { get; set; } = flight;
+
+        public LinkedListNode<Wait>? First => _waits.First;
+
+        public void Join(LinkedListNode<Wait> wait) => _waits.AddLast(wait);
+
+        /// <returns>Whether the last wait has left.</returns>
+        public bool Leave(LinkedListNode<Wait> wait)
+        {
+            if (wait.List is null) return false;
+            _waits.Remove(wait);
+            return _waits.Count == 0;
+        }
+    }
+
+    /// <summary>A wait of a flight's work for a flight.</summary>
+    internal sealed class Wait
+    {
+        public Wait(long number, Side from, Side to)
+        {
+            (Number, From, To, InFrom, InTo) = (number, from, to, new(this), new(this));
+            from.Join(InFrom);
+            to.Join(InTo);
+        }
+
+        /// <summary>Waits are numbered in the order in which they began.</summary>
+        public long Number { get; }
+
+        public Side From { get; }
+
+        public Side To { get; }
+
+        public LinkedListNode<Wait> InFrom { get; }
+
+        public LinkedListNode<Wait> InTo { get; }
+    }
+
+    /// <summary>One end of a walk, breadth first: from a flight to those that its work waits for, or to those whose work waits for it.</summary>
+    private sealed class Frontier(Flight start, Wait newest, bool isForward)
+    {
+        private readonly Dictionary<Flight, Flight?> _cameFrom = new() { [start] = null };
+        private readonly Queue<Flight> _queue = new([start]);
+        private LinkedListNode<Wait>? _next;
+        private Flight _current = start;
+
+        public bool Has(Flight flight) => _cameFrom.ContainsKey(flight);
+
+        /// <summary>Looks at one wait.</summary>
+        /// <param name="reached">The flight that it leads to, if that is new.</param>
+        /// <returns>Whether there was one.</returns>
+        public bool TryStep([NotNullWhen(true)] out Flight? reached)
+        {
+            reached = null!;
+            while (_next is null)
+            {
+                if (!_queue.TryDequeue(out _current!)) return false;
+                _next = (isForward ? s_waitsOf : s_waitersFor).GetValueOrDefault(_current)?.First;
+            }
+
+            var wait = _next.Value;
+            _next = _next.Next;
+            var flight = (isForward ? wait.To : wait.From).Flight;
+
+            // A flight that is closed keeps nobody waiting any more, whatever its work still waits for.
+            if (wait.Number < newest.Number && flight.State == FlightState.InFlight && _cameFrom.TryAdd(flight, _current))
+            {
+                _queue.Enqueue(flight);
+                reached = flight;
+            }
+
+            return true;
+        }
+
+        /// <summary>The way back from a flight to the start.</summary>
+        public IEnumerable<Flight> PathTo(Flight flight)
+        {
+            for (var each = flight; each is not null; each = _cameFrom[each]) yield return each;
+        }
+    }
+}
