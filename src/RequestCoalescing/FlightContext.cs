@@ -14,6 +14,10 @@ public readonly struct FlightContext(IFlight flight)
     /// </summary>
     public bool IsCurrent => flight?.IsCurrent ?? false;
 
+    /// <summary>The flight's own token, so that a flight can be handed on where its token is wanted.</summary>
+    /// <param name="flight">The flight.</param>
+    public static implicit operator CancellationToken(FlightContext flight) => flight.CancellationToken;
+
     /// <summary>How many subscribers wait for the outcome now, the leader included.</summary>
     public int SubscriberCount => flight?.SubscriberCount ?? 0;
 }

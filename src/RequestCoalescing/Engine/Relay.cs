@@ -20,7 +20,9 @@ internal abstract class Relay<TResult> : IValueTaskSource<TResult>
     private int _state;
 
     /// <summary>What the caller awaits.</summary>
-    public ValueTask<TResult> Call => new(this, _outcome.Version);
+    public ValueTask<TResult> Call => new(this, Version);
+
+    protected short Version => _outcome.Version;
 
     public ValueTaskSourceStatus GetStatus(short token)
     {

@@ -1,0 +1,162 @@
+using System.Runtime.CompilerServices;
+using RequestCoalescing.Engine;
+
+namespace RequestCoalescing;
+
+/// <summary>
+/// The forms of <c>ExecuteAsync</c> that an <see cref="ISingleflight{TKey}"/> does not have itself: for work that is synchronous, that has no
+/// result, or that looks at its flight. A lambda binds to one of these only if it fits none of the interface's own.
+/// </summary>
+public static class SingleflightExtensions
+{
+    /// <summary>As <see cref="ISingleflight{TKey}.ExecuteAsync{TResult}(TKey, Func{CancellationToken, ValueTask{TResult}}, CancellationToken)"/>, for work that looks at its flight.</summary>
+    /// <typeparam name="TKey">The type of the key.</typeparam>
+    /// <typeparam name="TResult">The type of the result; the same for every caller of a key.</typeparam>
+    /// <param name="singleflight">The instance.</param>
+    /// <param name="key">Names the result wanted. Equal keys, same result.</param>
+    /// <param name="work">Makes the result, with a view of its flight, which converts to the flight's token. It runs only if this call starts a flight.</param>
+    /// <param name="cancellationToken">Lets this caller leave. The flight goes on for the others; the last to leave cancels it.</param>
+    /// <returns>The outcome of the flight.</returns>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    [OverloadResolutionPriority(2)]
+    public static ValueTask<TResult> ExecuteAsync<TKey, TResult>(
+        this ISingleflight<TKey> singleflight,
+        TKey key,
+        Func<FlightContext, ValueTask<TResult>> work,
+        CancellationToken cancellationToken = default)
+        where TKey : notnull
+    {
+        Validate(singleflight, work);
+        return singleflight.ExecuteAsync(key, work, static (work, flight) => work(flight), cancellationToken);
+    }
+
+    /// <inheritdoc cref="ExecuteAsync{TKey, TResult}(ISingleflight{TKey}, TKey, Func{FlightContext, ValueTask{TResult}}, CancellationToken)"/>
+    [OverloadResolutionPriority(1)]
+    public static ValueTask<TResult> ExecuteAsync<TKey, TResult>(
+        this ISingleflight<TKey> singleflight,
+        TKey key,
+        Func<FlightContext, Task<TResult>> work,
+        CancellationToken cancellationToken = default)
+        where TKey : notnull
+    {
+        Validate(singleflight, work);
+        return singleflight.ExecuteAsync(key, work, static (work, flight) => new ValueTask<TResult>(Started(work(flight))), cancellationToken);
+    }
+
+    /// <summary>As <see cref="ISingleflight{TKey}.ExecuteAsync{TState, TResult}(TKey, TState, Func{TState, FlightContext, ValueTask{TResult}}, CancellationToken)"/>, for work that returns a task.</summary>
+    /// <typeparam name="TKey">The type of the key.</typeparam>
+    /// <typeparam name="TState">The type of <paramref name="state"/>.</typeparam>
+    /// <typeparam name="TResult">The type of the result; the same for every caller of a key.</typeparam>
+    /// <param name="singleflight">The instance.</param>
+    /// <param name="key">Names the result wanted. Equal keys, same result.</param>
+    /// <param name="state">Handed to <paramref name="work"/>, so that it needs no closure.</param>
+    /// <param name="work">Makes the result, with a view of its flight. It runs only if this call starts a flight.</param>
+    /// <param name="cancellationToken">Lets this caller leave. The flight goes on for the others; the last to leave cancels it.</param>
+    /// <returns>The outcome of the flight.</returns>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    public static ValueTask<TResult> ExecuteAsync<TKey, TState, TResult>(
+        this ISingleflight<TKey> singleflight,
+        TKey key,
+        TState state,
+        Func<TState, FlightContext, Task<TResult>> work,
+        CancellationToken cancellationToken = default)
+        where TKey : notnull
+    {
+        Validate(singleflight, work);
+        return singleflight.ExecuteAsync(
+            key, (State: state, Work: work), static (call, flight) => new ValueTask<TResult>(Started(call.Work(call.State, flight))), cancellationToken);
+    }
+
+    /// <summary>As <see cref="ISingleflight{TKey}.ExecuteAsync{TResult}(TKey, Func{CancellationToken, ValueTask{TResult}}, CancellationToken)"/>, for work that computes its result and returns it.</summary>
+    /// <typeparam name="TKey">The type of the key.</typeparam>
+    /// <typeparam name="TResult">The type of the result; the same for every caller of a key.</typeparam>
+    /// <param name="singleflight">The instance.</param>
+    /// <param name="key">Names the result wanted. Equal keys, same result.</param>
+    /// <param name="work">
+    /// Makes the result. It runs only if this call starts a flight, and then on the thread of this call, unless the instance has
+    /// <see cref="SingleflightOptions.StartOnThreadPool"/> set: set it if the work takes long.
+    /// </param>
+    /// <param name="cancellationToken">Lets this caller leave. The flight goes on for the others; the last to leave cancels it.</param>
+    /// <returns>The outcome of the flight.</returns>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    public static ValueTask<TResult> ExecuteAsync<TKey, TResult>(
+        this ISingleflight<TKey> singleflight,
+        TKey key,
+        Func<CancellationToken, TResult> work,
+        CancellationToken cancellationToken = default)
+        where TKey : notnull
+    {
+        Validate(singleflight, work);
+        return singleflight.ExecuteAsync(key, work, static (work, flight) => new ValueTask<TResult>(work(flight)), cancellationToken);
+    }
+
+    /// <summary>As <see cref="ISingleflight{TKey}.ExecuteAsync{TResult}(TKey, Func{CancellationToken, ValueTask{TResult}}, CancellationToken)"/>, for work without a result: to warm a cache, for example.</summary>
+    /// <typeparam name="TKey">The type of the key.</typeparam>
+    /// <param name="singleflight">The instance.</param>
+    /// <param name="key">Names what is to be done. Equal keys, same work.</param>
+    /// <param name="work">Does it. It runs only if this call starts a flight.</param>
+    /// <param name="cancellationToken">Lets this caller leave. The flight goes on for the others; the last to leave cancels it.</param>
+    /// <returns>Completes with the flight.</returns>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    /// <remarks>Not for writes: the second of two coalesced writes does not happen.</remarks>
+    [OverloadResolutionPriority(4)]
+    public static ValueTask ExecuteAsync<TKey>(
+        this ISingleflight<TKey> singleflight,
+        TKey key,
+        Func<CancellationToken, ValueTask> work,
+        CancellationToken cancellationToken = default)
+        where TKey : notnull
+    {
+        Validate(singleflight, work);
+        return WithoutResult(singleflight.ExecuteAsync(key, work, RunAsync, cancellationToken));
+
+        static async ValueTask<NoResult> RunAsync(Func<CancellationToken, ValueTask> work, FlightContext flight)
+        {
+            await work(flight).ConfigureAwait(false);
+            return default;
+        }
+    }
+
+    /// <inheritdoc cref="ExecuteAsync{TKey}(ISingleflight{TKey}, TKey, Func{CancellationToken, ValueTask}, CancellationToken)"/>
+    [OverloadResolutionPriority(3)]
+    public static ValueTask ExecuteAsync<TKey>(
+        this ISingleflight<TKey> singleflight,
+        TKey key,
+        Func<CancellationToken, Task> work,
+        CancellationToken cancellationToken = default)
+        where TKey : notnull
+    {
+        Validate(singleflight, work);
+        return WithoutResult(singleflight.ExecuteAsync(key, work, RunAsync, cancellationToken));
+
+        static async ValueTask<NoResult> RunAsync(Func<CancellationToken, Task> work, FlightContext flight)
+        {
+            await Started(work(flight)).ConfigureAwait(false);
+            return default;
+        }
+    }
+
+    private static void Validate(object singleflight, Delegate work)
+    {
+        ArgumentNullException.ThrowIfNull(singleflight);
+        ArgumentNullException.ThrowIfNull(work);
+    }
+
+    private static TTask Started<TTask>(TTask? task)
+        where TTask : Task =>
+        task ?? throw new InvalidOperationException("The work returned null; it must return a task.");
+
+    private static ValueTask WithoutResult(ValueTask<NoResult> call) => new CallWithoutResult(call).Call;
+
+    /// <summary>What work without a result makes.</summary>
+    private readonly struct NoResult;
+
+    private sealed class CallWithoutResult : Relay<NoResult>, System.Threading.Tasks.Sources.IValueTaskSource
+    {
+        public CallWithoutResult(ValueTask<NoResult> inner) => Start(inner);
+
+        public new ValueTask Call => new(this, Version);
+
+        void System.Threading.Tasks.Sources.IValueTaskSource.GetResult(short token) => GetResult(token);
+    }
+}
