@@ -31,11 +31,11 @@ internal sealed class ModelSubject
         switch (command.Kind)
         {
             case CommandKind.Call:
-                var source = command.Leaves ? new CancellationTokenSource() : null;
-                var call = _singleflight.ExecuteAsync(command.Number, _ => StartRun(), source?.Token ?? default);
+                // One step: a command that names a run or a caller finds both as the engine has them, or neither.
                 lock (_lock)
                 {
-                    _calls.Add(call);
+                    var source = command.Leaves ? new CancellationTokenSource() : null;
+                    _calls.Add(_singleflight.ExecuteAsync(command.Number, _ => StartRun(), source?.Token ?? default));
                     _sources.Add(source);
                     _outcomes.Add(null);
                 }

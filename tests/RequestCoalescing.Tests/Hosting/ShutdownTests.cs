@@ -170,6 +170,63 @@ public sealed class ShutdownTests
         await hung.SoonAsync();
     }
 
+    [Fact]
+    public async Task A_flight_of_one_instance_may_call_another_one_while_both_shut_down()
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Services.AddSingleflight("posts");
+        builder.Services.AddSingleflight("users");
+        using var host = builder.Build();
+        await host.StartAsync();
+        var posts = host.Services.GetRequiredKeyedService<ISingleflight>("posts");
+        var users = host.Services.GetRequiredKeyedService<ISingleflight>("users");
+        var goOn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var flying = posts.ExecuteAsync("a", async _ =>
+        {
+            await goOn.Task;
+            return await users.ExecuteAsync("b", _backend.RunAsync);
+        }).AsTask();
+
+        var stopping = host.StopAsync();
+        await Refused(users, "c");
+        goOn.SetResult();
+        (await _backend.NextRunAsync()).Succeed(1);
+        Assert.Equal(1, await flying.SoonAsync());
+        await stopping.SoonAsync();
+        await Refused(posts, "a");
+    }
+
+    [Fact]
+    public async Task A_service_that_was_registered_first_makes_its_last_calls_when_it_stops()
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Services.AddSingleton<LastCaller>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<LastCaller>());
+        builder.Services.AddSingleflight();
+        using var host = builder.Build();
+        await host.StartAsync();
+        await host.StopAsync();
+        Assert.Equal(1, host.Services.GetRequiredService<LastCaller>().Got);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_decorator_is_disposed_of_once(bool asynchronously)
+    {
+        var services = new ServiceCollection();
+        DisposableDecorator? decorator = null;
+        services.AddSingleflight("a").Decorate<string>((_, inner) => decorator = new DisposableDecorator(inner));
+        var provider = services.BuildServiceProvider();
+        Assert.Equal(1, await provider.GetRequiredKeyedService<ISingleflight>("a").ExecuteAsync("a", _ => 1));
+        Assert.Single(provider.GetServices<SingleflightInstance>());
+
+        if (asynchronously) await provider.DisposeAsync();
+        else provider.Dispose();
+        await Patience.UntilAsync(() => decorator!.Disposals > 0, "the decorator is disposed of");
+        Assert.Equal(1, decorator!.Disposals);
+    }
+
     private static async Task Refused(ISingleflight singleflight, string key)
     {
         var exception = await Assert.ThrowsAsync<FlightRejectedException>(
@@ -186,5 +243,40 @@ public sealed class ShutdownTests
         var host = builder.Build();
         host.Start();
         return host;
+    }
+
+    private sealed class LastCaller(ISingleflight singleflight) : IHostedService
+    {
+        public int Got { get; private set; }
+
+        public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public async Task StopAsync(CancellationToken cancellationToken) =>
+            Got = await singleflight.ExecuteAsync("last", static _ => ValueTask.FromResult(1), cancellationToken);
+    }
+
+    private sealed class DisposableDecorator(ISingleflight<string> inner) : SingleflightBase<string>, IAsyncDisposable
+    {
+        private int _disposals;
+
+        public int Disposals => Volatile.Read(ref _disposals);
+
+        public override void Clear() => inner.Clear();
+
+        public override SingleflightStats GetStats() => inner.GetStats();
+
+        public ValueTask DisposeAsync()
+        {
+            Interlocked.Increment(ref _disposals);
+            return default;
+        }
+
+        protected override bool ForgetCore(string key) => inner.Forget(key);
+
+        protected override ValueTask<TResult> ExecuteCoreAsync<TState, TResult>(
+            string key,
+            TState state,
+            Func<TState, FlightContext, ValueTask<TResult>> work,
+            CancellationToken cancellationToken) => inner.ExecuteAsync(key, state, work, cancellationToken);
     }
 }

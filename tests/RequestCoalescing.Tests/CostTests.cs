@@ -1,0 +1,125 @@
+using Microsoft.Extensions.DependencyInjection;
+
+namespace RequestCoalescing.Tests;
+
+/// <summary>What must not grow without bound. Nothing here is timed: the counts are such that the test's patience would end where cost grows with their square.</summary>
+public sealed class CostTests
+{
+    [Fact]
+    public async Task Keys_that_differ_in_high_bits_only_are_spread_over_the_table()
+    {
+        await using var singleflight = new Singleflight<long>();
+        var end = new TaskCompletionSource<int>();
+        await Task.Run(async () =>
+        {
+            var calls = Enumerable.Range(0, 200_000).Select(number => singleflight.ExecuteAsync(number * 4096L, _ => end.Task).AsTask()).ToArray();
+            Assert.Equal(200_000, singleflight.GetStats().InFlightCount);
+            end.SetResult(1);
+            await Task.WhenAll(calls);
+        }).SoonAsync();
+    }
+
+    [Fact]
+    public void An_engine_that_is_not_used_is_small()
+    {
+        _ = new Singleflight<long>();
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        _ = new Singleflight<long>();
+        var size = GC.GetAllocatedBytesForCurrentThread() - before;
+        Assert.True(size <= (Environment.ProcessorCount <= 2 ? 4 * 1024 : 24 * 1024), $"It has {size} bytes.");
+    }
+
+    [Fact]
+    public void An_instance_of_a_service_provider_has_no_second_engine_until_it_is_observed()
+    {
+        const int Count = 50;
+        var services = new ServiceCollection();
+        for (var i = 0; i <= Count; i++) services.AddSingleflight($"{i}");
+        using var provider = services.BuildServiceProvider();
+        provider.GetRequiredKeyedService<ISingleflight>("0");
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+        for (var i = 1; i <= Count; i++) provider.GetRequiredKeyedService<ISingleflight>($"{i}");
+        var size = (GC.GetTotalMemory(forceFullCollection: true) - before) / Count;
+        Assert.True(size <= 24 * 1024, $"It has {size} bytes.");
+    }
+
+    [Fact]
+    public async Task Flights_that_nest_on_one_stack_go_to_the_thread_pool_when_it_is_full()
+    {
+        await using var singleflight = new Singleflight<int>();
+        Assert.Equal(10_000, await NextAsync(0).AsTask().SoonAsync());
+
+        ValueTask<int> NextAsync(int depth) =>
+            depth == 10_000 ? new(depth) : singleflight.ExecuteAsync(depth, _ => NextAsync(depth + 1));
+    }
+
+    [Fact]
+    public async Task A_burst_of_callers_with_a_large_state_leaves_little_in_the_pool()
+    {
+        await using var singleflight = new Singleflight();
+        using var alive = new CancellationTokenSource();
+        await BurstAsync(10);
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+        await BurstAsync(10_000);
+        var kept = GC.GetTotalMemory(forceFullCollection: true) - before;
+        Assert.True(kept < 8 * 1024 * 1024, $"{kept} bytes are kept.");
+
+        async Task BurstAsync(int count)
+        {
+            var end = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+            var calls = Enumerable.Range(0, count).Select(_ => singleflight.ExecuteAsync(
+                "a", new LargeState(end.Task), static async (state, _) => await state.Task, alive.Token).AsTask()).ToArray();
+            end.SetResult(1);
+            await Task.WhenAll(calls).SoonAsync();
+        }
+    }
+
+    [Fact]
+    public async Task A_forgotten_flight_does_not_keep_the_flights_alive_that_were_beside_it()
+    {
+        await using var singleflight = new Singleflight<object>();
+        var end = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var last = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var (flying, landed) = Fly();
+        singleflight.Clear();
+        end.SetResult(1);
+        await Patience.UntilAsync(() => singleflight.GetStats().InFlightCount == 1, "all but one have landed");
+        await Patience.UntilAsync(
+            () =>
+            {
+                GC.Collect();
+                GC.WaitForPendingFinalizers();
+                return landed.All(key => !key.IsAlive);
+            },
+            "the keys of landed flights are collected");
+        Assert.False(flying.IsCompleted);
+        last.SetResult(1);
+
+        // In a method of its own, so that no local keeps a key alive.
+        (Task Flying, WeakReference[] Landed) Fly()
+        {
+            var keys = Enumerable.Range(0, 100).Select(_ => new Crowded()).ToArray();
+            var calls = keys.Select((key, number) => singleflight.ExecuteAsync(key, _ => number == 99 ? last.Task : end.Task).AsTask()).ToArray();
+            return (calls[^1], [.. keys.Take(99).Select(key => new WeakReference(key))]);
+        }
+    }
+
+    private readonly struct LargeState(Task<int> task)
+    {
+        public readonly Filler Ballast = default;
+
+        public Task<int> Task { get; } = task;
+
+        [System.Runtime.CompilerServices.InlineArray(4096)]
+        public struct Filler
+        {
+            private byte _first;
+        }
+    }
+
+    /// <summary>A key like no other, in the same bucket as all others.</summary>
+    private sealed class Crowded
+    {
+        public override int GetHashCode() => 1;
+    }
+}

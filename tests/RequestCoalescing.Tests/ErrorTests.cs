@@ -1,0 +1,90 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
+
+namespace RequestCoalescing.Tests;
+
+/// <summary>Errors say which instance, which key (as logs show it), and how it stood.</summary>
+public sealed class ErrorTests : IAsyncDisposable
+{
+    private readonly FakeTimeProvider _clock = new();
+    private readonly Backend<int> _backend = new();
+    private readonly ServiceProvider _provider;
+
+    public ErrorTests()
+    {
+        var services = new ServiceCollection();
+        services.AddSingleflight("posts", options =>
+        {
+            options.TimeProvider = _clock;
+            options.MaxSubscribers = 2;
+            options.MaxInFlight = 2;
+        }).WithTelemetry(telemetry => telemetry.KeyRedactor = key => $"<{key.Length} characters>");
+        _provider = services.BuildServiceProvider();
+    }
+
+    private ISingleflight Posts => _provider.GetRequiredKeyedService<ISingleflight>("posts");
+
+    public async ValueTask DisposeAsync() => await _provider.DisposeAsync();
+
+    [Fact]
+    public async Task A_timeout_says_whose()
+    {
+        var call = Posts.ExecuteAsync("secret", _backend.RunStubbornAsync).AsTask();
+        var follower = Posts.ExecuteAsync("secret", _backend.RunStubbornAsync).AsTask();
+        var run = await _backend.NextRunAsync();
+        _clock.Advance(TimeSpan.FromSeconds(30));
+        var timeout = await call.ThrowsAsync<FlightTimeoutException>();
+        Assert.Same(timeout, await follower.ThrowsAsync<FlightTimeoutException>());
+        Assert.Equal(("posts", "<6 characters>", 2), (timeout.Instance, timeout.Key, timeout.Subscribers));
+        Assert.Equal((TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(30)), (timeout.MaxDuration, timeout.Age));
+        Assert.Equal("The work of 'posts' for key <6 characters> did not end within MaxDuration (00:00:30): it was 00:00:30 old and had 2 subscribers.", timeout.Message);
+        run.Succeed(1);
+    }
+
+    [Fact]
+    public async Task A_rejection_says_by_which_limit_and_of_what()
+    {
+        var calls = Enumerable.Range(0, 2).Select(_ => Posts.ExecuteAsync("secret", _backend.RunAsync).AsTask()).ToArray();
+        var run = await _backend.NextRunAsync();
+        _clock.Advance(TimeSpan.FromSeconds(5));
+        var full = await Posts.ExecuteAsync("secret", _backend.RunAsync).AsTask().ThrowsAsync<FlightRejectedException>();
+        Assert.Equal(("posts", "<6 characters>", 2, 2), (full.Instance, full.Key, full.Limit, full.Subscribers));
+        Assert.Equal(TimeSpan.FromSeconds(5), full.Age);
+        Assert.Equal("The call to 'posts' for key <6 characters> was rejected: the flight, 00:00:05 old, has 2 subscribers, and MaxSubscribers is 2.", full.Message);
+
+        var other = Posts.ExecuteAsync("b", _backend.RunAsync).AsTask();
+        var otherRun = await _backend.NextRunAsync();
+        var many = await Posts.ExecuteAsync("c", _backend.RunAsync).AsTask().ThrowsAsync<FlightRejectedException>();
+        Assert.Equal("The call to 'posts' for key <1 characters> was rejected: MaxInFlight (2) is reached.", many.Message);
+        run.Succeed(1);
+        otherRun.Succeed(1);
+        await Task.WhenAll([.. calls, other]).SoonAsync();
+    }
+
+    [Fact]
+    public async Task A_deadlock_names_instances_and_keys_over_all_engines()
+    {
+        await using var users = new Singleflight<long>();
+        var call = Posts.ExecuteAsync("secret", async _ =>
+            await users.ExecuteAsync(7, async _ =>
+            {
+                await Task.Yield();
+                return await Posts.ExecuteAsync("secret", _ => 1);
+            })).AsTask();
+        var deadlock = await call.ThrowsAsync<FlightDeadlockException>();
+        Assert.Equal([7L, "secret"], deadlock.Keys.Skip(1).OrderBy(key => key is string)); // whichever wait was the last to begin
+        Assert.Equal(deadlock.Flights[0], deadlock.Flights[2]);
+        Assert.Contains("'posts' <6 characters>", deadlock.Flights);
+        Assert.Equal($"The work waits for the flight that it runs in: {string.Join(" -> ", deadlock.Flights)}.", deadlock.Message);
+        Assert.DoesNotContain("secret", deadlock.Message, StringComparison.Ordinal);
+        Assert.Matches("'Int64' #[0-9a-f]{16}", deadlock.Message);
+    }
+
+    [Fact]
+    public void What_others_create_says_what_they_know()
+    {
+        Assert.Equal("The work did not end within MaxDuration (00:00:01).", new FlightTimeoutException(TimeSpan.FromSeconds(1)).Message);
+        Assert.Equal("The call was rejected: MaxInFlight (3) is reached.", new FlightRejectedException(FlightRejectionReason.MaxInFlight, 3).Message);
+        Assert.Equal("The work waits for the flight that it runs in.", new FlightDeadlockException(["a", "a"]).Message);
+    }
+}

@@ -1,0 +1,125 @@
+using Microsoft.Extensions.DependencyInjection;
+
+namespace RequestCoalescing.Tests.Hosting;
+
+/// <summary>Law 4 for what dependency injection hands out: a caller may drop its call, and a failure that nobody is left to see is nobody's.</summary>
+public sealed class DroppedCallTests
+{
+    [Theory]
+    [InlineData("coalesced")]
+    [InlineData("observed")]
+    [InlineData("verified")]
+    [InlineData("behind a switch")]
+    public async Task A_failure_of_a_dropped_call_raises_no_unobserved_task_event(string mode)
+    {
+        var unobserved = 0;
+        void Note(object? sender, UnobservedTaskExceptionEventArgs args)
+        {
+            if (args.Exception.InnerExceptions.Any(inner => inner is DroppedException)) Interlocked.Increment(ref unobserved);
+        }
+
+        TaskScheduler.UnobservedTaskException += Note;
+        try
+        {
+            await DropAsync(mode);
+            for (var i = 0; i < 3; i++)
+            {
+                GC.Collect();
+                GC.WaitForPendingFinalizers();
+            }
+
+            Assert.Equal(0, Volatile.Read(ref unobserved));
+        }
+        finally
+        {
+            TaskScheduler.UnobservedTaskException -= Note;
+        }
+    }
+
+    [Fact]
+    public async Task Work_that_waits_for_itself_behind_an_asynchronous_switch_is_told()
+    {
+        await using var provider = Create("behind a switch");
+        var singleflight = provider.GetRequiredKeyedService<ISingleflight>("a");
+        var call = singleflight.ExecuteAsync("a", async _ =>
+        {
+            await Task.Yield();
+            return await singleflight.ExecuteAsync("a", _ => 1);
+        }).AsTask();
+        Assert.Equal(["a", "a"], (await call.ThrowsAsync<FlightDeadlockException>()).Keys);
+    }
+
+    [Fact]
+    public async Task A_call_behind_an_asynchronous_switch_that_work_leaves_to_itself_is_no_deadlock()
+    {
+        await using var provider = Create("behind a switch");
+        var singleflight = provider.GetRequiredKeyedService<ISingleflight>("a");
+        var backend = new Backend<int>();
+        var left = new TaskCompletionSource<ValueTask<int>>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var outer = singleflight.ExecuteAsync("outer", async flight =>
+        {
+            left.SetResult(singleflight.ExecuteAsync("inner", async _ => 1 + await singleflight.ExecuteAsync("outer", backend.RunAsync)));
+            return await backend.RunAsync(flight);
+        }).AsTask();
+        var inner = await (await left.Task.SoonAsync()).AsOutsiderAsync(() => singleflight.UntilSubscribersAsync(3));
+        (await backend.NextRunAsync()).Succeed(1);
+        Assert.Equal(1, await outer.SoonAsync());
+        Assert.Equal(2, await inner.SoonAsync());
+    }
+
+    [Fact]
+    public async Task A_circle_that_goes_through_an_observed_instance_is_told()
+    {
+        await using var provider = Create("observed");
+        await using var coalesced = new Singleflight();
+        var observed = provider.GetRequiredKeyedService<ISingleflight>("a");
+        var call = coalesced.ExecuteAsync("a", async _ =>
+            await observed.ExecuteAsync("b", async _ =>
+            {
+                await Task.Yield();
+                return await coalesced.ExecuteAsync("a", _ => 1);
+            })).AsTask();
+        await call.ThrowsAsync<FlightDeadlockException>();
+    }
+
+    private static async Task DropAsync(string mode)
+    {
+        await using var provider = Create(mode);
+        var singleflight = provider.GetRequiredKeyedService<ISingleflight>("a");
+        var end = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+        Drop();
+        Drop();
+        await Patience.UntilAsync(() => singleflight.GetStats().TotalSubscribers == 2, "both calls wait");
+        end.SetException(new DroppedException());
+        await Patience.UntilAsync(() => singleflight.GetStats().InFlightCount == 0, "the flights have landed");
+
+        async void Drop()
+        {
+            using var alive = new CancellationTokenSource();
+            var call = singleflight.ExecuteAsync("a", async _ => await end.Task, alive.Token);
+            await Task.Yield();
+            GC.KeepAlive(call.IsCompleted);
+        }
+    }
+
+    private static ServiceProvider Create(string mode)
+    {
+        var services = new ServiceCollection();
+        var builder = services.AddSingleflight("a");
+        if (mode == "observed") builder.WithRollout(rollout => rollout.Mode = RolloutMode.Observe);
+        if (mode == "verified") builder.WithVerification(1);
+        if (mode == "behind a switch") builder.WithRolloutSwitch(_ => new SlowSwitch());
+        return services.BuildServiceProvider();
+    }
+
+    private sealed class DroppedException : Exception;
+
+    private sealed class SlowSwitch : IRolloutSwitch
+    {
+        public async ValueTask<bool> IsEnabledAsync(CancellationToken cancellationToken)
+        {
+            await Task.Yield();
+            return true;
+        }
+    }
+}
