@@ -8,9 +8,6 @@ internal abstract partial class Flight
 {
     private const int MaxElections = 3;
 
-    /// <summary>How many elections led to this flight.</summary>
-    public byte Elections;
-
     /// <summary>Makes the flight that takes over the subscribers, in this one's place if this is current.</summary>
     protected abstract Flight CreateSuccessor();
 
@@ -30,7 +27,7 @@ internal abstract partial class Flight
         outcome = FlightOutcome.Reelected;
 
         var successor = CreateSuccessor();
-        successor.Elections = (byte)(Elections + 1);
+        successor.Elections = Elections + 1;
         successor.HasWarned = HasWarned;
         (successor.HasSeat, HasSeat) = (HasSeat, false);
         Shard.Enter(successor, Epoch, now);

@@ -27,14 +27,32 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     /// <summary>True exactly while the table of current flights holds this one.</summary>
     public bool IsCurrent;
 
-    /// <summary>Whether the run counts against the limit of flights.</summary>
-    public bool HasSeat;
-
-    /// <summary>Whether it runs for one caller alone, and is nobody's to join.</summary>
-    public bool IsAlone;
+    // In one byte, as there are as many of these as flights.
+    private byte _marks;
 
     /// <summary>For the listener: whether the number of subscribers has been warned of. Not guarded.</summary>
     public bool HasWarned;
+
+    /// <summary>Whether the run counts against the limit of flights.</summary>
+    public bool HasSeat
+    {
+        get => (_marks & 1) != 0;
+        set => _marks = (byte)(value ? _marks | 1 : _marks & ~1);
+    }
+
+    /// <summary>Whether it runs for one caller alone, and is nobody's to join.</summary>
+    public bool IsAlone
+    {
+        get => (_marks & 2) != 0;
+        init => _marks = (byte)(value ? _marks | 2 : _marks & ~2);
+    }
+
+    /// <summary>How many elections led to this flight.</summary>
+    public int Elections
+    {
+        get => _marks >> 2;
+        set => _marks = (byte)((_marks & 3) | (value << 2));
+    }
 
     CancellationToken IFlight.CancellationToken => Token;
 
