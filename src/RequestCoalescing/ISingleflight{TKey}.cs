@@ -55,10 +55,18 @@ public interface ISingleflight<TKey>
     /// <param name="state">Handed to <paramref name="work"/>, so that it needs no closure.</param>
     /// <param name="work">Makes the result, with a view of its flight. It runs only if this call starts a flight.</param>
     /// <param name="cancellationToken">Lets this caller leave. The flight goes on for the others; the last to leave cancels it.</param>
+    [OverloadResolutionPriority(1)]
     ValueTask<TResult> ExecuteAsync<TState, TResult>(
         TKey key,
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
+        CancellationToken cancellationToken = default);
+
+    /// <inheritdoc cref="ExecuteAsync{TState, TResult}(TKey, TState, Func{TState, FlightContext, ValueTask{TResult}}, CancellationToken)"/>
+    ValueTask<TResult> ExecuteAsync<TState, TResult>(
+        TKey key,
+        TState state,
+        Func<TState, FlightContext, Task<TResult>> work,
         CancellationToken cancellationToken = default);
 
     /// <summary>

@@ -29,12 +29,22 @@ public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
     {
         Validate(key, work);
         return ExecuteCoreAsync(key, work, static (work, flight) => new ValueTask<TResult>(Started(work(flight.CancellationToken))), cancellationToken);
-
-        static Task<TResult> Started(Task<TResult>? task) =>
-            task ?? throw new InvalidOperationException("The work returned null; it must return a task.");
     }
 
     /// <inheritdoc/>
+    public ValueTask<TResult> ExecuteAsync<TState, TResult>(
+        TKey key,
+        TState state,
+        Func<TState, FlightContext, Task<TResult>> work,
+        CancellationToken cancellationToken = default)
+    {
+        Validate(key, work);
+        return ExecuteCoreAsync(
+            key, (State: state, Work: work), static (call, flight) => new ValueTask<TResult>(Started(call.Work(call.State, flight))), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    [OverloadResolutionPriority(1)]
     public ValueTask<TResult> ExecuteAsync<TState, TResult>(
         TKey key,
         TState state,
@@ -76,6 +86,9 @@ public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
     /// <param name="key">The key; never null.</param>
     /// <returns><see langword="true"/> if a flight was in the air.</returns>
     protected abstract bool ForgetCore(TKey key);
+
+    private static Task<TResult> Started<TResult>(Task<TResult>? task) =>
+        task ?? throw new InvalidOperationException("The work returned null; it must return a task.");
 
     private static void Validate(TKey key, Delegate work)
     {

@@ -43,30 +43,6 @@ public static class SingleflightExtensions
         return singleflight.ExecuteAsync(key, work, static (work, flight) => new ValueTask<TResult>(Started(work(flight))), cancellationToken);
     }
 
-    /// <summary>As <see cref="ISingleflight{TKey}.ExecuteAsync{TState, TResult}(TKey, TState, Func{TState, FlightContext, ValueTask{TResult}}, CancellationToken)"/>, for work that returns a task.</summary>
-    /// <typeparam name="TKey">The type of the key.</typeparam>
-    /// <typeparam name="TState">The type of <paramref name="state"/>.</typeparam>
-    /// <typeparam name="TResult">The type of the result; the same for every caller of a key.</typeparam>
-    /// <param name="singleflight">The instance.</param>
-    /// <param name="key">Names the result wanted. Equal keys, same result.</param>
-    /// <param name="state">Handed to <paramref name="work"/>, so that it needs no closure.</param>
-    /// <param name="work">Makes the result, with a view of its flight. It runs only if this call starts a flight.</param>
-    /// <param name="cancellationToken">Lets this caller leave. The flight goes on for the others; the last to leave cancels it.</param>
-    /// <returns>The outcome of the flight.</returns>
-    /// <exception cref="ArgumentNullException">An argument is null.</exception>
-    public static ValueTask<TResult> ExecuteAsync<TKey, TState, TResult>(
-        this ISingleflight<TKey> singleflight,
-        TKey key,
-        TState state,
-        Func<TState, FlightContext, Task<TResult>> work,
-        CancellationToken cancellationToken = default)
-        where TKey : notnull
-    {
-        Validate(singleflight, work);
-        return singleflight.ExecuteAsync(
-            key, (State: state, Work: work), static (call, flight) => new ValueTask<TResult>(Started(call.Work(call.State, flight))), cancellationToken);
-    }
-
     /// <summary>As <see cref="ISingleflight{TKey}.ExecuteAsync{TResult}(TKey, Func{CancellationToken, ValueTask{TResult}}, CancellationToken)"/>, for work that computes its result and returns it.</summary>
     /// <typeparam name="TKey">The type of the key.</typeparam>
     /// <typeparam name="TResult">The type of the result; the same for every caller of a key.</typeparam>

@@ -25,6 +25,27 @@ public sealed class MisuseTests
     }
 
     [Fact]
+    public async Task A_synchronization_context_that_resumes_its_caller_at_once_does_not_hang_it()
+    {
+        await using var singleflight = new Singleflight();
+        using var alive = new CancellationTokenSource();
+        var end = new TaskCompletionSource<int>();
+        Crowd.Run(1, _ =>
+        {
+            SynchronizationContext.SetSynchronizationContext(new InlineContext());
+            for (var round = 0; round < 100; round++)
+            {
+                var call = singleflight.ExecuteAsync(Key, _ => end.Task, alive.Token).GetAwaiter();
+                end.TrySetResult(1);
+                var got = 0;
+                call.OnCompleted(() => got = call.GetResult()); // it has landed, or is about to
+                Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref got) == 1, Patience.Limit));
+                end = new TaskCompletionSource<int>();
+            }
+        });
+    }
+
+    [Fact]
     public async Task A_second_conversion_to_a_task()
     {
         await using var singleflight = new Singleflight();
@@ -92,5 +113,10 @@ public sealed class MisuseTests
                 return -number;
             },
             alive.Token);
+    }
+
+    private sealed class InlineContext : SynchronizationContext
+    {
+        public override void Post(SendOrPostCallback d, object? state) => d(state);
     }
 }

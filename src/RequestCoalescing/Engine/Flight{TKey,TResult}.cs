@@ -123,7 +123,7 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
     }
 
     private Task<TResult> StartOnThreadPool<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work) =>
-        Task.Run(() => Start(state, work).AsTask());
+        Task.Run(() => IsCancellationRequested ? Task.FromCanceled<TResult>(Token) : Start(state, work).AsTask()); // all may have left by then
 
     private ValueTask<TResult> FlyOn(Task<TResult> run, CancellationToken cancellationToken)
     {

@@ -24,6 +24,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     private CancellationToken _token;
     private CancellationTokenRegistration _registration;
     private int _step = Consumed;
+    private int _hookingThread;
     private bool _isSpent;
 
     public override bool HasCancelled => _token.IsCancellationRequested;
@@ -91,6 +92,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
             return;
         }
 
+        _hookingThread = Environment.CurrentManagedThreadId;
         try
         {
             if (Lineage.Current is { Shard.Settings.DetectDeadlocks: true } work && _core.GetStatus(token) == ValueTaskSourceStatus.Pending) WaitWithin(work);
@@ -98,7 +100,8 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         }
         finally
         {
-            Volatile.Write(ref _step, (ushort)token | Hooked);
+            // Unless it has been consumed by now, by a synchronization context that resumes its caller at once.
+            Interlocked.CompareExchange(ref _step, (ushort)token | Hooked, (ushort)token | Hooking);
         }
     }
 
@@ -108,8 +111,8 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         // consumed while its holder hooks up to it: the continuation may be faster.
         var spinner = default(SpinWait);
         var step = Volatile.Read(ref _step);
-        for (; step == ((ushort)token | Hooking); step = Volatile.Read(ref _step)) spinner.SpinOnce();
-        if ((step != ((ushort)token | Handed) && step != ((ushort)token | Hooked)) ||
+        for (; step == ((ushort)token | Hooking) && _hookingThread != Environment.CurrentManagedThreadId; step = Volatile.Read(ref _step)) spinner.SpinOnce();
+        if ((step != ((ushort)token | Handed) && step != ((ushort)token | Hooking) && step != ((ushort)token | Hooked)) ||
             _core.GetStatus(token) == ValueTaskSourceStatus.Pending ||
             Interlocked.CompareExchange(ref _step, Consumed, step) != step)
         {
@@ -135,6 +138,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         _core.Reset();
         _token = default;
         _registration = default;
+        _hookingThread = 0;
         WorkWait = null;
         Next = Previous = null;
         Flight = null;

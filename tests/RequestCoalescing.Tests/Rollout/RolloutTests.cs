@@ -252,30 +252,6 @@ public sealed class RolloutTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Behind_an_asynchronous_switch_what_work_leaves_to_itself_is_no_deadlock()
-    {
-        var singleflight = CreateFor<string>(builder => builder.WithRolloutSwitch(_ => new Switch
-        {
-            Answer = async () =>
-            {
-                await Task.Yield();
-                return true;
-            },
-        }));
-        Task<int>? left = null;
-        var flying = singleflight.ExecuteAsync("a", async flight =>
-        {
-            left = singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
-            return await _backend.RunAsync(flight);
-        }).AsTask();
-        var run = await _backend.NextRunAsync();
-        await singleflight.UntilSubscribersAsync(2);
-        run.Succeed(1);
-        Assert.Equal(1, await flying.SoonAsync());
-        Assert.Equal(1, await left!.SoonAsync());
-    }
-
-    [Fact]
     public async Task A_switch_is_asked_and_its_failure_leaves_coalescing_on()
     {
         var asked = new Switch();
