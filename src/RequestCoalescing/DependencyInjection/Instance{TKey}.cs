@@ -26,6 +26,7 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
     {
         _logger = new SafeLogger(services.GetService<ILoggerFactory>()?.CreateLogger(typeof(SingleflightInstance).Namespace!) ?? NullLogger.Instance);
         _metrics = services.GetRequiredService<SingleflightMetrics>();
+        services.GetRequiredService<SettingsCheck>().ThrowIfWrong();
         try
         {
             var options = Follow<SingleflightOptions>(services, registration);

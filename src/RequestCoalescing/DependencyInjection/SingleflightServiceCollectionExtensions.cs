@@ -101,6 +101,7 @@ public static class SingleflightServiceCollectionExtensions
     {
         services.AddOptions();
         services.TryAddSingleton(provider => new SingleflightMetrics(provider.GetService<IMeterFactory>()));
+        services.TryAddSingleton<SettingsCheck>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, SingleflightLifetime>());
 
         services.AddSingleton<Registration>(registration);
@@ -119,9 +120,9 @@ public static class SingleflightServiceCollectionExtensions
 
         var builder = new SingleflightBuilder(services, registration);
         builder.BindSettings<SingleflightOptions>("", static (section, options) => section.Bind(options), options => options.Validate());
-        builder.BindSettings<TelemetryOptions>(":Telemetry", static (section, options) => section.Bind(options), options => options.Validate());
-        builder.BindSettings<RolloutOptions>(":Rollout", static (section, options) => section.Bind(options), options => options.Validate());
-        builder.BindSettings<VerificationOptions>(":Verification", static (section, options) => section.Bind(options), options => options.Validate());
+        builder.BindSettings<TelemetryOptions>("Telemetry", static (section, options) => section.Bind(options), options => options.Validate());
+        builder.BindSettings<RolloutOptions>("Rollout", static (section, options) => section.Bind(options), options => options.Validate());
+        builder.BindSettings<VerificationOptions>("Verification", static (section, options) => section.Bind(options), options => options.Validate());
     }
 
     private static Instance<TKey> InstanceOf<TKey>(this IServiceProvider provider, Registration<TKey> registration)
