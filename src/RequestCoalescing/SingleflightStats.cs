@@ -51,6 +51,12 @@ public readonly record struct SingleflightStats
     /// <summary>Verifications since the start whose outcome was not what the follower got: the sign of a wrong key.</summary>
     public long Mismatches { get; init; }
 
+    /// <summary>
+    /// Verifications since the start that could not tell: the own work was cancelled or timed out, or results of its type cannot be
+    /// compared (the log says which and why).
+    /// </summary>
+    public long Unverifiable { get; init; }
+
     /// <summary>Calls since the start that were only observed: they ran alone.</summary>
     public long Observed { get; init; }
 

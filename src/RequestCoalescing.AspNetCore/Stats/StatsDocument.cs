@@ -34,6 +34,7 @@ internal sealed class StatsDocument(SingleflightStats together, IReadOnlyList<In
         Elections = a.Elections + b.Elections,
         Verifications = a.Verifications + b.Verifications,
         Mismatches = a.Mismatches + b.Mismatches,
+        Unverifiable = a.Unverifiable + b.Unverifiable,
         Observed = a.Observed + b.Observed,
         WouldBeFollowers = a.WouldBeFollowers + b.WouldBeFollowers,
         AbandonedCount = a.AbandonedCount + b.AbandonedCount,

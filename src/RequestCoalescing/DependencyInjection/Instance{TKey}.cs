@@ -46,7 +46,7 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
                 _decorators.Add(decorated);
             }
 
-            var verified = new VerifyingSingleflight<TKey>(decorated, _engine, Name, _redactor, _logger, verification);
+            var verified = new VerifyingSingleflight<TKey>(decorated, _engine, Name, _redactor, _logger, verification, options);
             var observation = new Observation<TKey>(options.Current);
             _owned.Add(observation);
             var rolledOut = new RolloutSingleflight<TKey>(

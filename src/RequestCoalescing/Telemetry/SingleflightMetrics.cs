@@ -27,6 +27,7 @@ internal sealed class SingleflightMetrics : IDisposable
         Count("singleflight.elections", "{election}", "New leaders elected because the one before cancelled itself.", stats => stats.Elections);
         Count("singleflight.verifications", "{run}", "Runs that verified what a follower got.", stats => stats.Verifications);
         Count("singleflight.verification.mismatches", "{mismatch}", "Verifications that found another outcome: the sign of a wrong key.", stats => stats.Mismatches);
+        Count("singleflight.verification.unverifiable", "{run}", "Verifications that could not tell: the own work did not end in time, or its results cannot be compared.", stats => stats.Unverifiable);
         Count("singleflight.observed.calls", "{call}", "Calls that were only observed.", stats => stats.Observed);
         Count("singleflight.observed.followers", "{call}", "Observed calls that would have joined a flight.", stats => stats.WouldBeFollowers);
         Gauge("singleflight.in_flight", "{flight}", "Flights in the air.", stats => stats.InFlightCount);
