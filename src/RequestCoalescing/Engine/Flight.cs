@@ -29,6 +29,9 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     /// <summary>For the listener: whether the number of subscribers has been warned of. Not guarded.</summary>
     public bool HasWarned;
 
+    /// <summary>What the listener keeps of this flight. Not guarded.</summary>
+    public object? ListenerState;
+
     CancellationToken IFlight.CancellationToken => Token;
 
     bool IFlight.IsCurrent => Volatile.Read(ref IsCurrent);

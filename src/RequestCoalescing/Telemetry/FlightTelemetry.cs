@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using RequestCoalescing.DependencyInjection;
 using RequestCoalescing.Engine;
@@ -19,9 +18,7 @@ internal sealed class FlightTelemetry(
     private const int KeptFailures = 20;
 
     private readonly KeyValuePair<string, object?> _name = SingleflightMetrics.NameTag(instance);
-    private readonly ConditionalWeakTable<Flight, FlightSpan> _spans = [];
     private readonly ConcurrentQueue<SingleflightFailure> _failures = new();
-    private volatile bool _hasSpans; // ever
 
     /// <summary>The latest failures, the last first.</summary>
     public IReadOnlyList<SingleflightFailure> Failures => [.. _failures.Reverse()];
@@ -30,11 +27,8 @@ internal sealed class FlightTelemetry(
     {
         try
         {
-            if (FlightSpan.IsListenedTo)
-            {
-                var role = flight.Elections > 0 ? "elected" : flight.IsAlone ? "alone" : "leader";
-                SpanOf(flight).Start(instance, role, leader?.Context ?? default, options.Current.MaxSpanLinks);
-            }
+            var role = flight.Elections > 0 ? "elected" : flight.IsAlone ? "alone" : "leader";
+            FlightSpan.Start(ref flight.ListenerState, instance, role, leader?.Context ?? default, options.Current.MaxSpanLinks);
         }
         catch (Exception)
         {
@@ -55,10 +49,9 @@ internal sealed class FlightTelemetry(
             Log.SubscriberThresholdExceeded(logger, instance, KeyOf(flight), subscribers, current.SubscriberWarningThreshold);
         }
 
-        if (!FlightSpan.IsListenedTo || Activity.Current is not { } follower) return;
         try
         {
-            SpanOf(flight).Join(follower, current.MaxSpanLinks);
+            FlightSpan.Join(ref flight.ListenerState, current.MaxSpanLinks);
         }
         catch (Exception)
         {
@@ -72,7 +65,7 @@ internal sealed class FlightTelemetry(
         Measure(flight, outcome, subscribers);
         try
         {
-            if (_hasSpans && _spans.TryGetValue(flight, out var span)) span.End(NameOf(outcome), subscribers, error);
+            FlightSpan.End(ref flight.ListenerState, NameOf(outcome), subscribers, error);
         }
         catch (Exception)
         {
@@ -140,12 +133,6 @@ internal sealed class FlightTelemetry(
             Duration = AgeOf(flight),
         });
         while (_failures.Count > KeptFailures) _failures.TryDequeue(out _);
-    }
-
-    private FlightSpan SpanOf(Flight flight)
-    {
-        _hasSpans = true;
-        return _spans.GetValue(flight, static _ => new FlightSpan());
     }
 
     private string KeyOf(Flight flight) => redactor.Redact(flight.KeyObject);
