@@ -8,6 +8,7 @@ internal sealed class SingleflightMetrics : IDisposable
 {
     private readonly Meter _meter;
     private readonly bool _ownsMeter;
+    private readonly MeterReading _reading;
     private ImmutableArray<SingleflightInstance> _instances = [];
 
     public SingleflightMetrics(IMeterFactory? factory)
@@ -15,6 +16,7 @@ internal sealed class SingleflightMetrics : IDisposable
         var options = new MeterOptions(SingleflightTelemetry.MeterName) { Version = typeof(SingleflightMetrics).Assembly.GetName().Version?.ToString(3) };
         _ownsMeter = factory is null;
         _meter = factory?.Create(options) ?? new Meter(options);
+        _reading = new MeterReading(() => [.. _instances.Select(instance => new InstanceReading(instance.Name, instance.GetStats()))]);
 
         var seconds = new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] };
         var subscribers = new InstrumentAdvice<int> { HistogramBucketBoundaries = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000] };
@@ -47,9 +49,17 @@ internal sealed class SingleflightMetrics : IDisposable
 
     public static KeyValuePair<string, object?> OutcomeTag(string outcome) => new("singleflight.outcome", outcome);
 
-    public void Add(SingleflightInstance instance) => ImmutableInterlocked.Update(ref _instances, static (all, added) => all.Add(added), instance);
+    public void Add(SingleflightInstance instance)
+    {
+        ImmutableInterlocked.Update(ref _instances, static (all, added) => all.Add(added), instance);
+        _reading.Expire();
+    }
 
-    public void Remove(SingleflightInstance instance) => ImmutableInterlocked.Update(ref _instances, static (all, removed) => all.Remove(removed), instance);
+    public void Remove(SingleflightInstance instance)
+    {
+        ImmutableInterlocked.Update(ref _instances, static (all, removed) => all.Remove(removed), instance);
+        _reading.Expire();
+    }
 
     public void Dispose()
     {
@@ -58,39 +68,37 @@ internal sealed class SingleflightMetrics : IDisposable
 
     private IEnumerable<Measurement<long>> Calls()
     {
-        foreach (var instance in _instances)
+        foreach (var (name, stats) in _reading.For("singleflight.calls"))
         {
-            var stats = instance.GetStats();
             yield return Of(stats.Calls - stats.Coalesced - stats.Alone - stats.Rejected, "leader");
             yield return Of(stats.Coalesced, "follower");
             yield return Of(stats.Alone, "alone");
             yield return Of(stats.Rejected, "rejected");
 
             Measurement<long> Of(long count, string role) =>
-                new(count, NameTag(instance.Name), new KeyValuePair<string, object?>("singleflight.role", role));
+                new(count, NameTag(name), new KeyValuePair<string, object?>("singleflight.role", role));
         }
     }
 
     private IEnumerable<Measurement<long>> Flights()
     {
-        foreach (var instance in _instances)
+        foreach (var (name, stats) in _reading.For("singleflight.flights"))
         {
-            var stats = instance.GetStats();
             yield return Of(stats.Succeeded, "success");
             yield return Of(stats.Failed, "failure");
             yield return Of(stats.Cancelled, "cancelled");
             yield return Of(stats.TimedOut, "timeout");
             yield return Of(stats.Elections, "reelected");
 
-            Measurement<long> Of(long count, string outcome) => new(count, NameTag(instance.Name), OutcomeTag(outcome));
+            Measurement<long> Of(long count, string outcome) => new(count, NameTag(name), OutcomeTag(outcome));
         }
     }
 
     private void Count(string name, string unit, string description, Func<SingleflightStats, long> count) =>
         _meter.CreateObservableCounter(
-            name, () => _instances.Select(instance => new Measurement<long>(count(instance.GetStats()), NameTag(instance.Name))), unit, description);
+            name, () => _reading.For(name).Select(instance => new Measurement<long>(count(instance.Stats), NameTag(instance.Name))), unit, description);
 
     private void Gauge(string name, string unit, string description, Func<SingleflightStats, double> value) =>
         _meter.CreateObservableGauge(
-            name, () => _instances.Select(instance => new Measurement<double>(value(instance.GetStats()), NameTag(instance.Name))), unit, description);
+            name, () => _reading.For(name).Select(instance => new Measurement<double>(value(instance.Stats), NameTag(instance.Name))), unit, description);
 }
