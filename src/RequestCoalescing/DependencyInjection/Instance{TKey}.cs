@@ -17,6 +17,8 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
     private readonly KeyRedactor _redactor;
     private readonly SingleflightMetrics _metrics;
     private readonly SafeLogger _logger;
+    private readonly IServiceProvider _services;
+    private readonly Registration _registration;
     private readonly List<IDisposable> _owned = [];
     private readonly List<ISingleflight<TKey>> _decorators = [];
     private bool _isPastDeadline;
@@ -24,6 +26,7 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
     public Instance(IServiceProvider services, Registration<TKey> registration)
         : base(registration.Name)
     {
+        (_services, _registration) = (services, registration);
         _logger = new SafeLogger(services.GetService<ILoggerFactory>()?.CreateLogger(typeof(SingleflightInstance).Namespace!) ?? NullLogger.Instance);
         _metrics = services.GetRequiredService<SingleflightMetrics>();
         services.GetRequiredService<SettingsCheck>().ThrowIfWrong();
@@ -89,6 +92,13 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
     }
 
     public override IReadOnlyList<SingleflightFailure> GetRecentFailures() => _telemetry.Failures;
+
+    public override void TellSettings()
+    {
+        if (!_logger.IsEnabled(LogLevel.Information)) return;
+        var settings = _registration.Settings.SelectMany(part => part.Value.ValuesIn(_services).Select(value => part.Key.Length == 0 ? value : $"{part.Key}:{value}"));
+        Log.Started(_logger, Name, KeyType, string.Join(", ", settings));
+    }
 
     public override async Task DrainAsync(CancellationToken deadline)
     {

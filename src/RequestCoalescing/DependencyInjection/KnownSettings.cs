@@ -1,24 +1,41 @@
 using System.Collections;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using System.Reflection;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 
 namespace RequestCoalescing.DependencyInjection;
 
 /// <summary>The settings that a section of an instance can have: the properties of the options that are bound from it.</summary>
 internal sealed class KnownSettings
 {
+    /// <summary>What trimming has to leave of a type of options.</summary>
+    public const DynamicallyAccessedMemberTypes Needed = DynamicallyAccessedMemberTypes.PublicProperties | DynamicallyAccessedMemberTypes.PublicParameterlessConstructor;
+
     private readonly Dictionary<string, Type> _types = new(StringComparer.OrdinalIgnoreCase);
+    private readonly List<(Func<IServiceProvider, object> Create, PropertyInfo[] Properties)> _options = [];
 
     public IEnumerable<string> Names => _types.Keys;
 
-    public void Add([DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] Type options)
+    /// <summary>Adds the settings that are bound to options of a type.</summary>
+    /// <param name="name">The name under which the options are registered.</param>
+    public void Add<[DynamicallyAccessedMembers(Needed)] TOptions>(string name)
+        where TOptions : class
     {
-        foreach (var property in options.GetProperties())
-        {
-            if (IsBindable(property.PropertyType)) _types.TryAdd(property.Name, property.PropertyType);
-        }
+        var properties = typeof(TOptions).GetProperties().Where(property => IsBindable(property.PropertyType)).ToArray();
+        foreach (var property in properties) _types.TryAdd(property.Name, property.PropertyType);
+        _options.Add((services => services.GetRequiredService<IOptionsFactory<TOptions>>().Create(name), properties));
     }
+
+    /// <summary>The settings in force, wherever they come from, as <c>name=value</c>. Text is only said to be set: it may be a secret.</summary>
+    public IEnumerable<string> ValuesIn(IServiceProvider services) =>
+        from part in _options
+        let options = part.Create(services)
+        from property in part.Properties
+        where IsScalar(property.PropertyType)
+        select $"{property.Name}={TextOf(property.GetValue(options))}";
 
     public bool Has(string name) => _types.ContainsKey(name);
 
@@ -31,6 +48,15 @@ internal sealed class KnownSettings
             ? $"{setting.Path}: '{setting.Value}' would be days. Write {meant} for seconds, as hours:minutes:seconds."
             : null;
     }
+
+    private static string TextOf(object? value) => value switch
+    {
+        null => "none",
+        int.MaxValue => "no limit",
+        TimeSpan duration when duration == Timeout.InfiniteTimeSpan => "no limit",
+        string => "(set)",
+        _ => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "",
+    };
 
     private static bool IsBareNumber(string? text, out string meant)
     {

@@ -19,14 +19,14 @@ internal sealed class SingleflightBuilder(IServiceCollection services, Registrat
     /// <param name="part">The part's name; empty for the instance's own settings.</param>
     /// <param name="bind">Binds a section to the options.</param>
     /// <param name="validate">Throws an <see cref="ArgumentException"/> that names the property.</param>
-    public void BindSettings<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] TOptions>(
+    public void BindSettings<[DynamicallyAccessedMembers(KnownSettings.Needed)] TOptions>(
         string part,
         Action<IConfiguration, TOptions> bind,
         Action<TOptions> validate)
         where TOptions : class
     {
         if (!Registration.Settings.TryGetValue(part, out var known)) Registration.Settings.Add(part, known = new KnownSettings());
-        known.Add(typeof(TOptions));
+        known.Add<TOptions>(Name);
 
         var section = part.Length == 0 ? Registration.Section : $"{Registration.Section}:{part}";
         services.AddSingleton<IPostConfigureOptions<TOptions>>(Create);

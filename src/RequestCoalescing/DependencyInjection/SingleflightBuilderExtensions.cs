@@ -59,7 +59,7 @@ public static class SingleflightBuilderExtensions
     /// <param name="validate">Throws an <see cref="ArgumentException"/> that names the property.</param>
     /// <returns>The builder.</returns>
     /// <exception cref="ArgumentException">The section's name is not allowed.</exception>
-    public static ISingleflightBuilder BindSettings<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] TOptions>(
+    public static ISingleflightBuilder BindSettings<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties | DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] TOptions>(
         this ISingleflightBuilder builder,
         string section,
         Action<IConfiguration, TOptions> bind,

@@ -11,7 +11,11 @@ internal sealed class SingleflightLifetime(IEnumerable<SingleflightInstance> ins
 {
     private readonly SingleflightInstance[] _instances = [.. instances];
 
-    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        foreach (var instance in _instances.Cast<Instance>()) instance.TellSettings();
+        return Task.CompletedTask;
+    }
 
     public Task StopAsync(CancellationToken cancellationToken) =>
         Task.WhenAll(_instances.Cast<Instance>().Select(instance => instance.DrainAsync(cancellationToken)));

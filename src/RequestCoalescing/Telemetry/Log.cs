@@ -41,6 +41,9 @@ internal static partial class Log
     [LoggerMessage(12, LogLevel.Warning, "{Instance} is drained no further at the shutdown deadline: {InFlight} flights are cancelled")]
     public static partial void DrainDeadline(ILogger logger, string instance, int inFlight);
 
+    [LoggerMessage(13, LogLevel.Information, "{Instance} has started, with keys of type {KeyType} and these settings: {Settings}")]
+    public static partial void Started(ILogger logger, string instance, Type keyType, string settings);
+
     [LoggerMessage(14, LogLevel.Warning, "Results of {ResultType} of {Instance} cannot be verified, as nobody can tell whether two of {OpaqueType} are the same: set VerificationOptions.Comparer, or override Equals. Said once for a type of results")]
     public static partial void NotVerifiable(ILogger logger, string instance, Type resultType, Type opaqueType);
 }
