@@ -53,7 +53,7 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
             var observation = new Observation<TKey>(options.Current);
             _owned.Add(observation);
             var rolledOut = new RolloutSingleflight<TKey>(
-                verified, _engine, new KeySampler<TKey>(registration.TextOf), registration.CreateSwitch?.Invoke(services), Name, _logger, rollout, observation);
+                verified, _engine, new KeySampler<TKey>(registration.TextOf, Name, _logger), registration.CreateSwitch?.Invoke(services), Name, _logger, rollout, observation);
             Entry = HostedSingleflight.Create(
                 new HostedParts<TKey>(decorated as Singleflight<TKey>, verified, rolledOut, services.GetRequiredService<IServiceScopeFactory>(), _metrics, Name, clock));
 

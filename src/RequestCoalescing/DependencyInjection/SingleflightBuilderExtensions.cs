@@ -32,7 +32,9 @@ public static class SingleflightBuilderExtensions
 
     /// <summary>
     /// Says how a key is put into words, for the rollout's choice of keys and for logs (which see it redacted). Without it a key
-    /// is what its <c>ToString</c> says in the invariant culture, which does for strings, numbers, GUIDs, enums, tuples and records.
+    /// is what its <c>ToString</c> says in the invariant culture, which does for strings, numbers, GUIDs, enums, tuples and records;
+    /// numbers, dates and URIs in it that are equal have one text (<c>1m</c> and <c>1.00m</c>). A type that has no <c>ToString</c> of its own,
+    /// or one whose texts may differ for equal keys, needs this.
     /// </summary>
     /// <typeparam name="TKey">The type of the instance's keys.</typeparam>
     /// <param name="builder">The instance.</param>

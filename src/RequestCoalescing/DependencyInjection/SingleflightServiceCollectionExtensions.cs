@@ -121,7 +121,7 @@ public static class SingleflightServiceCollectionExtensions
         var builder = new SingleflightBuilder(services, registration);
         builder.BindSettings<SingleflightOptions>("", static (section, options) => section.Bind(options), options => options.Validate());
         builder.BindSettings<TelemetryOptions>("Telemetry", static (section, options) => section.Bind(options), options => options.Validate());
-        builder.BindSettings<RolloutOptions>("Rollout", static (section, options) => section.Bind(options), options => options.Validate());
+        builder.BindSettings<RolloutOptions>("Rollout", static (section, options) => section.Bind(options), registration.Validate);
         builder.BindSettings<VerificationOptions>("Verification", static (section, options) => section.Bind(options), options => options.Validate());
     }
 
