@@ -10,10 +10,10 @@ internal sealed class StatsDocument(SingleflightStats together, IReadOnlyList<In
 
     public static StatsDocument Of(IEnumerable<SingleflightInstance> instances)
     {
-        var each = instances.Select(instance => (instance.Name, Stats: instance.GetStats())).ToList();
+        var each = instances.Select(instance => (instance.Name, instance.MaxDuration, Stats: instance.GetStats())).ToList();
         return new StatsDocument(
             each.Aggregate(default(SingleflightStats), static (sum, one) => Add(sum, one.Stats)),
-            each.ConvertAll(static one => new InstanceStats(one.Name, one.Stats)));
+            each.ConvertAll(static one => new InstanceStats(one.Name, one.MaxDuration, one.Stats)));
     }
 
     private static SingleflightStats Add(SingleflightStats a, SingleflightStats b) => new()

@@ -19,6 +19,7 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
     private readonly SafeLogger _logger;
     private readonly IServiceProvider _services;
     private readonly Registration _registration;
+    private readonly Reloading<SingleflightOptions> _options;
     private readonly List<IDisposable> _owned = [];
     private readonly List<ISingleflight<TKey>> _decorators = [];
     private bool _isPastDeadline;
@@ -32,7 +33,7 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
         services.GetRequiredService<SettingsCheck>().ThrowIfWrong();
         try
         {
-            var options = Follow<SingleflightOptions>(services, registration);
+            var options = _options = Follow<SingleflightOptions>(services, registration);
             var telemetry = Follow<TelemetryOptions>(services, registration);
             var rollout = Follow<RolloutOptions>(services, registration);
             var verification = Follow<VerificationOptions>(services, registration);
@@ -76,6 +77,8 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
     public ISingleflight<TKey> Entry { get; }
 
     public override Type KeyType => typeof(TKey);
+
+    public override TimeSpan MaxDuration => _options.Current.MaxDuration;
 
     public override SingleflightStats GetStats() => Entry.GetStats();
 

@@ -14,6 +14,9 @@ public abstract class SingleflightInstance
     /// <summary>The type of its keys.</summary>
     public abstract Type KeyType { get; }
 
+    /// <summary>How long one of its flights may take now: <see cref="SingleflightOptions.MaxDuration"/>, which follows reloads.</summary>
+    public abstract TimeSpan MaxDuration { get; }
+
     /// <inheritdoc cref="ISingleflight{TKey}.GetStats"/>
     public abstract SingleflightStats GetStats();
 

@@ -16,7 +16,7 @@ internal sealed class SingleflightMetrics : IDisposable
         var options = new MeterOptions(SingleflightTelemetry.MeterName) { Version = typeof(SingleflightMetrics).Assembly.GetName().Version?.ToString(3) };
         _ownsMeter = factory is null;
         _meter = factory?.Create(options) ?? new Meter(options);
-        _reading = new MeterReading(() => [.. _instances.Select(instance => new InstanceReading(instance.Name, instance.GetStats()))]);
+        _reading = new MeterReading(() => [.. _instances.Select(instance => new InstanceReading(instance.Name, instance.GetStats(), instance.MaxDuration))]);
 
         var seconds = new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] };
         var subscribers = new InstrumentAdvice<int> { HistogramBucketBoundaries = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000] };
@@ -32,11 +32,12 @@ internal sealed class SingleflightMetrics : IDisposable
         Count("singleflight.verification.unverifiable", "{run}", "Verifications that could not tell: the own work did not end in time, or its results cannot be compared.", stats => stats.Unverifiable);
         Count("singleflight.observed.calls", "{call}", "Calls that were only observed.", stats => stats.Observed);
         Count("singleflight.observed.followers", "{call}", "Observed calls that would have joined a flight.", stats => stats.WouldBeFollowers);
-        Gauge("singleflight.in_flight", "{flight}", "Flights in the air.", stats => stats.InFlightCount);
-        Gauge("singleflight.subscribers", "{subscriber}", "Subscribers that wait for them.", stats => stats.TotalSubscribers);
-        Gauge("singleflight.subscribers.max", "{subscriber}", "Subscribers of the flight in the air that has the most.", stats => stats.LargestFlight);
-        Gauge("singleflight.oldest_flight.age", "s", "Age of the oldest flight in the air; 0 if there is none.", stats => stats.OldestCallAge?.TotalSeconds ?? 0);
-        Gauge("singleflight.abandoned", "{run}", "Runs of work that go on after their maximum duration, for nobody.", stats => stats.AbandonedCount);
+        Gauge("singleflight.in_flight", "{flight}", "Flights in the air.", instance => instance.Stats.InFlightCount);
+        Gauge("singleflight.subscribers", "{subscriber}", "Subscribers that wait for them.", instance => instance.Stats.TotalSubscribers);
+        Gauge("singleflight.subscribers.max", "{subscriber}", "Subscribers of the flight in the air that has the most.", instance => instance.Stats.LargestFlight);
+        Gauge("singleflight.oldest_flight.age", "s", "Age of the oldest flight in the air; 0 if there is none.", instance => instance.Stats.OldestCallAge?.TotalSeconds ?? 0);
+        Gauge("singleflight.max_duration", "s", "How long a flight may take, as the settings say now.", instance => instance.MaxDuration.TotalSeconds);
+        Gauge("singleflight.abandoned", "{run}", "Runs of work that go on after their maximum duration, for nobody.", instance => instance.Stats.AbandonedCount);
     }
 
     public Histogram<double> FlightDuration { get; }
@@ -68,7 +69,7 @@ internal sealed class SingleflightMetrics : IDisposable
 
     private IEnumerable<Measurement<long>> Calls()
     {
-        foreach (var (name, stats) in _reading.For("singleflight.calls"))
+        foreach (var (name, stats, _) in _reading.For("singleflight.calls"))
         {
             yield return Of(stats.Calls - stats.Coalesced - stats.Alone - stats.Rejected, "leader");
             yield return Of(stats.Coalesced, "follower");
@@ -82,7 +83,7 @@ internal sealed class SingleflightMetrics : IDisposable
 
     private IEnumerable<Measurement<long>> Flights()
     {
-        foreach (var (name, stats) in _reading.For("singleflight.flights"))
+        foreach (var (name, stats, _) in _reading.For("singleflight.flights"))
         {
             yield return Of(stats.Succeeded, "success");
             yield return Of(stats.Failed, "failure");
@@ -98,7 +99,7 @@ internal sealed class SingleflightMetrics : IDisposable
         _meter.CreateObservableCounter(
             name, () => _reading.For(name).Select(instance => new Measurement<long>(count(instance.Stats), NameTag(instance.Name))), unit, description);
 
-    private void Gauge(string name, string unit, string description, Func<SingleflightStats, double> value) =>
+    private void Gauge(string name, string unit, string description, Func<InstanceReading, double> value) =>
         _meter.CreateObservableGauge(
-            name, () => _reading.For(name).Select(instance => new Measurement<double>(value(instance.Stats), NameTag(instance.Name))), unit, description);
+            name, () => _reading.For(name).Select(instance => new Measurement<double>(value(instance), NameTag(instance.Name))), unit, description);
 }
