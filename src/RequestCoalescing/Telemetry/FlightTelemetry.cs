@@ -18,6 +18,7 @@ internal sealed class FlightTelemetry(
     private const int KeptFailures = 20;
 
     private readonly KeyValuePair<string, object?> _name = SingleflightMetrics.NameTag(instance);
+    private readonly KeyCheck _keys = new(instance, logger);
     private readonly ConcurrentQueue<SingleflightFailure> _failures = new();
 
     /// <summary>The latest failures, the last first.</summary>
@@ -35,6 +36,7 @@ internal sealed class FlightTelemetry(
             // A listener that fails is not the flight's concern. There is nobody to tell but who failed.
         }
 
+        _keys.Look(flight);
         if (logger.IsEnabled(LogLevel.Debug)) Log.FlightStarted(logger, instance, KeyOf(flight));
     }
 
@@ -95,10 +97,6 @@ internal sealed class FlightTelemetry(
         _ => throw new UnreachableException($"{outcome} has no name."),
     };
 
-    // The message of a deadlock names the keys.
-    private static bool NamesKeys(Exception? exception) =>
-        exception is FlightDeadlockException || (exception?.InnerException is { } inner && NamesKeys(inner));
-
     private void Measure(Flight flight, FlightOutcome outcome, int subscribers)
     {
         try
@@ -117,7 +115,7 @@ internal sealed class FlightTelemetry(
         var level = outcome is FlightOutcome.Failed or FlightOutcome.TimedOut ? LogLevel.Warning : LogLevel.Debug;
         if (!logger.IsEnabled(level)) return;
         var (key, elapsed) = (KeyOf(flight), AgeOf(flight).TotalMilliseconds);
-        if (outcome == FlightOutcome.Failed) Log.FlightFailed(logger, NamesKeys(error) ? null : error, instance, key, error?.GetType().FullName, elapsed, subscribers);
+        if (outcome == FlightOutcome.Failed) Log.FlightFailed(logger, error, instance, key, error?.GetType().FullName, elapsed, subscribers);
         else if (outcome == FlightOutcome.TimedOut) Log.MaxDurationExceeded(logger, instance, key, subscribers, elapsed);
         else Log.FlightLanded(logger, instance, key, NameOf(outcome), elapsed, subscribers);
     }

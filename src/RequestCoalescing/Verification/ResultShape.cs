@@ -40,8 +40,6 @@ internal enum ResultKind
 /// <summary>What is known of a type of results. Made once a type.</summary>
 internal sealed class ResultShape
 {
-    private const BindingFlags Declared = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
-
     private static readonly ConditionalWeakTable<Type, ResultShape> s_shapes = [];
 
     private static readonly HashSet<Type> s_values =
@@ -71,7 +69,7 @@ internal sealed class ResultShape
         Visible = [.. fields[true]];
 
         // A collection that keeps its elements itself has been compared by them, whatever it keeps them in.
-        var keepsElements = isCollection && BasesOf(type).First(IsFrameworks) is var basis && (basis == typeof(object) || basis == typeof(ValueType));
+        var keepsElements = isCollection && TypeEqualities.BasesOf(type).First(IsFrameworks) is var basis && (basis == typeof(object) || basis == typeof(ValueType));
         Hidden = [.. fields[false].Where(field => !keepsElements || IsValue(field.FieldType))];
     }
 
@@ -95,7 +93,7 @@ internal sealed class ResultShape
         if (typeof(ITuple).IsAssignableFrom(type)) return ResultKind.Tuple;
         if (typeof(NameObjectCollectionBase).IsAssignableFrom(type)) return typeof(NameValueCollection).IsAssignableFrom(type) ? ResultKind.Collection : ResultKind.Opaque; // they enumerate their keys
 
-        HashSet<Type> faces = [.. BasesOf(type).Concat(type.GetInterfaces()).Select(face => face.IsGenericType ? face.GetGenericTypeDefinition() : face)];
+        HashSet<Type> faces = [.. TypeEqualities.BasesOf(type).Concat(type.GetInterfaces()).Select(face => face.IsGenericType ? face.GetGenericTypeDefinition() : face)];
         if (faces.Overlaps(s_bags)) return ResultKind.Bag;
         if (faces.Overlaps(s_sequences) || faces.Contains(typeof(IList))) return ResultKind.Sequence;
         if (faces.Contains(typeof(ICollection)) || faces.Contains(typeof(ICollection<>)) || faces.Contains(typeof(IReadOnlyCollection<>))) return ResultKind.Collection;
@@ -120,24 +118,12 @@ internal sealed class ResultShape
         return assembly is "mscorlib" or "netstandard" || assembly.StartsWith("System.", StringComparison.Ordinal) || assembly.StartsWith("Microsoft.", StringComparison.Ordinal);
     }
 
-    // The compiler writes that of records and of anonymous types, field by field, and by reference where a field is a list.
-    [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "An override of Equals that can be called is kept.")]
-    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "A typed Equals that was trimmed away is called by nobody, the override included.")]
-    private static bool HasWrittenEquality(Type type)
-    {
-        var equals = BasesOf(type)
-            .Select(level => level.GetMethod(nameof(Equals), Declared, [typeof(object)]))
-            .First(method => method is not null)!;
-        var author = equals.DeclaringType!;
-        if (author == typeof(object) || author == typeof(ValueType) || IsFrameworks(author)) return false;
-        if (author.IsDefined(typeof(CompilerGeneratedAttribute))) return false; // an anonymous type
-        return !equals.IsDefined(typeof(CompilerGeneratedAttribute)) ||
-            author.GetMethod(nameof(Equals), Declared, [author]) is { } typed && !typed.IsDefined(typeof(CompilerGeneratedAttribute));
-    }
+    // What the compiler writes compares by reference where a field is a list; that is no answer.
+    private static bool HasWrittenEquality(Type type) => TypeEqualities.Of(type, out var author) == TypeEquality.Written && !IsFrameworks(author);
 
     [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "A field that the trimmer removes is one that no code reads or writes.")]
     private static IEnumerable<FieldInfo> FieldsOf(Type type, bool isCollection) =>
-        BasesOf(type).TakeWhile(level => !isCollection || !IsFrameworks(level)).SelectMany(level => level.GetFields(Declared));
+        TypeEqualities.BasesOf(type).TakeWhile(level => !isCollection || !IsFrameworks(level)).SelectMany(level => level.GetFields(TypeEqualities.Declared));
 
     [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "A field whose property was trimmed away counts as hidden: then nobody can tell, and that is what is said.")]
     private static bool IsVisible(FieldInfo field)
@@ -146,12 +132,7 @@ internal sealed class ResultShape
         if (field.IsPublic) return true;
         if (field.DeclaringType is { IsGenericType: true } type && type.GetGenericTypeDefinition() == typeof(KeyValuePair<,>)) return true;
         var property = name.StartsWith('<') ? name[1..Math.Max(1, name.IndexOf('>'))] : name.EndsWith('@') ? name[..^1] : null; // C#'s and F#'s
-        if (property is not { Length: > 0 } || field.DeclaringType?.GetProperty(property, Declared)?.GetMethod is not { IsPublic: true } getter) return false;
+        if (property is not { Length: > 0 } || field.DeclaringType?.GetProperty(property, TypeEqualities.Declared)?.GetMethod is not { IsPublic: true } getter) return false;
         return !name.EndsWith("k__BackingField", StringComparison.Ordinal) || getter.IsDefined(typeof(CompilerGeneratedAttribute)); // else it may be filled when it is asked for
-    }
-
-    private static IEnumerable<Type> BasesOf(Type type)
-    {
-        for (var level = type; level is not null; level = level.BaseType) yield return level;
     }
 }
