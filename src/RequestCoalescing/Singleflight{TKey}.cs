@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using RequestCoalescing.Engine;
+using RequestCoalescing.Telemetry;
 
 namespace RequestCoalescing;
 
@@ -21,6 +22,8 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
     private readonly Settings _settings;
     private readonly Shard<TKey>[] _shards;
     private readonly int _shift;
+    private readonly string? _name;
+    private readonly EngineReport? _report;
 
     /// <summary>Creates an engine.</summary>
     /// <param name="options">Limits and choices; null for the defaults. Copied: later changes to the object have no effect.</param>
@@ -29,8 +32,10 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
     /// <exception cref="ArgumentException">Options contradict each other.</exception>
     /// <exception cref="ArgumentNullException"><see cref="SingleflightOptions.TimeProvider"/> is null.</exception>
     public Singleflight(SingleflightOptions? options = null, IEqualityComparer<TKey>? comparer = null)
-        : this(options ?? new SingleflightOptions(), comparer, listener: null)
+        : this(options ??= new SingleflightOptions(), comparer, listener: null)
     {
+        _name = options.Name;
+        if (options.IsReported) UnregisteredInstance.Add(_report = new EngineReport<TKey>(this, Name));
     }
 
     internal Singleflight(SingleflightOptions options, IEqualityComparer<TKey>? comparer, FlightListener? listener)
@@ -44,6 +49,11 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
         _shards = new Shard<TKey>[1 << bits];
         for (var i = 0; i < _shards.Length; i++) _shards[i] = new Shard<TKey>(_settings, _comparer);
     }
+
+    /// <summary>What it is called in the meter and on the live page: <see cref="SingleflightOptions.Name"/>, or one from the type of its keys.</summary>
+    public string Name => _name ?? $"Singleflight<{TypeName.Of(typeof(TKey))}>";
+
+    internal TimeSpan MaxDuration => _settings.MaxDuration;
 
     /// <inheritdoc/>
     public override void Clear()
@@ -141,7 +151,11 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
 
     /// <summary>Cancels what is in the air and refuses later calls.</summary>
     /// <returns>Completes when nothing is in the air.</returns>
-    internal Task CloseAsync() => Task.WhenAll(Array.ConvertAll(_shards, shard => shard.Close()));
+    internal Task CloseAsync()
+    {
+        if (_report is not null) UnregisteredInstance.Remove(_report);
+        return Task.WhenAll(Array.ConvertAll(_shards, shard => shard.Close()));
+    }
 
     /// <summary>The oldest of the flights in the air.</summary>
     internal List<(Flight Flight, TimeSpan Age, int Subscribers)> ListFlights(int max)
@@ -152,6 +166,15 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
         if (flights.Count > max) flights.RemoveRange(max, flights.Count - max);
         return flights;
     }
+
+    /// <summary>As <see cref="ListFlights(int)"/>, for those who watch.</summary>
+    internal List<SingleflightFlight> ListFlights(int max, Func<object, string> redact) => ListFlights(max).ConvertAll(flight => new SingleflightFlight
+    {
+        Key = redact(flight.Flight.KeyObject),
+        Age = flight.Age,
+        Subscribers = flight.Subscribers,
+        IsCurrent = flight.Flight.IsCurrent,
+    });
 
     /// <inheritdoc/>
     protected sealed override ValueTask<TResult> ExecuteCoreAsync<TState, TResult>(

@@ -85,13 +85,7 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
     public override IReadOnlyList<SingleflightFlight> GetFlights(int max)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(max);
-        return _engine.ListFlights(max).ConvertAll(flight => new SingleflightFlight
-        {
-            Key = _redactor.Redact(flight.Flight.KeyObject),
-            Age = flight.Age,
-            Subscribers = flight.Subscribers,
-            IsCurrent = flight.Flight.IsCurrent,
-        });
+        return _engine.ListFlights(max, _redactor.Redact);
     }
 
     public override IReadOnlyList<SingleflightFailure> GetRecentFailures() => _telemetry.Failures;

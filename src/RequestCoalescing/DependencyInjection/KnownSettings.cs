@@ -34,8 +34,14 @@ internal sealed class KnownSettings
         from part in _options
         let options = part.Create(services)
         from property in part.Properties
-        where IsScalar(property.PropertyType)
+        where IsScalar(property.PropertyType) && Has(property.Name)
         select $"{property.Name}={TextOf(property.GetValue(options))}";
+
+    /// <summary>Takes out properties that are no settings.</summary>
+    public void Remove(params string[] names)
+    {
+        foreach (var name in names) _types.Remove(name);
+    }
 
     public bool Has(string name) => _types.ContainsKey(name);
 

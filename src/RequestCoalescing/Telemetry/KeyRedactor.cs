@@ -9,14 +9,22 @@ internal sealed class KeyRedactor(Func<object, string> textOf, Reloading<Telemet
 {
     private static readonly byte[] s_processSecret = RandomNumberGenerator.GetBytes(32);
 
-    public string Redact(object key)
+    public string Redact(object key) => Guarded(() =>
+    {
+        var current = options.Current;
+        var text = textOf(key);
+        if (current.KeyRedactor is { } own) return own(text);
+        return current.KeyRedaction == KeyRedaction.Plain ? text : Hash(text, current.KeyRedactionSecret);
+    });
+
+    /// <summary>A key of an engine without settings of its own for this.</summary>
+    public static string HashByProcess(object key) => Guarded(() => Hash(KeyText.Of(key), secret: null));
+
+    private static string Guarded(Func<string> redact)
     {
         try
         {
-            var current = options.Current;
-            var text = textOf(key);
-            if (current.KeyRedactor is { } own) return own(text);
-            return current.KeyRedaction == KeyRedaction.Plain ? text : Hash(text, current.KeyRedactionSecret);
+            return redact();
         }
         catch (Exception exception)
         {

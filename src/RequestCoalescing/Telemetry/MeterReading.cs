@@ -11,18 +11,22 @@ internal sealed class MeterReading(Func<IReadOnlyList<InstanceReading>> look)
 
     private readonly Lock _gate = new();
     private readonly HashSet<string> _served = [];
-    private IReadOnlyList<InstanceReading>? _latest;
+    private IReadOnlyList<InstanceReading> _latest = [];
     private long _takenAt;
+    private int _takenOf = -1;
+    private int _changes;
 
     /// <summary>The latest look, if the instrument has not been given it before and it is at most a second old; else a new one.</summary>
     public IReadOnlyList<InstanceReading> For(string instrument)
     {
         lock (_gate)
         {
-            if (_latest is null || !_served.Add(instrument) || TimeProvider.System.GetElapsedTime(_takenAt) > s_maxAge)
+            var changes = Volatile.Read(ref _changes);
+            if (_takenOf != changes || !_served.Add(instrument) || TimeProvider.System.GetElapsedTime(_takenAt) > s_maxAge)
             {
                 _latest = look();
                 _takenAt = TimeProvider.System.GetTimestamp();
+                _takenOf = changes;
                 _served.Clear();
                 _served.Add(instrument);
             }
@@ -31,9 +35,6 @@ internal sealed class MeterReading(Func<IReadOnlyList<InstanceReading>> look)
         }
     }
 
-    /// <summary>Instances have come or gone: the next to ask has a new look taken.</summary>
-    public void Expire()
-    {
-        lock (_gate) _latest = null;
-    }
+    /// <summary>Instances have come or gone: the next to ask has a new look taken. Waits for none that is being taken.</summary>
+    public void Expire() => Interlocked.Increment(ref _changes);
 }

@@ -3,7 +3,7 @@ using System.Diagnostics.Metrics;
 
 namespace RequestCoalescing.Telemetry;
 
-/// <summary>The meter of a service provider's instances. Counts are read from theirs when somebody asks; only durations and sizes are recorded.</summary>
+/// <summary>The meter of a service provider's instances, or of the engines that were made by hand. Counts are read from theirs when somebody asks; only durations and sizes are recorded.</summary>
 internal sealed class SingleflightMetrics : IDisposable
 {
     private readonly Meter _meter;
@@ -11,12 +11,15 @@ internal sealed class SingleflightMetrics : IDisposable
     private readonly MeterReading _reading;
     private ImmutableArray<SingleflightInstance> _instances = [];
 
-    public SingleflightMetrics(IMeterFactory? factory)
+    /// <param name="factory">Makes the meter; null for one of its own.</param>
+    /// <param name="instances">Lists what is measured; null for what is added.</param>
+    public SingleflightMetrics(IMeterFactory? factory, Func<IEnumerable<SingleflightInstance>>? instances = null)
     {
         var options = new MeterOptions(SingleflightTelemetry.MeterName) { Version = typeof(SingleflightMetrics).Assembly.GetName().Version?.ToString(3) };
         _ownsMeter = factory is null;
         _meter = factory?.Create(options) ?? new Meter(options);
-        _reading = new MeterReading(() => [.. _instances.Select(instance => new InstanceReading(instance.Name, instance.GetStats(), instance.MaxDuration))]);
+        instances ??= () => _instances;
+        _reading = new MeterReading(() => [.. instances().Select(instance => new InstanceReading(instance.Name, instance.GetStats(), instance.MaxDuration))]);
 
         var seconds = new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] };
         var subscribers = new InstrumentAdvice<int> { HistogramBucketBoundaries = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000] };
@@ -55,6 +58,9 @@ internal sealed class SingleflightMetrics : IDisposable
         ImmutableInterlocked.Update(ref _instances, static (all, added) => all.Add(added), instance);
         _reading.Expire();
     }
+
+    /// <summary>What is measured has changed.</summary>
+    public void Expire() => _reading.Expire();
 
     public void Remove(SingleflightInstance instance)
     {

@@ -20,6 +20,8 @@ public sealed class SettingsNameTests
     [InlineData("Singleflight:Int46:MaxInFlight", "1", "Did you mean 'Int64'?")]
     [InlineData("Singleflight:weather:Rollout", "false", "Singleflight:weather:Rollout is a section: 'false' has no effect there.")]
     [InlineData("Singleflight:weather:MaxInFlight:Limit", "7", "Singleflight:weather:MaxInFlight:Limit: MaxInFlight is one value")]
+    [InlineData("Singleflight:weather:Name", "wether", "Singleflight:weather:Name is no setting.")]
+    [InlineData("Singleflight:weather:IsReported", "false", "Singleflight:weather:IsReported is no setting.")]
     [InlineData("Singleflight:weather:TimeProvider", "System", "Singleflight:weather:TimeProvider is no setting.")]
     [InlineData("Singleflight:weather:Telemetry:KeyRedactor", "x", "Did you mean 'KeyRedaction'?")]
     [InlineData("Singleflight:weather:Bulkhead:Sise", "1", "Did you mean 'Size'?")]
