@@ -11,11 +11,11 @@ namespace Microsoft.AspNetCore.Builder;
 /// <summary>Endpoints that show what the registered instances do. None is there unless it is mapped.</summary>
 public static class SingleflightEndpointRouteBuilderExtensions
 {
-    /// <summary>Maps the statistics of all registered instances, as JSON: what is in the air now, and the totals since the start.</summary>
+    /// <summary>Maps the statistics of all registered instances, and of the engines that were made by hand, as JSON: what is in the air now, and the totals since the start.</summary>
     /// <param name="endpoints">The routes.</param>
     /// <param name="pattern">The route. Default <c>/metrics/singleflight</c>.</param>
     /// <returns>The endpoint's conventions; call <c>RequireAuthorization()</c> on it where not everybody may see them.</returns>
-    /// <exception cref="InvalidOperationException">No instance is registered.</exception>
+    /// <exception cref="InvalidOperationException">No instance is registered, and no engine has been made by hand.</exception>
     public static IEndpointConventionBuilder MapSingleflightStats(this IEndpointRouteBuilder endpoints, string pattern = "/metrics/singleflight")
     {
         ArgumentException.ThrowIfNullOrEmpty(pattern);
@@ -24,20 +24,20 @@ public static class SingleflightEndpointRouteBuilderExtensions
             .MapGet(pattern, Task (HttpContext context) =>
             {
                 context.Response.Headers.CacheControl = "no-store";
-                return context.Response.WriteAsJsonAsync(StatsDocument.Of(instances), Json.Default.StatsDocument, contentType: null, context.RequestAborted);
+                return context.Response.WriteAsJsonAsync(StatsDocument.Of(instances()), Json.Default.StatsDocument, contentType: null, context.RequestAborted);
             })
             .WithDisplayName("Singleflight statistics")
             .ExcludeFromDescription();
     }
 
     /// <summary>
-    /// Maps a page that shows what the registered instances do, and goes on showing it: one document with nothing to be loaded from
+    /// Maps a page that shows what the registered instances do, and the engines that were made by hand, and goes on showing it: one document with nothing to be loaded from
     /// elsewhere. Keys are redacted as in logs.
     /// </summary>
     /// <param name="endpoints">The routes.</param>
     /// <param name="pattern">The route of the page; its data is at <c>data</c> below it. Default <c>/singleflight</c>.</param>
     /// <returns>The endpoints' conventions; call <c>RequireAuthorization()</c> on it where not everybody may see them.</returns>
-    /// <exception cref="InvalidOperationException">No instance is registered.</exception>
+    /// <exception cref="InvalidOperationException">No instance is registered, and no engine has been made by hand.</exception>
     public static IEndpointConventionBuilder MapSingleflightDashboard(this IEndpointRouteBuilder endpoints, string pattern = "/singleflight")
     {
         ArgumentException.ThrowIfNullOrEmpty(pattern);
@@ -51,17 +51,20 @@ public static class SingleflightEndpointRouteBuilderExtensions
             .MapGet("/data", Task (HttpContext context) =>
             {
                 context.Response.Headers.CacheControl = "no-store";
-                return context.Response.WriteAsJsonAsync(DashboardDocument.Of(instances), Json.Default.DashboardDocument, contentType: null, context.RequestAborted);
+                return context.Response.WriteAsJsonAsync(DashboardDocument.Of(instances()), Json.Default.DashboardDocument, contentType: null, context.RequestAborted);
             })
             .WithDisplayName("Singleflight dashboard data")
             .ExcludeFromDescription();
         return group;
     }
 
-    private static SingleflightInstance[] InstancesOf(IEndpointRouteBuilder endpoints)
+    // Engines that are made by hand come and go.
+    private static Func<IEnumerable<SingleflightInstance>> InstancesOf(IEndpointRouteBuilder endpoints)
     {
         ArgumentNullException.ThrowIfNull(endpoints);
         SingleflightInstance[] instances = [.. endpoints.ServiceProvider.GetServices<SingleflightInstance>()];
-        return instances.Length > 0 ? instances : throw new InvalidOperationException("There is nothing to show: register an instance with services.AddSingleflight().");
+        return instances.Length > 0 || SingleflightInstance.GetUnregistered().Count > 0
+            ? () => instances.Concat(SingleflightInstance.GetUnregistered())
+            : throw new InvalidOperationException("There is nothing to show: register an instance with services.AddSingleflight(), or make an engine before its page is mapped.");
     }
 }

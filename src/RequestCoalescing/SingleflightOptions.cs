@@ -54,6 +54,20 @@ public sealed class SingleflightOptions
     /// </remarks>
     public bool DetectDeadlocks { get; set; } = true;
 
+    /// <summary>
+    /// The name of an engine that is made by hand, in what is measured (the tag <c>singleflight.name</c>) and on the live page. Default null: one
+    /// from the type of its keys, such as <c>Singleflight&lt;Int64&gt;</c>. Engines of one name are counted together. Not empty. An instance
+    /// that is registered with <c>AddSingleflight</c> has the name of its registration.
+    /// </summary>
+    public string? Name { get; set; }
+
+    /// <summary>
+    /// Whether an engine that is made by hand is in the meter and on the live page while it lives. Default <see langword="true"/>; false suits
+    /// engines that come and go, whose counts go with them. Costs no call anything. An instance that is registered with <c>AddSingleflight</c>
+    /// always is.
+    /// </summary>
+    public bool IsReported { get; set; } = true;
+
     /// <summary>The clock. Default <see cref="TimeProvider.System"/>.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 
@@ -81,6 +95,7 @@ public sealed class SingleflightOptions
                 nameof(JoinWindow));
         }
 
+        if (Name is not null) ArgumentException.ThrowIfNullOrWhiteSpace(Name, nameof(Name));
         if (!Enum.IsDefined(Overflow)) throw Undefined(nameof(Overflow), Overflow);
         if (!Enum.IsDefined(ContextFlow)) throw Undefined(nameof(ContextFlow), ContextFlow);
         ArgumentNullException.ThrowIfNull(TimeProvider);

@@ -51,6 +51,12 @@ public readonly record struct SingleflightStats
     /// <summary>Verifications since the start whose outcome was not what the follower got: the sign of a wrong key.</summary>
     public long Mismatches { get; init; }
 
+    /// <summary>
+    /// Verifications since the start that could not tell: the own work was cancelled or timed out, or results of its type cannot be
+    /// compared (the log says which and why).
+    /// </summary>
+    public long Unverifiable { get; init; }
+
     /// <summary>Calls since the start that were only observed: they ran alone.</summary>
     public long Observed { get; init; }
 
@@ -71,4 +77,36 @@ public readonly record struct SingleflightStats
 
     /// <summary>The share of backend calls that coalescing would have saved among the observed calls, 0 to 1; 0 before the first.</summary>
     public double WouldBeReduction => Observed == 0 ? 0 : (double)WouldBeFollowers / Observed;
+
+    /// <summary>The counts of several instances together.</summary>
+    /// <param name="instances">What each counts.</param>
+    public static SingleflightStats Sum(IEnumerable<SingleflightStats> instances)
+    {
+        ArgumentNullException.ThrowIfNull(instances);
+        return instances.Aggregate(default(SingleflightStats), Add);
+    }
+
+    private static SingleflightStats Add(SingleflightStats a, SingleflightStats b) => new()
+    {
+        InFlightCount = a.InFlightCount + b.InFlightCount,
+        TotalSubscribers = a.TotalSubscribers + b.TotalSubscribers,
+        OldestCallAge = a.OldestCallAge > b.OldestCallAge ? a.OldestCallAge : b.OldestCallAge ?? a.OldestCallAge,
+        LargestFlight = Math.Max(a.LargestFlight, b.LargestFlight),
+        Calls = a.Calls + b.Calls,
+        Flights = a.Flights + b.Flights,
+        Coalesced = a.Coalesced + b.Coalesced,
+        Alone = a.Alone + b.Alone,
+        Rejected = a.Rejected + b.Rejected,
+        Succeeded = a.Succeeded + b.Succeeded,
+        Failed = a.Failed + b.Failed,
+        Cancelled = a.Cancelled + b.Cancelled,
+        TimedOut = a.TimedOut + b.TimedOut,
+        Elections = a.Elections + b.Elections,
+        Verifications = a.Verifications + b.Verifications,
+        Mismatches = a.Mismatches + b.Mismatches,
+        Unverifiable = a.Unverifiable + b.Unverifiable,
+        Observed = a.Observed + b.Observed,
+        WouldBeFollowers = a.WouldBeFollowers + b.WouldBeFollowers,
+        AbandonedCount = a.AbandonedCount + b.AbandonedCount,
+    };
 }

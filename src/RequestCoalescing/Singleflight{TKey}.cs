@@ -22,6 +22,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     private readonly Settings _settings;
     private readonly Shard<TKey>?[] _shards; // each made when its first key comes
     private readonly int _shift;
+    private readonly EngineReport? _report;
 
     /// <summary>Creates an engine.</summary>
     /// <param name="options">Limits and choices; null for the defaults. Copied: later changes to the object have no effect.</param>
@@ -30,8 +31,9 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     /// <exception cref="ArgumentException">Options contradict each other.</exception>
     /// <exception cref="ArgumentNullException"><see cref="SingleflightOptions.TimeProvider"/> is null.</exception>
     public Singleflight(SingleflightOptions? options = null, IEqualityComparer<TKey>? comparer = null)
-        : this(options ?? new SingleflightOptions(), comparer, typeof(TKey).Name, KeyRedactor.Hash, listener: null)
+        : this(options ??= new SingleflightOptions(), comparer, NameIn(options), KeyRedactor.HashByProcess, listener: null)
     {
+        if (options.IsReported) UnregisteredInstance.Add(_report = new EngineReport<TKey>(this, Name));
     }
 
     internal Singleflight(SingleflightOptions options, IEqualityComparer<TKey>? comparer, string name, Func<object, string> describe, FlightListener? listener)
@@ -44,6 +46,11 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
         _shift = 32 - bits;
         _shards = new Shard<TKey>?[1 << bits];
     }
+
+    /// <summary>What it is called in the meter and on the live page: <see cref="SingleflightOptions.Name"/>, or one from the type of its keys.</summary>
+    public string Name => _settings.Name;
+
+    internal TimeSpan MaxDuration => _settings.MaxDuration;
 
     Settings IEngine.Settings => _settings;
 
@@ -130,18 +137,25 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     /// <returns>Completes when nothing is in the air.</returns>
     internal Task CloseAsync()
     {
+        if (_report is not null) UnregisteredInstance.Remove(_report);
         _settings.Close();
         return Task.WhenAll(Shards.Select(shard => shard.Close()).ToArray());
     }
 
     /// <summary>The oldest of the flights in the air.</summary>
-    internal List<(object Key, TimeSpan Age, int Subscribers, bool IsCurrent)> ListFlights(int max)
+    internal List<SingleflightFlight> ListFlights(int max, Func<object, string> redact)
     {
         var flights = new List<(object Key, TimeSpan Age, int Subscribers, bool IsCurrent)>();
         foreach (var shard in Shards) shard.List(flights, max);
         flights.Sort(static (a, b) => b.Age.CompareTo(a.Age));
         if (flights.Count > max) flights.RemoveRange(max, flights.Count - max);
-        return flights;
+        return flights.ConvertAll(flight => new SingleflightFlight
+        {
+            Key = redact(flight.Key),
+            Age = flight.Age,
+            Subscribers = flight.Subscribers,
+            IsCurrent = flight.IsCurrent,
+        });
     }
 
     /// <inheritdoc/>
@@ -158,6 +172,8 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
         var hash = Shard<TKey>.Mix(_comparer.GetHashCode(key));
         return ShardOf(hash).Forget(key, hash);
     }
+
+    private static string NameIn(SingleflightOptions options) => options.Name ?? $"Singleflight<{TypeName.Of(typeof(TKey))}>";
 
     private Shard<TKey> ShardOf(uint hash) => Volatile.Read(ref _shards[(int)(hash >> _shift)]) ?? MakeShard((int)(hash >> _shift));
 

@@ -81,6 +81,18 @@ public sealed class HostingTests
     }
 
     [Theory]
+    [InlineData("LeaseDuraton", "00:00:05", "Singleflight:posts:Redis:LeaseDuraton is no setting. Did you mean 'LeaseDuration'?")]
+    [InlineData("LeaseDuration", "5", "Singleflight:posts:Redis:LeaseDuration: '5' would be days. Write 00:00:05")]
+    [InlineData("Serializer", "Json", "Singleflight:posts:Redis:Serializer is no setting.")]
+    public async Task A_setting_that_has_no_effect_is_told(string setting, string value, string message)
+    {
+        await using var connection = await ConnectionMultiplexer.ConnectAsync("127.0.0.1:1,abortConnect=false,connectTimeout=100,connectRetry=0");
+        await using var provider = Provider(connection, "posts", ($"Singleflight:posts:Redis:{setting}", value));
+        var told = Assert.Throws<OptionsValidationException>(() => provider.GetRequiredKeyedService<ISingleflight>("posts"));
+        Assert.Contains(message, told.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("KeyPrefix")]
     [InlineData("LeaseDuration")]
     [InlineData("OutcomeRetention")]

@@ -77,7 +77,7 @@ public sealed class ErrorTests : IAsyncDisposable
         Assert.Contains("'posts' <6 characters>", deadlock.Flights);
         Assert.Equal($"The work waits for the flight that it runs in: {string.Join(" -> ", deadlock.Flights)}.", deadlock.Message);
         Assert.DoesNotContain("secret", deadlock.Message, StringComparison.Ordinal);
-        Assert.Matches("'Int64' #[0-9a-f]{16}", deadlock.Message);
+        Assert.Matches("'Singleflight<Int64>' #[0-9a-f]{16}", deadlock.Message);
     }
 
     [Fact]

@@ -8,7 +8,7 @@ internal sealed record DashboardDocument(IReadOnlyList<DashboardInstance> Instan
     private const int ShownFlights = 20;
 
     public static DashboardDocument Of(IEnumerable<SingleflightInstance> instances) => new([.. instances.Select(instance => new DashboardInstance(
-        new InstanceStats(instance.Name, instance.GetStats()),
+        new InstanceStats(instance.Name, instance.MaxDuration, instance.GetStats()),
         [.. instance.GetFlights(ShownFlights).Select(flight => new DashboardFlight(flight.Key, flight.Age.TotalMilliseconds, flight.Subscribers, flight.IsCurrent))],
         [.. instance.GetRecentFailures().Select(failure => new DashboardFailure(failure.At, failure.Key, failure.Outcome, failure.ErrorType, failure.Duration.TotalMilliseconds))]))]);
 }

@@ -3,8 +3,10 @@ using System.Text.Json.Serialization;
 namespace RequestCoalescing.AspNetCore.Stats;
 
 /// <summary>One instance.</summary>
-internal sealed class InstanceStats(string name, SingleflightStats stats) : StatsFields(stats)
+internal sealed class InstanceStats(string name, TimeSpan maxDuration, SingleflightStats stats) : StatsFields(stats)
 {
     [JsonPropertyOrder(-1)]
     public string Name => name;
+
+    public double MaxDurationMs => maxDuration.TotalMilliseconds;
 }

@@ -35,6 +35,8 @@ internal abstract class StatsFields(SingleflightStats stats)
 
     public long Mismatches => stats.Mismatches;
 
+    public long Unverifiable => stats.Unverifiable;
+
     public long Observed => stats.Observed;
 
     public long WouldBeFollowers => stats.WouldBeFollowers;

@@ -18,6 +18,9 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
     private readonly KeyRedactor _redactor;
     private readonly SingleflightMetrics _metrics;
     private readonly SafeLogger _logger;
+    private readonly IServiceProvider _services;
+    private readonly Registration _registration;
+    private readonly Reloading<SingleflightOptions> _options;
     private readonly List<IDisposable> _owned = [];
     private readonly List<ISingleflight<TKey>> _decorators = [];
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -27,11 +30,13 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
     public Instance(IServiceProvider services, Registration<TKey> registration)
         : base(registration.Name)
     {
+        (_services, _registration) = (services, registration);
         _logger = new SafeLogger(services.GetService<ILoggerFactory>()?.CreateLogger(typeof(SingleflightInstance).Namespace!) ?? NullLogger.Instance);
         _metrics = services.GetRequiredService<SingleflightMetrics>();
+        services.GetRequiredService<SettingsCheck>().ThrowIfWrong();
         try
         {
-            var options = Follow<SingleflightOptions>(services, registration);
+            var options = _options = Follow<SingleflightOptions>(services, registration);
             var telemetry = Follow<TelemetryOptions>(services, registration);
             var rollout = Follow<RolloutOptions>(services, registration);
             var verification = Follow<VerificationOptions>(services, registration);
@@ -48,11 +53,11 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
                 _decorators.Add(decorated);
             }
 
-            var verified = new VerifyingSingleflight<TKey>(decorated, _engine, Name, _redactor, _logger, verification);
+            var verified = new VerifyingSingleflight<TKey>(decorated, _engine, Name, _redactor, _logger, verification, options);
             var observation = new Observation<TKey>(options.Current);
             _owned.Add(observation);
             var rolledOut = new RolloutSingleflight<TKey>(
-                verified, _engine, new KeySampler<TKey>(registration.TextOf), registration.CreateSwitch?.Invoke(services), Name, _logger, rollout, observation);
+                verified, _engine, new KeySampler<TKey>(registration.TextOf, Name, _logger), registration.CreateSwitch?.Invoke(services), Name, _logger, rollout, observation);
             Entry = HostedSingleflight.Create(
                 new HostedParts<TKey>(decorated as Singleflight<TKey>, verified, rolledOut, services.GetRequiredService<IServiceScopeFactory>(), _metrics, Name, clock));
 
@@ -76,21 +81,24 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
 
     public override Type KeyType => typeof(TKey);
 
+    public override TimeSpan MaxDuration => _options.Current.MaxDuration;
+
     public override SingleflightStats GetStats() => Entry.GetStats();
 
     public override IReadOnlyList<SingleflightFlight> GetFlights(int max)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(max);
-        return _engine.ListFlights(max).ConvertAll(flight => new SingleflightFlight
-        {
-            Key = _redactor.Redact(flight.Key),
-            Age = flight.Age,
-            Subscribers = flight.Subscribers,
-            IsCurrent = flight.IsCurrent,
-        });
+        return _engine.ListFlights(max, _redactor.Redact);
     }
 
     public override IReadOnlyList<SingleflightFailure> GetRecentFailures() => _telemetry.Failures;
+
+    public override void TellSettings()
+    {
+        if (!_logger.IsEnabled(LogLevel.Information)) return;
+        var settings = _registration.Settings.SelectMany(part => part.Value.ValuesIn(_services).Select(value => part.Key.Length == 0 ? value : $"{part.Key}:{value}"));
+        Log.Started(_logger, Name, KeyType, string.Join(", ", settings));
+    }
 
     public override IEngine Engine => _engine;
 

@@ -18,6 +18,9 @@ internal abstract class Registration(string optionsName, string name, Type keyTy
 
     public Func<IServiceProvider, IRolloutSwitch>? CreateSwitch { get; set; }
 
+    /// <summary>What its section can have: its own settings under an empty name, and those of each part.</summary>
+    public Dictionary<string, KnownSettings> Settings { get; } = new(StringComparer.OrdinalIgnoreCase);
+
     /// <summary>Where its settings are in the configuration.</summary>
     public string Section => OptionsName.Length == 0 ? RootSection : $"{RootSection}:{OptionsName}";
 }

@@ -11,4 +11,12 @@ internal sealed class Registration<TKey>(string optionsName, string name, bool i
 
     /// <summary>Puts a key into words.</summary>
     public Func<object, string> TextOf { get; set; } = KeyText.Of;
+
+    /// <summary>Throws if the rollout's fraction needs a text of the keys that they do not have.</summary>
+    /// <exception cref="ArgumentException">They do not.</exception>
+    public void Validate(RolloutOptions rollout)
+    {
+        rollout.Validate();
+        if (TextOf == KeyText.Of) rollout.ValidateFor(typeof(TKey));
+    }
 }

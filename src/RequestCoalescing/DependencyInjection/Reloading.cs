@@ -16,6 +16,7 @@ internal sealed class Reloading<[DynamicallyAccessedMembers(DynamicallyAccessedM
 {
     private readonly IOptionsFactory<TOptions> _factory;
     private readonly Registration _registration;
+    private readonly SettingsCheck _check;
     private readonly ILogger _logger;
     private readonly Lock _gate = new();
     private readonly List<IDisposable> _subscriptions = [];
@@ -26,6 +27,7 @@ internal sealed class Reloading<[DynamicallyAccessedMembers(DynamicallyAccessedM
     public Reloading(IServiceProvider services, Registration registration, ILogger logger)
     {
         (_registration, _logger) = (registration, logger);
+        _check = services.GetRequiredService<SettingsCheck>();
         _factory = services.GetRequiredService<IOptionsFactory<TOptions>>();
         _current = _factory.Create(registration.OptionsName);
         foreach (var source in services.GetServices<IOptionsChangeTokenSource<TOptions>>())
@@ -57,6 +59,7 @@ internal sealed class Reloading<[DynamicallyAccessedMembers(DynamicallyAccessedM
     {
         lock (_gate) // two reloads at once are taken over one after the other, the later one last
         {
+            if (!_check.Accepts()) return;
             try
             {
                 var options = _factory.Create(_registration.OptionsName);

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
@@ -15,10 +16,19 @@ internal sealed class SingleflightBuilder(IServiceCollection services, Registrat
     public Registration Registration => registration;
 
     /// <summary>Binds options of this instance from its section of the configuration, or a part of that.</summary>
-    public void BindSettings<TOptions>(string part, Action<IConfiguration, TOptions> bind, Action<TOptions> validate)
+    /// <param name="part">The part's name; empty for the instance's own settings.</param>
+    /// <param name="bind">Binds a section to the options.</param>
+    /// <param name="validate">Throws an <see cref="ArgumentException"/> that names the property.</param>
+    public void BindSettings<[DynamicallyAccessedMembers(KnownSettings.Needed)] TOptions>(
+        string part,
+        Action<IConfiguration, TOptions> bind,
+        Action<TOptions> validate)
         where TOptions : class
     {
-        var section = Registration.Section + part;
+        if (!Registration.Settings.TryGetValue(part, out var known)) Registration.Settings.Add(part, known = new KnownSettings());
+        known.Add<TOptions>(Name);
+
+        var section = part.Length == 0 ? Registration.Section : $"{Registration.Section}:{part}";
         services.AddSingleton<IPostConfigureOptions<TOptions>>(Create);
         services.AddSingleton<IOptionsChangeTokenSource<TOptions>>(Create);
         services.AddSingleton<IValidateOptions<TOptions>>(new ValidateSettings<TOptions>(Name, section, validate));

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Configuration;
 using RequestCoalescing;
 using RequestCoalescing.DependencyInjection;
@@ -31,7 +32,9 @@ public static class SingleflightBuilderExtensions
 
     /// <summary>
     /// Says how a key is put into words, for the rollout's choice of keys and for logs (which see it redacted). Without it a key
-    /// is what its <c>ToString</c> says in the invariant culture, which does for strings, numbers, GUIDs, enums, tuples and records.
+    /// is what its <c>ToString</c> says in the invariant culture, which does for strings, numbers, GUIDs, enums, tuples and records;
+    /// numbers, dates and URIs in it that are equal have one text (<c>1m</c> and <c>1.00m</c>). A type that has no <c>ToString</c> of its own,
+    /// or one whose texts may differ for equal keys, needs this.
     /// </summary>
     /// <typeparam name="TKey">The type of the instance's keys.</typeparam>
     /// <param name="builder">The instance.</param>
@@ -48,16 +51,17 @@ public static class SingleflightBuilderExtensions
 
     /// <summary>
     /// Binds options of a part that is added to this instance, from <c>Singleflight[:name]:section</c>, as its own settings are: after all that
-    /// code configures under the instance's name, and validated with the setting's full path in the message.
+    /// code configures under the instance's name, and validated with the setting's full path in the message. A name in the section that is no
+    /// property of the options is refused.
     /// </summary>
-    /// <typeparam name="TOptions">The part's options.</typeparam>
+    /// <typeparam name="TOptions">The part's options; their properties are the names that the section can have.</typeparam>
     /// <param name="builder">The instance.</param>
     /// <param name="section">The part's name. Not empty, without a colon.</param>
     /// <param name="bind">Binds a section to the options.</param>
     /// <param name="validate">Throws an <see cref="ArgumentException"/> that names the property.</param>
     /// <returns>The builder.</returns>
     /// <exception cref="ArgumentException">The section's name is not allowed.</exception>
-    public static ISingleflightBuilder BindSettings<TOptions>(
+    public static ISingleflightBuilder BindSettings<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties | DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] TOptions>(
         this ISingleflightBuilder builder,
         string section,
         Action<IConfiguration, TOptions> bind,
@@ -68,7 +72,7 @@ public static class SingleflightBuilderExtensions
         if (section.Contains(':', StringComparison.Ordinal)) throw new ArgumentException($"'{section}' cannot be the name of a section: it has a colon.", nameof(section));
         ArgumentNullException.ThrowIfNull(bind);
         ArgumentNullException.ThrowIfNull(validate);
-        SingleflightBuilder.Of(builder).BindSettings($":{section}", bind, validate);
+        SingleflightBuilder.Of(builder).BindSettings(section, bind, validate);
         return builder;
     }
 

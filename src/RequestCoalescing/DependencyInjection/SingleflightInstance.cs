@@ -1,7 +1,10 @@
+using RequestCoalescing.Telemetry;
+
 namespace RequestCoalescing;
 
 /// <summary>
-/// An instance that a service provider holds, as seen by who watches it: resolve <c>IEnumerable&lt;SingleflightInstance&gt;</c> for all.
+/// An instance as seen by who watches it: resolve <c>IEnumerable&lt;SingleflightInstance&gt;</c> for all that a service provider holds;
+/// <see cref="GetUnregistered"/> has those that none holds.
 /// Members are safe to call from any number of threads at once.
 /// </summary>
 public abstract class SingleflightInstance
@@ -14,8 +17,17 @@ public abstract class SingleflightInstance
     /// <summary>The type of its keys.</summary>
     public abstract Type KeyType { get; }
 
+    /// <summary>How long one of its flights may take now: <see cref="SingleflightOptions.MaxDuration"/>, which follows reloads.</summary>
+    public abstract TimeSpan MaxDuration { get; }
+
     /// <inheritdoc cref="ISingleflight{TKey}.GetStats"/>
     public abstract SingleflightStats GetStats();
+
+    /// <summary>
+    /// The engines of this process that were made by hand and live, unless they are not to be reported
+    /// (<see cref="SingleflightOptions.IsReported"/>): those of one name together, as they are now. They keep no failures.
+    /// </summary>
+    public static IReadOnlyList<SingleflightInstance> GetUnregistered() => UnregisteredInstance.All();
 
     /// <summary>The oldest flights in the air, the oldest first.</summary>
     /// <param name="max">How many at most. Range: 0 and up.</param>

@@ -14,7 +14,11 @@ internal sealed class SingleflightLifetime(IEnumerable<SingleflightInstance> ins
 
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        foreach (var instance in _instances.Cast<Instance>()) instance.TellSettings();
+        return Task.CompletedTask;
+    }
 
     public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

@@ -49,7 +49,7 @@ public static class SingleflightServiceCollectionExtensions
         where TKey : notnull
     {
         if (typeof(TKey) == typeof(string)) return services.AddSingleflight(configure);
-        var name = NameOf(typeof(TKey));
+        var name = TypeName.Of(typeof(TKey));
         return Add<TKey>(services, name, name, configure, isKeyed: false);
     }
 
@@ -101,6 +101,7 @@ public static class SingleflightServiceCollectionExtensions
     {
         services.AddOptions();
         services.TryAddSingleton(provider => new SingleflightMetrics(provider.GetService<IMeterFactory>()));
+        services.TryAddSingleton<SettingsCheck>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, SingleflightLifetime>());
 
         services.AddSingleton<Registration>(registration);
@@ -119,19 +120,13 @@ public static class SingleflightServiceCollectionExtensions
 
         var builder = new SingleflightBuilder(services, registration);
         builder.BindSettings<SingleflightOptions>("", static (section, options) => section.Bind(options), options => options.Validate());
-        builder.BindSettings<TelemetryOptions>(":Telemetry", static (section, options) => section.Bind(options), options => options.Validate());
-        builder.BindSettings<RolloutOptions>(":Rollout", static (section, options) => section.Bind(options), options => options.Validate());
-        builder.BindSettings<VerificationOptions>(":Verification", static (section, options) => section.Bind(options), options => options.Validate());
+        registration.Settings[""].Remove(nameof(SingleflightOptions.Name), nameof(SingleflightOptions.IsReported)); // of engines that are made by hand
+        builder.BindSettings<TelemetryOptions>("Telemetry", static (section, options) => section.Bind(options), options => options.Validate());
+        builder.BindSettings<RolloutOptions>("Rollout", static (section, options) => section.Bind(options), registration.Validate);
+        builder.BindSettings<VerificationOptions>("Verification", static (section, options) => section.Bind(options), options => options.Validate());
     }
 
     private static Instance<TKey> InstanceOf<TKey>(this IServiceProvider provider, Registration<TKey> registration)
         where TKey : notnull =>
         provider.GetRequiredKeyedService<Instance<TKey>>(registration.Name);
-
-    private static string NameOf(Type type)
-    {
-        if (!type.IsGenericType) return type.Name;
-        var arguments = string.Join(", ", type.GetGenericArguments().Select(NameOf));
-        return type.Name.StartsWith(nameof(ValueTuple), StringComparison.Ordinal) ? $"({arguments})" : $"{type.Name.Split('`')[0]}<{arguments}>";
-    }
 }

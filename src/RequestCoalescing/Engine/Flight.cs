@@ -33,6 +33,9 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     /// <summary>For the listener: whether the number of subscribers has been warned of. Not guarded.</summary>
     public bool HasWarned;
 
+    /// <summary>What the listener keeps of this flight. Not guarded.</summary>
+    public object? ListenerState;
+
     /// <summary>Whether the run counts against the limit of flights.</summary>
     public bool HasSeat
     {

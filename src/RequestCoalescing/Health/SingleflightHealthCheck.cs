@@ -23,7 +23,7 @@ internal sealed class SingleflightHealthCheck(IEnumerable<SingleflightInstance> 
 
             void Judge(SingleflightHealthThresholds thresholds, HealthStatus verdict)
             {
-                foreach (var finding in thresholds.Over(stats))
+                foreach (var finding in thresholds.Over(stats, instance.MaxDuration))
                 {
                     if (verdict < status) status = verdict; // the worse, the smaller
                     findings.Add($"{instance.Name}: {finding}");

@@ -4,13 +4,13 @@ namespace RequestCoalescing;
 public sealed class SingleflightHealthCheckOptions
 {
     /// <summary>
-    /// Over one of these an instance is degraded. Default: 10,000 flights, an age of 60 seconds, 10,000 subscribers of one flight,
-    /// any abandoned work.
+    /// Over one of these an instance is degraded. Default: 10,000 flights, an age of 80 % of the instance's own
+    /// <see cref="SingleflightOptions.MaxDuration"/>, 10,000 subscribers of one flight, any abandoned work.
     /// </summary>
     public SingleflightHealthThresholds Degraded { get; } = new()
     {
         InFlight = 10_000,
-        OldestAge = TimeSpan.FromSeconds(60),
+        OldestAgeShare = 0.8,
         Subscribers = 10_000,
         Abandoned = 0,
     };

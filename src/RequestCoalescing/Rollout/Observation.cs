@@ -57,5 +57,6 @@ internal sealed class Observation<TKey>(SingleflightOptions options) : IDisposab
         MaxDuration = TimeSpan.FromDays(24),
         ContextFlow = ContextFlow.Suppress,
         DetectDeadlocks = false,
+        IsReported = false,
     };
 }

@@ -1,3 +1,5 @@
+using RequestCoalescing.Rollout;
+
 namespace RequestCoalescing;
 
 /// <summary>Which calls of an instance are coalesced. Follows configuration reloads; flights in the air land as they would have.</summary>
@@ -13,7 +15,8 @@ public sealed class RolloutOptions
 
     /// <summary>
     /// The share of keys that are coalesced; calls for the others run alone. A key is wholly in or out, the same on every node, and
-    /// stays in as the fraction grows. Default 1. Range: 0 to 1.
+    /// stays in as the fraction grows. Default 1. Range: 0 to 1. Between the two, keys need a text of their own: a type without one is refused
+    /// at the start and on a reload.
     /// </summary>
     public double Fraction { get; set; } = 1;
 
@@ -24,5 +27,15 @@ public sealed class RolloutOptions
         {
             throw new ArgumentOutOfRangeException(nameof(Mode), Mode, $"{nameof(Mode)} must be one of: {string.Join(", ", Enum.GetNames<RolloutMode>())}.");
         }
+    }
+
+    internal void ValidateFor(Type keyType)
+    {
+        if (Fraction is 0 or 1 || TextCheck.FindTextless(keyType) is not { } textless) return;
+        throw Wrong(
+            nameof(Fraction),
+            $"Keys of type {keyType} cannot be told apart by their text, as a rollout to a fraction of them has to: {textless} does not override ToString. Override it, or register the instance with WithKeyText.");
+
+        static ArgumentException Wrong(string name, string message) => new(message, name);
     }
 }

@@ -5,27 +5,65 @@ namespace RequestCoalescing.Telemetry;
 /// <summary>The span of one flight, and the followers' spans that are linked with it.</summary>
 internal sealed class FlightSpan
 {
+    // In a flight's state: it has no span, or none any more.
+    private static readonly object s_none = new();
     private static readonly ActivitySource s_source = new(SingleflightTelemetry.ActivitySourceName, typeof(FlightSpan).Assembly.GetName().Version?.ToString(3));
 
     private readonly Lock _gate = new();
     private List<Activity>? _early; // followers who were there before the span was
     private Activity? _span;
     private int _links;
-    private bool _hasStarted;
     private Ending? _ending;
 
-    public static bool IsListenedTo => s_source.HasListeners();
-
-    /// <summary>Starts the span, which becomes the current one of the flight's work.</summary>
-    public void Start(string instance, string role, ActivityContext leader, int maxLinks)
+    /// <summary>Starts a span, which becomes the current one of the flight's work, if somebody wants it. If not, nothing is made.</summary>
+    /// <param name="state">The flight's state.</param>
+    /// <param name="instance">The instance's name.</param>
+    /// <param name="role">Whose flight it is.</param>
+    /// <param name="leader">The span that it is to be a child of, where that is not the current one.</param>
+    /// <param name="maxLinks">How many followers may be linked.</param>
+    public static void Start(ref object? state, string instance, string role, ActivityContext leader, int maxLinks)
     {
-        var span = s_source.StartActivity("singleflight.flight", ActivityKind.Internal, leader);
-        span?.SetTag("singleflight.name", instance);
-        span?.SetTag("singleflight.role", role);
+        Activity? span = null;
+        try
+        {
+            if (Volatile.Read(ref state) != s_none) span = s_source.StartActivity("singleflight.flight", ActivityKind.Internal, leader);
+        }
+        finally
+        {
+            if (span is null) Volatile.Write(ref state, s_none);
+        }
+
+        if (span is null) return;
+        span.SetTag("singleflight.name", instance);
+        span.SetTag("singleflight.role", role);
+        if (In(ref state) is { } started) started.Start(span, maxLinks);
+        else Stop(span, new Ending("cancelled", 0, null)); // all have left meanwhile
+    }
+
+    /// <summary>Links the span of a follower with the flight's, both ways; one that comes before the span is linked when that starts.</summary>
+    public static void Join(ref object? state, int maxLinks)
+    {
+        if (Volatile.Read(ref state) == s_none || !s_source.HasListeners() || Activity.Current is not { } follower) return;
+        In(ref state)?.Join(follower, maxLinks);
+    }
+
+    /// <summary>Ends the span, if there is one.</summary>
+    public static void End(ref object? state, string outcome, int subscribers, Exception? error)
+    {
+        if (Volatile.Read(ref state) != s_none) (Interlocked.Exchange(ref state, s_none) as FlightSpan)?.End(outcome, subscribers, error);
+    }
+
+    private static FlightSpan? In(ref object? state)
+    {
+        if (Volatile.Read(ref state) is null) Interlocked.CompareExchange(ref state, new FlightSpan(), null);
+        return Volatile.Read(ref state) as FlightSpan;
+    }
+
+    private void Start(Activity span, int maxLinks)
+    {
         Ending? ending;
         lock (_gate)
         {
-            _hasStarted = true;
             _span = span;
             ending = _ending;
             foreach (var follower in _early ?? []) LinkTo(follower, maxLinks);
@@ -35,18 +73,16 @@ internal sealed class FlightSpan
         if (ending is not null) Stop(span, ending); // all have left meanwhile
     }
 
-    /// <summary>Links the span of a follower with this, both ways.</summary>
-    public void Join(Activity follower, int maxLinks)
+    private void Join(Activity follower, int maxLinks)
     {
         lock (_gate)
         {
-            if (_hasStarted) LinkTo(follower, maxLinks);
+            if (_span is not null) LinkTo(follower, maxLinks);
             else if ((_early?.Count ?? 0) < maxLinks) (_early ??= []).Add(follower);
         }
     }
 
-    /// <summary>Ends the span.</summary>
-    public void End(string outcome, int subscribers, Exception? error)
+    private void End(string outcome, int subscribers, Exception? error)
     {
         var ending = new Ending(outcome, subscribers, error);
         Activity? span;

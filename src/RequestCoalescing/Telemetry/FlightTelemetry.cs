@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using RequestCoalescing.DependencyInjection;
 using RequestCoalescing.Engine;
@@ -19,9 +18,8 @@ internal sealed class FlightTelemetry(
     private const int KeptFailures = 20;
 
     private readonly KeyValuePair<string, object?> _name = SingleflightMetrics.NameTag(instance);
-    private readonly ConditionalWeakTable<Flight, FlightSpan> _spans = [];
+    private readonly KeyCheck _keys = new(instance, logger);
     private readonly ConcurrentQueue<SingleflightFailure> _failures = new();
-    private volatile bool _hasSpans; // ever
 
     /// <summary>The latest failures, the last first.</summary>
     public IReadOnlyList<SingleflightFailure> Failures => [.. _failures.Reverse()];
@@ -30,17 +28,15 @@ internal sealed class FlightTelemetry(
     {
         try
         {
-            if (FlightSpan.IsListenedTo)
-            {
-                var role = flight.Elections > 0 ? "elected" : flight.IsAlone ? "alone" : "leader";
-                SpanOf(flight).Start(instance, role, leader?.Context ?? default, options.Current.MaxSpanLinks);
-            }
+            var role = flight.Elections > 0 ? "elected" : flight.IsAlone ? "alone" : "leader";
+            FlightSpan.Start(ref flight.ListenerState, instance, role, leader?.Context ?? default, options.Current.MaxSpanLinks);
         }
         catch (Exception)
         {
             // A listener that fails is not the flight's concern. There is nobody to tell but who failed.
         }
 
+        _keys.Look(flight);
         if (logger.IsEnabled(LogLevel.Debug)) Log.FlightStarted(logger, instance, KeyOf(flight));
     }
 
@@ -55,10 +51,9 @@ internal sealed class FlightTelemetry(
             Log.SubscriberThresholdExceeded(logger, instance, KeyOf(flight), subscribers, current.SubscriberWarningThreshold);
         }
 
-        if (!FlightSpan.IsListenedTo || Activity.Current is not { } follower) return;
         try
         {
-            SpanOf(flight).Join(follower, current.MaxSpanLinks);
+            FlightSpan.Join(ref flight.ListenerState, current.MaxSpanLinks);
         }
         catch (Exception)
         {
@@ -72,7 +67,7 @@ internal sealed class FlightTelemetry(
         Measure(flight, outcome, subscribers);
         try
         {
-            if (_hasSpans && _spans.TryGetValue(flight, out var span)) span.End(NameOf(outcome), subscribers, error);
+            FlightSpan.End(ref flight.ListenerState, NameOf(outcome), subscribers, error);
         }
         catch (Exception)
         {
@@ -102,10 +97,6 @@ internal sealed class FlightTelemetry(
         _ => throw new UnreachableException($"{outcome} has no name."),
     };
 
-    // The message of a deadlock names the keys.
-    private static bool NamesKeys(Exception? exception) =>
-        exception is FlightDeadlockException || (exception?.InnerException is { } inner && NamesKeys(inner));
-
     private void Measure(Flight flight, FlightOutcome outcome, int subscribers)
     {
         try
@@ -124,7 +115,7 @@ internal sealed class FlightTelemetry(
         var level = outcome is FlightOutcome.Failed or FlightOutcome.TimedOut ? LogLevel.Warning : LogLevel.Debug;
         if (!logger.IsEnabled(level)) return;
         var (key, elapsed) = (KeyOf(flight), AgeOf(flight).TotalMilliseconds);
-        if (outcome == FlightOutcome.Failed) Log.FlightFailed(logger, NamesKeys(error) ? null : error, instance, key, error?.GetType().FullName, elapsed, subscribers);
+        if (outcome == FlightOutcome.Failed) Log.FlightFailed(logger, error, instance, key, error?.GetType().FullName, elapsed, subscribers);
         else if (outcome == FlightOutcome.TimedOut) Log.MaxDurationExceeded(logger, instance, key, subscribers, elapsed);
         else Log.FlightLanded(logger, instance, key, NameOf(outcome), elapsed, subscribers);
     }
@@ -140,12 +131,6 @@ internal sealed class FlightTelemetry(
             Duration = AgeOf(flight),
         });
         while (_failures.Count > KeptFailures) _failures.TryDequeue(out _);
-    }
-
-    private FlightSpan SpanOf(Flight flight)
-    {
-        _hasSpans = true;
-        return _spans.GetValue(flight, static _ => new FlightSpan());
     }
 
     private string KeyOf(Flight flight) => redactor.Redact(flight.KeyObject);

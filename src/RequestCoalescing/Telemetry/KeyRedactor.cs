@@ -9,28 +9,22 @@ internal sealed class KeyRedactor(Func<object, string> textOf, Reloading<Telemet
 {
     private static readonly byte[] s_processSecret = RandomNumberGenerator.GetBytes(32);
 
-    /// <summary>A key as it appears where no options say how.</summary>
-    public static string Hash(object key)
+    public string Redact(object? key) => key is null ? "(a key whose flight has ended)" : Guarded(() =>
     {
-        try
-        {
-            return Hash(KeyText.Of(key), secret: null);
-        }
-        catch (Exception exception)
-        {
-            return Unreadable(exception);
-        }
-    }
+        var current = options.Current;
+        var text = textOf(key);
+        if (current.KeyRedactor is { } own) return own(text);
+        return current.KeyRedaction == KeyRedaction.Plain ? text : Hash(text, current.KeyRedactionSecret);
+    });
 
-    public string Redact(object? key)
+    /// <summary>A key of an engine without settings of its own for this.</summary>
+    public static string HashByProcess(object key) => Guarded(() => Hash(KeyText.Of(key), secret: null));
+
+    private static string Guarded(Func<string> redact)
     {
-        if (key is null) return "(a key whose flight has ended)";
         try
         {
-            var current = options.Current;
-            var text = textOf(key);
-            if (current.KeyRedactor is { } own) return own(text);
-            return current.KeyRedaction == KeyRedaction.Plain ? text : Hash(text, current.KeyRedactionSecret);
+            return redact();
         }
         catch (Exception exception)
         {

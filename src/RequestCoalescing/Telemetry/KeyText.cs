@@ -7,6 +7,7 @@ internal static class KeyText
 {
     public static string Of(object key)
     {
+        if (CanonicalText.Of(key) is { } canonical) return canonical;
         switch (key)
         {
             case string text: return text;

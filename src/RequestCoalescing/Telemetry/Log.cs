@@ -40,4 +40,16 @@ internal static partial class Log
 
     [LoggerMessage(12, LogLevel.Warning, "{Instance} is drained no further at the shutdown deadline: {InFlight} flights are cancelled")]
     public static partial void DrainDeadline(ILogger logger, string instance, int inFlight);
+
+    [LoggerMessage(13, LogLevel.Information, "{Instance} has started, with keys of type {KeyType} and these settings: {Settings}")]
+    public static partial void Started(ILogger logger, string instance, Type keyType, string settings);
+
+    [LoggerMessage(14, LogLevel.Warning, "Results of {ResultType} of {Instance} cannot be verified, as nobody can tell whether two of {OpaqueType} are the same: set VerificationOptions.Comparer, or override Equals. Said once for a type of results")]
+    public static partial void NotVerifiable(ILogger logger, string instance, Type resultType, Type opaqueType);
+
+    [LoggerMessage(16, LogLevel.Warning, "Keys of type {KeyType} of {Instance} are equal to nothing but themselves, so that their calls are not coalesced: {PartType} has no equality of values. Make the key a string, a tuple or a record of such, or override Equals and GetHashCode. Said once for a type")]
+    public static partial void KeyWithoutEquality(ILogger logger, string instance, Type keyType, Type partType);
+
+    [LoggerMessage(15, LogLevel.Error, "Keys of type {KeyType} of {Instance} have no text by which the rollout could tell whether they are in its fraction: their calls run alone. Override ToString, or register the instance with WithKeyText. Said once for a type")]
+    public static partial void KeyWithoutText(ILogger logger, Exception? exception, string instance, Type keyType);
 }

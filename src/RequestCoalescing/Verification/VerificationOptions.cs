@@ -15,8 +15,11 @@ public sealed class VerificationOptions
     public MismatchBehavior OnMismatch { get; set; } = MismatchBehavior.UseShared;
 
     /// <summary>
-    /// Says which results are the same. Default null: <see cref="object.Equals(object?, object?)"/>, element by element for
-    /// collections. Results whose type has no equality of values need one, as do those that differ from run to run (in a timestamp, say).
+    /// Says which results are the same. Default null: by what is in them, as far as that is certain. Values and types that override
+    /// <see cref="object.Equals(object?)"/> by that; collections by their elements (sets and dictionaries in any order); records, tuples and
+    /// classes by their fields. Where nobody can tell (a type of the framework without equality, a private field that differs; natively
+    /// compiled, any record or class whose <c>Equals</c> says no) the verification counts as <see cref="SingleflightStats.Unverifiable"/>, and
+    /// the log says so once for the type. Those need a comparer, as do results that differ from run to run (in a timestamp, say).
     /// </summary>
     public IEqualityComparer? Comparer { get; set; }
 

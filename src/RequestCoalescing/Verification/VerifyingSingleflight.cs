@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using RequestCoalescing.DependencyInjection;
 using RequestCoalescing.Engine;
@@ -12,19 +13,22 @@ internal sealed class VerifyingSingleflight<TKey>(
     string name,
     KeyRedactor redactor,
     ILogger logger,
-    Reloading<VerificationOptions> options) : SingleflightBase<TKey>
+    Reloading<VerificationOptions> options,
+    Reloading<SingleflightOptions> limits) : SingleflightBase<TKey>
     where TKey : notnull
 {
     private const int Attempts = 2;
 
+    private readonly ConcurrentDictionary<Type, bool> _told = new();
     private long _mismatches;
+    private long _unverifiable;
 
     /// <summary>Whether any follower is verified now.</summary>
     public bool IsOn => options.Current.Fraction > 0;
 
     public override void Clear() => inner.Clear();
 
-    public override SingleflightStats GetStats() => inner.GetStats() with { Mismatches = Volatile.Read(ref _mismatches) };
+    public override SingleflightStats GetStats() => inner.GetStats() with { Mismatches = Volatile.Read(ref _mismatches), Unverifiable = Volatile.Read(ref _unverifiable) };
 
     protected override bool ForgetCore(TKey key) => inner.Forget(key);
 
@@ -55,13 +59,18 @@ internal sealed class VerifyingSingleflight<TKey>(
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken)
     {
+        var (clock, start) = (limits.Current.TimeProvider, limits.Current.TimeProvider.GetTimestamp());
         var call = new Call<TState, TResult>(state, work);
         var result = await inner.ExecuteAsync(key, call, static (call, flight) => call.LeadAsync(flight), cancellationToken).ConfigureAwait(false);
         if (call.HasLed) return result;
 
         // It has followed, and nobody's data are given away by a failure. Its own work runs before this call returns, so that it
         // finds what it captured (services of a request, say) as its caller left it.
-        var own = await RunOwnAsync(key, state, work, cancellationToken).ConfigureAwait(false);
+        // All in all it waits no longer than a flight may take.
+        var left = limits.Current.MaxDuration - clock.GetElapsedTime(start);
+        using var deadline = new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        var own = await RunOwnAsync(key, state, work, either.Token).ConfigureAwait(false);
         if (!Differs(result, own)) return result;
 
         Report<TResult>(key, own);
@@ -101,17 +110,27 @@ internal sealed class VerifyingSingleflight<TKey>(
         if (own.IsCanceled ||
             own.Exception?.InnerException is OperationCanceledException or TimeoutException or FlightRejectedException or ObjectDisposedException)
         {
-            return false;
+            return IsUnverifiable();
         }
 
         if (own.IsFaulted) return true;
         try
         {
-            return !(options.Current.Comparer ?? ResultEquality.Instance).Equals(shared, own.Result);
+            if (options.Current.Comparer is { } comparer) return !comparer.Equals(shared, own.Result);
+            if (ResultComparison.Differ(shared, own.Result, out var opaque)) return true;
+            if (opaque is null) return false;
+            if (_told.TryAdd(typeof(TResult), true)) Log.NotVerifiable(logger, name, typeof(TResult), opaque);
         }
         catch (Exception exception)
         {
             Log.MismatchHandlerFailed(logger, exception, name);
+        }
+
+        return IsUnverifiable();
+
+        bool IsUnverifiable()
+        {
+            Interlocked.Increment(ref _unverifiable);
             return false;
         }
     }

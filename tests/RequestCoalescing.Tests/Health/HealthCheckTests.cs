@@ -35,19 +35,36 @@ public sealed class HealthCheckTests : IAsyncDisposable
     public async Task The_defaults_are_those_of_the_checklist()
     {
         var options = new SingleflightHealthCheckOptions();
-        Assert.Equal((10_000, TimeSpan.FromSeconds(60), 10_000, 0),
-            (options.Degraded.InFlight, options.Degraded.OldestAge, options.Degraded.Subscribers, options.Degraded.Abandoned));
-        Assert.Equal((null, null, null, null),
-            (options.Unhealthy.InFlight, options.Unhealthy.OldestAge, options.Unhealthy.Subscribers, options.Unhealthy.Abandoned));
+        Assert.Equal((10_000, null, 0.8, 10_000, 0),
+            (options.Degraded.InFlight, options.Degraded.OldestAge, options.Degraded.OldestAgeShare, options.Degraded.Subscribers, options.Degraded.Abandoned));
+        Assert.Equal((null, null, null, null, null),
+            (options.Unhealthy.InFlight, options.Unhealthy.OldestAge, options.Unhealthy.OldestAgeShare, options.Unhealthy.Subscribers, options.Unhealthy.Abandoned));
+        Assert.Throws<ArgumentOutOfRangeException>("OldestAgeShare", () => new ServiceCollection().AddHealthChecks().AddSingleflight(own => own.Degraded.OldestAgeShare = 80));
+    }
 
-        var singleflight = Create(duration: TimeSpan.FromMinutes(5));
+    [Theory]
+    [InlineData(10, 8)]
+    [InlineData(30, 24)]
+    [InlineData(300, 240)]
+    public async Task A_flight_is_too_old_by_its_own_instances_maximum(int maxDuration, int threshold)
+    {
+        var singleflight = Create(duration: TimeSpan.FromSeconds(maxDuration));
         _ = singleflight.ExecuteAsync("a", _backend.RunStubbornAsync).AsTask();
-        _clock.Advance(TimeSpan.FromSeconds(60));
+        _clock.Advance(TimeSpan.FromSeconds(threshold));
         Assert.Equal(HealthStatus.Healthy, (await CheckAsync()).Status);
         _clock.Advance(TimeSpan.FromSeconds(1));
         var entry = await CheckAsync();
         Assert.Equal(HealthStatus.Degraded, entry.Status);
-        Assert.Contains("weather: the oldest took off 00:01:01 ago", entry.Description, StringComparison.Ordinal);
+        Assert.Contains($"weather: the oldest took off {TimeSpan.FromSeconds(threshold + 1)} ago (over 80% of {TimeSpan.FromSeconds(maxDuration)})", entry.Description, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_age_of_ones_own_counts_too()
+    {
+        var singleflight = Create(options => options.Degraded.OldestAge = TimeSpan.FromSeconds(2));
+        _ = singleflight.ExecuteAsync("a", _backend.RunStubbornAsync).AsTask();
+        _clock.Advance(TimeSpan.FromSeconds(3));
+        Assert.Equal(HealthStatus.Degraded, (await CheckAsync()).Status);
     }
 
     [Fact]

@@ -1,6 +1,8 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
 using Microsoft.Extensions.Options;
 
 namespace RequestCoalescing.Tests.Hosting;
@@ -161,6 +163,34 @@ public sealed class RegistrationTests
         using var host = builder.Build();
         var exception = await Assert.ThrowsAsync<InvalidOperationException>(() => host.StartAsync());
         Assert.Contains("Singleflight:MaxInFlight", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_settings_in_force_are_logged_at_the_start_without_secrets()
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Configuration.AddInMemoryCollection(
+        [
+            new("Singleflight:weather:MaxInFlight", "500"), new("Singleflight:weather:Rollout:Fraction", "0.25"), new("Singleflight:weather:Telemetry:KeyRedactionSecret", "hush"),
+        ]);
+        builder.Services.AddLogging(logging => logging.AddFakeLogging());
+        builder.Services.AddSingleflight();
+        builder.Services.AddSingleflight("weather", options => options.MaxDuration = TimeSpan.FromSeconds(5));
+        using var host = builder.Build();
+        await host.StartAsync();
+        var told = host.Services.GetFakeLogCollector().GetSnapshot().Where(entry => entry.Id.Id == 13).ToList();
+        Assert.Equal(["default", "weather"], told.Select(entry => entry.GetStructuredStateValue("Instance")));
+        Assert.All(told, entry => Assert.Equal(LogLevel.Information, entry.Level));
+        var settings = told[1].GetStructuredStateValue("Settings")!.Split(", ");
+        Assert.Equal(
+            [
+                "MaxSubscribers=no limit", "MaxInFlight=500", "MaxDuration=00:00:05", "JoinWindow=no limit", "Overflow=Reject", "ContextFlow=Leader", "StartOnThreadPool=False", "DetectDeadlocks=True",
+                "Telemetry:SubscriberWarningThreshold=1000", "Telemetry:KeyRedaction=Hash", "Telemetry:KeyRedactionSecret=(set)", "Telemetry:MaxSpanLinks=128",
+                "Rollout:Enabled=True", "Rollout:Mode=Coalesce", "Rollout:Fraction=0.25", "Verification:Fraction=0", "Verification:OnMismatch=UseShared",
+            ],
+            settings);
+        Assert.Contains("KeyRedactionSecret=none", told[0].Message, StringComparison.Ordinal);
+        await host.StopAsync();
     }
 
     [Fact]

@@ -164,18 +164,6 @@ public sealed class RolloutTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Keys_without_a_text_of_their_own_are_told_in_a_partial_rollout()
-    {
-        var nameless = CreateFor<Nameless>(builder => builder.WithRollout(rollout => rollout.Fraction = 0.5));
-        var exception = await Assert.ThrowsAsync<InvalidOperationException>(async () => await nameless.ExecuteAsync(new Nameless(1), static _ => ValueTask.FromResult(0)));
-        Assert.Contains("WithKeyText", exception.Message, StringComparison.Ordinal);
-
-        var named = CreateFor<Nameless>(builder => builder.WithKeyText<Nameless>(key => $"{key.Id}").WithRollout(rollout => rollout.Fraction = 0.5));
-        for (var id = 0; id < 50; id++) await named.ExecuteAsync(new Nameless(id), static _ => ValueTask.FromResult(0));
-        Assert.InRange(named.GetStats().Alone, 5, 45);
-    }
-
-    [Fact]
     public async Task Observed_calls_run_alone_and_say_what_would_have_been_saved()
     {
         var singleflight = Create(rollout => rollout.Mode = RolloutMode.Observe);
@@ -299,14 +287,5 @@ public sealed class RolloutTests : IAsyncDisposable
         public Func<ValueTask<bool>> Answer { get; set; } = () => ValueTask.FromResult(true);
 
         public ValueTask<bool> IsEnabledAsync(CancellationToken cancellationToken) => Answer();
-    }
-
-    private sealed class Nameless(int id)
-    {
-        public int Id => id;
-
-        public override bool Equals(object? obj) => obj is Nameless other && other.Id == Id;
-
-        public override int GetHashCode() => Id;
     }
 }

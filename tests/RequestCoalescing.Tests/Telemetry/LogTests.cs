@@ -40,6 +40,23 @@ public sealed class LogTests() : TelemetryFixture(configure: options => options.
         Assert.DoesNotContain(Logs.GetSnapshot(), entry => entry.Message.Contains("the-key", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task Nor_does_one_inside_of_other_exceptions(int place)
+    {
+        Exception[] inner = [new InvalidTimeZoneException(), new InvalidTimeZoneException()];
+        inner[place] = new InvalidOperationException("outer", new AggregateException(new InvalidTimeZoneException(), new FlightDeadlockException(["the-key", "the-key"])));
+        await Assert.ThrowsAsync<AggregateException>(async () => await Singleflight.ExecuteAsync("a", ValueTask<int> (_) => throw new AggregateException(inner)));
+        var told = Assert.Single(Logged(3));
+        Assert.Null(told.Exception);
+        Assert.Contains(nameof(AggregateException), told.Message, StringComparison.Ordinal);
+
+        var harmless = new AggregateException(new InvalidTimeZoneException(), new TimeoutException());
+        await Assert.ThrowsAsync<AggregateException>(async () => await Singleflight.ExecuteAsync("a", ValueTask<int> (_) => throw harmless));
+        Assert.Same(harmless, Logged(3)[1].Exception);
+    }
+
     [Fact]
     public async Task A_leaders_own_cancellation_is_no_failure_and_a_cancelled_end_that_nobody_asked_for_is_one()
     {

@@ -38,13 +38,14 @@ public sealed class MetricTests() : TelemetryFixture(options: options => (option
         using var most = Collect<double>("singleflight.subscribers.max");
         using var age = Collect<double>("singleflight.oldest_flight.age");
         using var abandoned = Collect<double>("singleflight.abandoned");
+        using var maxDuration = Collect<double>("singleflight.max_duration");
         var hung = Singleflight.ExecuteAsync("hung", Backend.RunStubbornAsync).AsTask();
         Clock.Advance(TimeSpan.FromSeconds(30));
         await hung.ThrowsAsync<FlightTimeoutException>();
         for (var i = 0; i < 3; i++) _ = Singleflight.ExecuteAsync(i == 0 ? "a" : "b", Backend.RunStubbornAsync).AsTask();
         Clock.Advance(TimeSpan.FromSeconds(7));
 
-        Assert.Equal([2, 3, 2, 7, 1], new[] { inFlight, subscribers, most, age, abandoned }.Select(gauge =>
+        Assert.Equal([2, 3, 2, 7, 1, 30], new[] { inFlight, subscribers, most, age, abandoned, maxDuration }.Select(gauge =>
         {
             gauge.RecordObservableInstruments();
             var measured = gauge.LastMeasurement!;

@@ -4,7 +4,7 @@ namespace RequestCoalescing.Tests.Telemetry;
 
 /// <summary>Where nobody listens to the library's spans, the work of a flight without the leader's context sees no span at all.</summary>
 [Collection(nameof(UntracedTests))]
-[CollectionDefinition(DisableParallelization = true)]
+[CollectionDefinition(nameof(UntracedTests), DisableParallelization = true)]
 public sealed class UntracedTests() : TelemetryFixture(options: options => options.ContextFlow = ContextFlow.Suppress)
 {
     [Fact]

@@ -1,0 +1,28 @@
+namespace RequestCoalescing.Telemetry;
+
+/// <summary>What an engine that no service provider holds shows of itself. The engine holds it, and the two are collected together.</summary>
+internal abstract class EngineReport(string name)
+{
+    public string Name => name;
+
+    public abstract Type KeyType { get; }
+
+    public abstract TimeSpan MaxDuration { get; }
+
+    public abstract SingleflightStats GetStats();
+
+    public abstract List<SingleflightFlight> GetFlights(int max);
+}
+
+/// <summary>As <see cref="EngineReport"/>, of an engine with keys of a type.</summary>
+internal sealed class EngineReport<TKey>(Singleflight<TKey> engine, string name) : EngineReport(name)
+    where TKey : notnull
+{
+    public override Type KeyType => typeof(TKey);
+
+    public override TimeSpan MaxDuration => engine.MaxDuration;
+
+    public override SingleflightStats GetStats() => engine.GetStats();
+
+    public override List<SingleflightFlight> GetFlights(int max) => engine.ListFlights(max, KeyRedactor.HashByProcess);
+}

@@ -1,0 +1,56 @@
+using System.Runtime.CompilerServices;
+
+namespace RequestCoalescing.Telemetry;
+
+/// <summary>The engines of one name that were made by hand and live. They are looked at when somebody asks; nothing is kept of a flight.</summary>
+internal sealed class UnregisteredInstance : SingleflightInstance
+{
+    // Held weakly: an engine that nobody disposes of goes when nobody uses it any more.
+    private static readonly ConditionalWeakTable<EngineReport, object?> s_engines = [];
+    private static readonly SingleflightMetrics? s_metrics = CreateMetrics();
+
+    private readonly EngineReport[] _engines;
+
+    private UnregisteredInstance(string name, IEnumerable<EngineReport> engines)
+        : base(name) => _engines = [.. engines];
+
+    public override Type KeyType => _engines[0].KeyType;
+
+    public override TimeSpan MaxDuration => _engines.Max(engine => engine.MaxDuration);
+
+    public static void Add(EngineReport engine)
+    {
+        s_engines.Add(engine, null);
+        s_metrics?.Expire();
+    }
+
+    public static void Remove(EngineReport engine)
+    {
+        if (s_engines.Remove(engine)) s_metrics?.Expire();
+    }
+
+    public static IReadOnlyList<SingleflightInstance> All() =>
+        [.. s_engines.Select(entry => entry.Key).GroupBy(engine => engine.Name).OrderBy(name => name.Key, StringComparer.Ordinal).Select(name => new UnregisteredInstance(name.Key, name))];
+
+    public override SingleflightStats GetStats() => SingleflightStats.Sum(_engines.Select(engine => engine.GetStats()));
+
+    public override IReadOnlyList<SingleflightFlight> GetFlights(int max = 100)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(max);
+        return [.. _engines.SelectMany(engine => engine.GetFlights(max)).OrderByDescending(flight => flight.Age).Take(max)];
+    }
+
+    public override IReadOnlyList<SingleflightFailure> GetRecentFailures() => [];
+
+    private static SingleflightMetrics? CreateMetrics()
+    {
+        try
+        {
+            return new SingleflightMetrics(factory: null, All);
+        }
+        catch (Exception)
+        {
+            return null; // a listener that fails at a new instrument keeps nobody from making an engine
+        }
+    }
+}
