@@ -26,6 +26,22 @@ public sealed class DeadlockTests
     }
 
     [Fact]
+    public async Task Work_that_waits_for_many_flights_lands()
+    {
+        const int Count = 200_000;
+        await using var singleflight = new Singleflight<int>();
+        var end = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await Task.Run(async () =>
+        {
+            var call = singleflight.ExecuteAsync(0, async _ =>
+                (await Task.WhenAll(Enumerable.Range(1, Count).Select(key => singleflight.ExecuteAsync(key, _ => end.Task).AsTask()))).Sum()).AsTask();
+            await singleflight.UntilSubscribersAsync(1 + Count);
+            end.SetResult(1);
+            Assert.Equal(Count, await call);
+        }).SoonAsync();
+    }
+
+    [Fact]
     public async Task A_wait_in_the_middle_of_a_large_graph_is_checked_from_its_small_end()
     {
         // Something waits for each of the works, so that its wait for the hub has to be looked at; the hub waits for many.
