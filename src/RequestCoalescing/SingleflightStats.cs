@@ -39,10 +39,10 @@ public readonly record struct SingleflightStats
     /// <summary>Flights since the start that were cancelled: all subscribers had left, or the instance was disposed.</summary>
     public long Cancelled { get; init; }
 
-    /// <summary>Flights since the start that exceeded <see cref="SingleflightOptions.MaxDuration"/> with subscribers aboard.</summary>
+    /// <summary>Flights since the start that exceeded <see cref="SingleflightOptions.MaxDuration"/> while they had subscribers.</summary>
     public long TimedOut { get; init; }
 
-    /// <summary>Flights since the start that a leader's own cancellation ended, so that those aboard elected another leader.</summary>
+    /// <summary>Flights since the start that a leader's own cancellation ended, so that the other subscribers elected another leader.</summary>
     public long Elections { get; init; }
 
     /// <summary>Runs since the start that only verified what a follower got.</summary>

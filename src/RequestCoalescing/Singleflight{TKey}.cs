@@ -67,9 +67,9 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     /// <inheritdoc/>
     public override SingleflightStats GetStats()
     {
-        var census = new Census();
-        foreach (var shard in Shards) shard.AddTo(ref census);
-        return census.ToStats() with { UncheckedWaits = _settings.UncheckedWaits };
+        var stats = new StatsBuilder();
+        foreach (var shard in Shards) shard.AddTo(ref stats);
+        return stats.ToStats() with { UncheckedWaits = _settings.UncheckedWaits };
     }
 
     /// <summary>
@@ -84,7 +84,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     /// <exception cref="FlightDeadlockException">Called from work that runs in a flight of this instance: it would wait for itself.</exception>
     public async Task DrainAsync(CancellationToken cancellationToken = default)
     {
-        Lineage.ThrowIfInFlightOf(this);
+        FlightScope.ThrowIfInFlightOf(this);
         if (!await Drain.RunAsync([this], cancellationToken).ConfigureAwait(false)) _ = CloseAsync();
     }
 
@@ -95,7 +95,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     /// <exception cref="FlightDeadlockException">Called from work that runs in a flight of this instance: it would wait for itself.</exception>
     public async ValueTask DisposeAsync()
     {
-        Lineage.ThrowIfInFlightOf(this);
+        FlightScope.ThrowIfInFlightOf(this);
         GC.SuppressFinalize(this);
         await CloseAsync().ConfigureAwait(false);
     }
@@ -129,8 +129,8 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     /// <summary>Takes over limits and durations, for what is in the air too.</summary>
     internal void Change(SingleflightOptions options)
     {
-        var takesSeats = _settings.Change(options);
-        foreach (var shard in Shards) shard.OnSettingsChanged(takesSeats);
+        var takesSlots = _settings.Change(options);
+        foreach (var shard in Shards) shard.OnSettingsChanged(takesSlots);
     }
 
     /// <summary>Cancels what is in the air and refuses later calls.</summary>

@@ -113,7 +113,7 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
     /// <summary>Cancels what is in the air and waits for it; not so past the host's own deadline. Then disposes the decorators.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (!_isPastDeadline) Lineage.ThrowIfInFlightOf(_engine);
+        if (!_isPastDeadline) FlightScope.ThrowIfInFlightOf(_engine);
         var closing = CloseOnceAsync();
         if (!_isPastDeadline) await closing.ConfigureAwait(false);
     }

@@ -20,7 +20,7 @@ internal sealed class Drain
     public static int CurrentEpoch()
     {
         var epoch = Volatile.Read(ref s_epoch);
-        return epoch != 0 && Lineage.Current is { } work ? work.Epoch : epoch; // while nothing was ever drained, nobody asks whose call this is
+        return epoch != 0 && FlightScope.Current is { } work ? work.Epoch : epoch; // while nothing was ever drained, nobody asks whose call this is
     }
 
     public bool Admits(int epoch) => epoch < Volatile.Read(ref _line);

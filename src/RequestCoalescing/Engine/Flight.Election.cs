@@ -1,25 +1,25 @@
 namespace RequestCoalescing.Engine;
 
 /// <content>
-/// When the work ended cancelled because it had captured the token of a leader that is gone, those who still wait did not ask for
-/// that: the first of them leads a new flight, for all.
+/// Elections. The work had captured the token of a leader that left, and ended cancelled. The subscribers that still wait have not asked for
+/// that: the first of them leads a new flight for all of them.
 /// </content>
 internal abstract partial class Flight
 {
     private const int MaxElections = 3;
 
-    /// <summary>Makes the flight that takes over the subscribers, in this one's place if this is current.</summary>
+    /// <summary>Makes the flight that takes over the subscribers. It takes this one's place in the table, if this is current.</summary>
     protected abstract Flight CreateSuccessor();
 
     /// <summary>The work of this flight has ended cancelled, while it was in flight.</summary>
-    /// <param name="leader">The leader's token, if the work ended before the leader came aboard.</param>
-    /// <param name="outcome">How the flight ends: set if that is by an election, or if all have cancelled.</param>
-    /// <param name="leavers">A chain of those who are out of it, for their own tokens have fired too.</param>
-    /// <returns>What starts the new flight; null if there is none, and the cancelled end is the outcome.</returns>
-    protected IThreadPoolWorkItem? Elect(CancellationToken? leader, ref FlightOutcome outcome, out Subscriber? leavers)
+    /// <param name="absentLeader">The leader's token, if the work ended before the leader became a subscriber in the ring.</param>
+    /// <param name="outcome">How the flight ends. Set if an election ends it, or if all subscribers have cancelled.</param>
+    /// <param name="leavers">A chain of the subscribers whose own tokens have fired. They have left.</param>
+    /// <returns>What starts the new flight. Null if there is none, and the cancelled end is the outcome.</returns>
+    protected IThreadPoolWorkItem? Elect(CancellationToken? absentLeader, ref FlightOutcome outcome, out Subscriber? leavers)
     {
         var now = Shard.Settings.Clock.GetTimestamp();
-        var leaderHasCancelled = leader?.IsCancellationRequested ?? HasLeaderCancelled();
+        var leaderHasCancelled = absentLeader?.IsCancellationRequested ?? HasLeaderCancelled();
         leavers = TakeCancelled();
         if (leaderHasCancelled && First is null) outcome = FlightOutcome.Cancelled;
         if (!leaderHasCancelled || First is not { } elected || Elections == MaxElections) return null;
@@ -29,15 +29,15 @@ internal abstract partial class Flight
         var successor = CreateSuccessor();
         successor.Elections = Elections + 1;
         successor.HasWarned = HasWarned;
-        (successor.HasSeat, HasSeat) = (HasSeat, false);
-        Shard.Enter(successor, Epoch, now);
+        (successor.HasSlot, HasSlot) = (HasSlot, false);
+        Shard.AddAirborne(successor, Epoch, now);
 
-        // All aboard move over; a leader that is not aboard does not.
+        // All subscribers in the ring move over. A leader that is absent does not.
         (successor.First, First) = (First, null);
-        var moved = SubscriberCount - (leader is null ? 0 : 1);
+        var moved = SubscriberCount - (absentLeader is null ? 0 : 1);
         SubscriberCount -= moved;
         successor.SubscriberCount = moved;
-        Shard.Counters.Subscribers--; // counted as the successor's leader, who is one of them
+        Shard.Counters.Subscribers--; // counted as the successor's leader, which is one of them
         for (var subscriber = elected; ;)
         {
             subscriber.Flight = successor;
@@ -65,7 +65,7 @@ internal abstract partial class Flight
         return true; // it has left
     }
 
-    // A cancelled end is no outcome for a subscriber that has cancelled itself: it leaves, with its own token.
+    // A subscriber that has cancelled gets no cancelled outcome: it leaves, with its own token.
     private Subscriber? TakeCancelled()
     {
         Subscriber? taken = null;

@@ -1,13 +1,13 @@
 namespace RequestCoalescing.Engine;
 
-/// <content>Who is aboard.</content>
+/// <content>The subscribers.</content>
 internal abstract partial class Flight
 {
-    /// <summary>Those who wait: a ring, so that the last is <c>First.Previous</c>.</summary>
+    /// <summary>The subscribers that wait: a ring, so that the last is <c>First.Previous</c>.</summary>
     protected Subscriber? First;
 
     /// <summary>Lets a subscriber leave.</summary>
-    /// <returns>Whether it was the last: then the flight is to be aborted, outside the gate.</returns>
+    /// <returns>Whether it was the last. Then <see cref="OnAllLeft"/> is to be called, outside the gate.</returns>
     public bool Leave(Subscriber subscriber)
     {
         Remove(subscriber);
@@ -16,8 +16,8 @@ internal abstract partial class Flight
         return true;
     }
 
-    /// <summary>Takes a subscriber aboard, who is counted already.</summary>
-    protected void Board(Subscriber subscriber)
+    /// <summary>Adds a subscriber to the ring. It is counted already.</summary>
+    protected void Add(Subscriber subscriber)
     {
         subscriber.Flight = this;
         if (First is null)
@@ -32,7 +32,7 @@ internal abstract partial class Flight
         }
     }
 
-    /// <summary>Takes all from aboard a closed flight. Outside the gate: nobody else touches the ring any more.</summary>
+    /// <summary>Takes all subscribers from a closed flight. Outside the gate: nobody else touches the ring of a closed flight.</summary>
     /// <returns>The first of a chain.</returns>
     protected Subscriber? TakeAll()
     {

@@ -1,15 +1,15 @@
 namespace RequestCoalescing.Engine;
 
-/// <summary>One run of the work for a key: its state, its place among the airborne, and who is aboard. It is its own token's source.</summary>
+/// <summary>One run of the work for a key: its state, its place in the shard's list of airborne flights, and its subscribers. It is its own token's source.</summary>
 /// <remarks>
-/// What is mutable is guarded by the shard's gate, under which the methods are called that do not say otherwise; the work's view
-/// of it reads without.
+/// The shard's gate guards all fields that change. Methods are called under the gate unless they say otherwise. The work's view of its flight
+/// reads without the gate.
 /// </remarks>
 internal abstract partial class Flight(Shard shard) : CancellationTokenSource, IFlight
 {
     public readonly Shard Shard = shard;
 
-    /// <summary>Neighbours in the shard's list of what is airborne, or of what is abandoned.</summary>
+    /// <summary>Neighbours in the shard's list of airborne flights, or of abandoned ones.</summary>
     public Flight? Older;
     public Flight? Newer;
 
@@ -27,23 +27,23 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     /// <summary>True exactly while the table of current flights holds this one.</summary>
     public bool IsCurrent;
 
+    /// <summary>For the listener: whether it has warned of the number of subscribers. Not guarded.</summary>
+    public bool HasWarned;
+
     // In one byte, as there are as many of these as flights.
     private byte _marks;
-
-    /// <summary>For the listener: whether the number of subscribers has been warned of. Not guarded.</summary>
-    public bool HasWarned;
 
     /// <summary>What the listener keeps of this flight. Not guarded.</summary>
     public object? ListenerState;
 
-    /// <summary>Whether the run counts against the limit of flights.</summary>
-    public bool HasSeat
+    /// <summary>Whether the run takes one of the <see cref="SingleflightOptions.MaxInFlight"/> slots.</summary>
+    public bool HasSlot
     {
         get => (_marks & 1) != 0;
         set => _marks = (byte)(value ? _marks | 1 : _marks & ~1);
     }
 
-    /// <summary>Whether it runs for one caller alone, and is nobody's to join.</summary>
+    /// <summary>Whether it runs for one caller alone, so that nobody can join it.</summary>
     public bool IsAlone
     {
         get => (_marks & 2) != 0;
@@ -66,16 +66,16 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     /// <summary>The key, for a message; null if it is an object and the work has ended.</summary>
     public abstract object? KeyObject { get; }
 
-    /// <summary>Whether the work has ended, and only its landing is to come: that wins over a cancellation that comes now.</summary>
+    /// <summary>Whether the work has ended and only the landing is to come. The outcome then wins over a cancellation that comes now.</summary>
     public abstract bool HasOutcome { get; }
 
-    /// <summary>Fires the token. Outside the gate; callbacks run on the thread pool, never on this thread.</summary>
+    /// <summary>Fires the token. Outside the gate. Callbacks run on the thread pool, never on this thread.</summary>
     public void CancelWork()
     {
         var callbacks = CancelAsync();
         if (callbacks.IsCompletedSuccessfully) return;
 
-        // What a callback throws is its registrant's; there is nobody here to tell, and nobody to be harmed by it.
+        // An error of a callback belongs to the one that registered it. It must not surface anywhere else.
         callbacks.ContinueWith(
             static callbacks => callbacks.Exception,
             CancellationToken.None,
@@ -91,14 +91,14 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
         Shard.Abandon(this);
     }
 
-    /// <summary>Ends the wait of those aboard a flight that has just expired, and cancels its work. Outside the gate.</summary>
+    /// <summary>The flight has just expired: completes its subscribers and cancels its work. Outside the gate.</summary>
     /// <param name="timeout">The error that every subscriber gets.</param>
-    /// <param name="aboard">How many they are; null if all had left before.</param>
-    public void CompleteExpired(FlightTimeoutException timeout, int? aboard)
+    /// <param name="hadSubscribers">False if all had left before.</param>
+    public void OnExpired(FlightTimeoutException timeout, bool hadSubscribers)
     {
         if (Shard.Settings.Listener is { } listener)
         {
-            if (aboard is { } subscribers) listener.Landed(this, FlightOutcome.TimedOut, subscribers, timeout);
+            if (hadSubscribers) listener.Landed(this, FlightOutcome.TimedOut, timeout.Subscribers, timeout);
             listener.Abandoned(this);
         }
 
@@ -106,20 +106,23 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
         CancelWork();
     }
 
-    /// <summary>Ends the wait of those aboard a closed flight with an error. Outside the gate.</summary>
-    protected abstract void CompleteFailed(Exception exception);
-
-    /// <summary>Takes the flight out of the table of current flights, where it is.</summary>
-    protected abstract void RemoveFromTable();
-
     /// <summary>The last subscriber has left: cancels the work. Outside the gate.</summary>
-    public void Abort()
+    public void OnAllLeft()
     {
         Shard.Settings.Listener?.Landed(this, FlightOutcome.Cancelled, subscribers: 0, error: null);
         CancelWork();
     }
 
-    /// <summary>Closes the flight: nobody joins or leaves any more. Those aboard stay so for whoever completes them.</summary>
+    /// <summary>Completes the subscribers of a closed flight with an error. Outside the gate.</summary>
+    protected abstract void CompleteFailed(Exception exception);
+
+    /// <summary>Takes the flight out of the table of current flights.</summary>
+    protected abstract void RemoveFromTable();
+
+    /// <summary>Releases the key: a loop that the work has started may hold the flight for long, in its execution context.</summary>
+    protected abstract void ReleaseKey();
+
+    /// <summary>Closes the flight: from now on nobody joins or leaves. Its subscribers belong to the one that closed it, who completes them.</summary>
     protected void Close(FlightState state, FlightOutcome outcome)
     {
         if (State == FlightState.InFlight)
@@ -132,35 +135,32 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
         }
 
         State = state;
-        if (state != FlightState.Cancelled) Shard.Exit(this); // cancelled work stays airborne until it ends or expires
+        if (state != FlightState.Cancelled) Shard.RemoveAirborne(this); // cancelled work stays airborne until it ends or expires
     }
 
-    /// <summary>The work has ended, in whatever state the flight is: one that is in flight lands with this outcome.</summary>
-    /// <returns>How many were aboard a flight that lands now; null if it was closed before.</returns>
-    protected int? End(FlightOutcome outcome)
+    /// <summary>The work has ended, whatever the state of the flight: a flight that is in flight lands with this outcome.</summary>
+    /// <param name="outcome">The outcome.</param>
+    /// <param name="subscribers">How many subscribers get it.</param>
+    /// <returns>Whether the flight lands now. False if it was closed before.</returns>
+    protected bool EndWork(FlightOutcome outcome, out int subscribers)
     {
-        if (HasSeat) Shard.Settings.ReturnSeat();
+        subscribers = SubscriberCount;
+        var isInFlight = State == FlightState.InFlight;
+        if (HasSlot) Shard.Settings.ReturnSlot();
         if (State == FlightState.Expired) Shard.EndAbandoned(this);
-        if (State is not (FlightState.InFlight or FlightState.Cancelled)) return null;
-
-        int? aboard = State == FlightState.InFlight ? SubscriberCount : null;
-        Close(FlightState.Landed, outcome);
-        return aboard;
+        else if (State != FlightState.Landed) Close(FlightState.Landed, outcome);
+        return isInFlight;
     }
 
-    /// <summary>Lets go of the key: somebody may hold the flight for long, in the context of a loop that its work has started say.</summary>
-    protected abstract void ReleaseKey();
-
-    /// <summary>Tells that the work has ended. Outside the gate, before the subscribers are told.</summary>
-    protected void ReportEnd(FlightOutcome outcome, int? aboard, Exception? error)
+    /// <summary>Tells the listener that the work has ended. Outside the gate, before any subscriber is completed.</summary>
+    protected void ReportEnd(bool hasLanded, FlightOutcome outcome, int subscribers, Exception? error)
     {
-        if (Shard.Settings.Listener is { } listener) ReportEnd(listener, outcome, aboard, error);
+        if (Shard.Settings.Listener is { } listener)
+        {
+            if (hasLanded) listener.Landed(this, outcome, subscribers, error);
+            else if (State == FlightState.Expired) listener.AbandonedEnded(this);
+        }
+
         ReleaseKey();
-    }
-
-    private void ReportEnd(FlightListener listener, FlightOutcome outcome, int? aboard, Exception? error)
-    {
-        if (aboard is { } subscribers) listener.Landed(this, outcome, subscribers, error);
-        else if (State == FlightState.Expired) listener.AbandonedEnded(this);
     }
 }

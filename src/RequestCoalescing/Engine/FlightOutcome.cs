@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Engine;
 
-/// <summary>How a flight ended for those aboard.</summary>
+/// <summary>How a flight ended for its subscribers.</summary>
 internal enum FlightOutcome
 {
     /// <summary>The work made a value.</summary>
@@ -15,6 +15,6 @@ internal enum FlightOutcome
     /// <summary>The flight exceeded its maximum duration.</summary>
     TimedOut,
 
-    /// <summary>The leader's own cancellation ended the work, and those aboard went on to another flight.</summary>
+    /// <summary>The leader's own cancellation ended the work, and the other subscribers went on to another flight.</summary>
     Reelected,
 }

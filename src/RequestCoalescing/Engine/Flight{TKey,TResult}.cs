@@ -6,16 +6,16 @@ namespace RequestCoalescing.Engine;
 internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint hash) : Flight<TKey>(shard, key, hash)
     where TKey : notnull
 {
-    /// <summary>The work's task. Where the flight expired before the work returned one: the timeout, for the leader to find.</summary>
-    private Task<TResult>? _outcome;
+    /// <summary>The work's task. If the flight expired before the work returned one, a task that failed with the timeout, for the leader.</summary>
+    private Task<TResult>? _runOrTimeout;
 
     public override Type ResultType => typeof(TResult);
 
-    public override bool HasOutcome => _outcome is { IsCompleted: true };
+    public override bool HasOutcome => _runOrTimeout is { IsCompleted: true };
 
     private Lock Gate => Shard.Gate;
 
-    /// <summary>Takes a follower aboard. Under the gate, while in flight.</summary>
+    /// <summary>Adds a follower. Under the gate, while in flight.</summary>
     /// <returns>The follower's wait.</returns>
     public ValueTask<TResult> Join<TState>(
         TState state,
@@ -27,18 +27,19 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
         Shard.Counters.Subscribers++;
         Shard.Counters.Coalesced++;
 
-        // Those who cannot leave can all wait for one task. One that work may wait for is watched, and so a wait of its own.
-        if (!cancellationToken.CanBeCanceled && Lineage.Current is null)
+        // Callers without a token cannot leave, so that they all wait for one task. A caller within work needs a wait of its own: the graph of
+        // waits has to see it.
+        if (!cancellationToken.CanBeCanceled && FlightScope.Current is null)
         {
             return First is { IsShared: true } shared ? Unsafe.As<SharedWait<TResult>>(shared).Wait : Share(state, work);
         }
 
         var follower = Follower<TKey, TState, TResult>.Rent(state, work);
-        Board(follower);
+        Add(follower);
         return follower.Begin(cancellationToken);
     }
 
-    /// <summary>Runs the work; on the leader's thread until its first await that does not complete at once.</summary>
+    /// <summary>Runs the work, on the leader's thread until its first await that does not complete at once.</summary>
     /// <returns>The outcome, for the leader.</returns>
     public ValueTask<TResult> TakeOff<TState>(
         TState state,
@@ -57,37 +58,37 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
         var run = pending.AsTask();
         if (!run.IsCompleted) return FlyOn(run, cancellationToken);
 
-        var outcome = Conclude(run, cancellationToken);
+        var outcome = OnWorkEnded(run, cancellationToken);
         return cancellationToken.IsCancellationRequested && Outcome.IsCancelled(outcome)
             ? ValueTask.FromCanceled<TResult>(cancellationToken)
             : new(outcome);
     }
 
-    /// <summary>Runs the work of an elected leader, who is aboard already.</summary>
+    /// <summary>Runs the work of an elected leader, which is a subscriber in the ring already.</summary>
     public void TakeOffElected<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
     {
         bool isOver; // all have left, or it took longer to get here than a flight may last
         lock (Gate)
         {
             isOver = State != FlightState.InFlight;
-            if (isOver) End(FlightOutcome.Cancelled);
+            if (isOver) EndWork(FlightOutcome.Cancelled, out _);
         }
 
         if (isOver)
         {
-            ReportEnd(FlightOutcome.Cancelled, aboard: null, error: null);
+            ReportEnd(hasLanded: false, FlightOutcome.Cancelled, subscribers: 0, error: null);
             return;
         }
 
         var run = Start(state, work).AsTask();
-        lock (Gate) _outcome = run;
-        if (run.IsCompleted) Conclude();
-        else run.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(Conclude);
+        lock (Gate) _runOrTimeout = run;
+        if (run.IsCompleted) OnWorkEnded();
+        else run.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(OnWorkEnded);
     }
 
     public override void Expire(FlightTimeoutException timeout)
     {
-        _outcome ??= Outcome.Failed<TResult>(timeout);
+        _runOrTimeout ??= Outcome.Failed<TResult>(timeout);
         base.Expire(timeout);
     }
 
@@ -102,9 +103,9 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
 
     private ValueTask<TResult> Share<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
     {
-        var shared = new SharedWait<TResult>(new Candidate<TKey, TState, TResult>(state, work));
-        Board(shared);
-        First = shared; // where the next one looks for it
+        var shared = new SharedWait<TResult>(new FollowerWork<TKey, TState, TResult>(state, work));
+        Add(shared);
+        First = shared; // where the next caller looks for it
         return shared.Wait;
     }
 
@@ -112,12 +113,12 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
     {
         try
         {
-            var pending = Lineage.Start(this, state, work);
+            var pending = FlightScope.Start(this, state, work);
             return pending.IsCompletedSuccessfully ? new(pending.Result) : new(pending.AsTask());
         }
         catch (Exception exception)
         {
-            // Thrown before the first await or after it: the same to everybody.
+            // Whether the work throws before its first await or after it, its subscribers see no difference.
             return new(Outcome.Failed<TResult>(exception));
         }
     }
@@ -129,65 +130,68 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
     {
         try
         {
-            return BoardLeader(run, cancellationToken);
+            return AddLeader(run, cancellationToken);
         }
         finally
         {
-            run.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(Conclude);
+            run.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(OnWorkEnded);
         }
     }
 
-    // The leader comes aboard when its work turns out to take time; it has been counted since the take-off.
-    private ValueTask<TResult> BoardLeader(Task<TResult> run, CancellationToken cancellationToken)
+    // The leader becomes a subscriber in the ring when its work turns out to take time. It has been counted since the take-off.
+    private ValueTask<TResult> AddLeader(Task<TResult> run, CancellationToken cancellationToken)
     {
         lock (Gate)
         {
-            var expired = _outcome;
-            _outcome = run;
-            if (State == FlightState.Expired) return new(expired!);
+            var timeout = _runOrTimeout;
+            _runOrTimeout = run;
+            if (State == FlightState.Expired) return new(timeout!);
 
             Shard.EnsureTimer();
             var leader = Leader<TResult>.Rent();
-            Board(leader);
+            Add(leader);
             return leader.Begin(cancellationToken);
         }
     }
 
-    // The common end of work that did not have to wait; followers may have come aboard meanwhile.
+    // The common end of work that did not have to wait. Followers may have joined meanwhile.
     private ValueTask<TResult> LandAtOnce(TResult result)
     {
-        int? aboard;
-        lock (Gate) aboard = End(FlightOutcome.Succeeded);
+        bool hasLanded;
+        int subscribers;
+        lock (Gate) hasLanded = EndWork(FlightOutcome.Succeeded, out subscribers);
 
-        ReportEnd(FlightOutcome.Succeeded, aboard, error: null);
-        if (State == FlightState.Expired) return new(_outcome!);
+        ReportEnd(hasLanded, FlightOutcome.Succeeded, subscribers, error: null);
+        if (State == FlightState.Expired) return new(_runOrTimeout!);
         if (First is not null) Complete(Task.FromResult(result));
         return new(result);
     }
 
-    private void Conclude() => Conclude(_outcome!, null);
+    private void OnWorkEnded() => OnWorkEnded(_runOrTimeout!, absentLeader: null);
 
-    /// <summary>Ends the flight with the work: lands it, or lets its subscribers elect a leader for another.</summary>
+    /// <summary>The work has ended: lands the flight, or lets its subscribers elect a leader for another one.</summary>
     /// <param name="run">The work's task, completed.</param>
-    /// <param name="leader">The leader's token, if the work ended before the leader came aboard.</param>
+    /// <param name="absentLeader">The leader's token, if the work ended before the leader became a subscriber in the ring.</param>
     /// <returns>The outcome.</returns>
-    private Task<TResult> Conclude(Task<TResult> run, CancellationToken? leader)
+    private Task<TResult> OnWorkEnded(Task<TResult> run, CancellationToken? absentLeader)
     {
         run = Outcome.Observed(run);
         Subscriber? leavers = null;
         IThreadPoolWorkItem? election = null;
         var outcome = OutcomeOf(run);
-        int? aboard;
+        int subscribers;
+        bool hasLanded;
         lock (Gate)
         {
-            aboard = State == FlightState.InFlight ? SubscriberCount : null;
-            if (aboard is not null && !Shard.IsClosed && Outcome.IsCancelled(run)) election = Elect(leader, ref outcome, out leavers);
-            aboard = End(outcome) ?? aboard; // those who have left by now are out of it
-            if (State != FlightState.Expired) _outcome = null; // whoever still holds the flight, in a captured context say, does not hold its result
+            var before = SubscriberCount;
+            if (State == FlightState.InFlight && !Shard.IsClosed && Outcome.IsCancelled(run)) election = Elect(absentLeader, ref outcome, out leavers);
+            hasLanded = EndWork(outcome, out subscribers) || election is not null; // an election has closed the flight
+            if (election is not null) subscribers = before;
+            if (State != FlightState.Expired) _runOrTimeout = null; // a context that has captured the flight does not keep its result alive
         }
 
-        ReportEnd(outcome, aboard, outcome == FlightOutcome.Failed ? Outcome.ErrorOf(run) : null);
-        if (State == FlightState.Expired) return leader is null ? run : _outcome!;
+        ReportEnd(hasLanded, outcome, subscribers, outcome == FlightOutcome.Failed ? Outcome.ErrorOf(run) : null);
+        if (State == FlightState.Expired) return absentLeader is null ? run : _runOrTimeout!;
 
         for (var next = leavers; leavers is not null; leavers = next)
         {

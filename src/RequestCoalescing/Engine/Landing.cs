@@ -19,7 +19,7 @@ internal sealed class Landing<TResult>(Subscriber first, Task<TResult> outcome) 
 
         for (Subscriber? subscriber = first, next; subscriber is not null; subscriber = next)
         {
-            next = subscriber.Next; // completed, it may be aboard another flight the next moment
+            next = subscriber.Next; // once completed, it may wait for another flight at once
             Unsafe.As<Subscriber<TResult>>(subscriber).Complete(outcome);
         }
     }

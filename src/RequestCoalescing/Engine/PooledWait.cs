@@ -31,7 +31,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
 
     private bool IsWaiting => Next is not null && Flight is { State: FlightState.InFlight, HasOutcome: false };
 
-    /// <summary>Begins the wait of one that has come aboard. Under the gate.</summary>
+    /// <summary>Begins the wait of a caller that has just joined or taken off. Under the gate.</summary>
     /// <returns>What the caller awaits.</returns>
     public ValueTask<TResult> Begin(CancellationToken cancellationToken)
     {
@@ -95,7 +95,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         _hookingThread = Environment.CurrentManagedThreadId;
         try
         {
-            if (Lineage.Current is { Shard.Settings.DetectDeadlocks: true } work && _core.GetStatus(token) == ValueTaskSourceStatus.Pending) WaitWithin(work);
+            if (FlightScope.Current is { Shard.Settings.DetectDeadlocks: true } work && _core.GetStatus(token) == ValueTaskSourceStatus.Pending) WaitWithin(work);
             _core.OnCompleted(continuation, state, token, flags);
         }
         finally
@@ -153,7 +153,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         var flight = Flight!;
         if (flight.Shard.Gate.IsHeldByCurrentThread)
         {
-            // The token has fired before the caller was aboard: within Begin. Listeners are told of a leave, and none of them is called under a gate.
+            // The token fired within Begin. A listener is told when a caller leaves, and no listener is called under a gate.
             _isSpent = true;
             ThreadPool.UnsafeQueueUserWorkItem(static leave => leave.Wait.Leave(leave.Token), (Wait: this, Token: token), preferLocal: false);
             return;
@@ -168,7 +168,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         }
 
         Fail(new OperationCanceledException(token));
-        if (isLast) flight.Abort();
+        if (isLast) flight.OnAllLeft();
     }
 
     // From here on the work cannot go on until this wait is over. If this wait cannot be over before that work is, its caller is told so.
@@ -186,7 +186,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
 
         if (!mayCloseCircle) return;
         if (WaitGraph.FindCircle(wait, out var circle) is not { } isCircle) work.Shard.Settings.CountUncheckedWait();
-        else if (isCircle) Refuse(Lineage.DeadlockOf(circle));
+        else if (isCircle) Refuse(FlightScope.DeadlockOf(circle));
     }
 
     private void Refuse(FlightDeadlockException deadlock)
@@ -202,7 +202,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
 
         Detach();
         Fail(deadlock);
-        if (isLast) flight.Abort();
+        if (isLast) flight.OnAllLeft();
     }
 
     private void Fail(Exception exception)

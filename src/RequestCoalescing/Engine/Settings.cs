@@ -1,11 +1,11 @@
 namespace RequestCoalescing.Engine;
 
-/// <summary>Validated options in the engine's own units, and the seats of <see cref="SingleflightOptions.MaxInFlight"/>.</summary>
+/// <summary>Validated options in the engine's own units, and the slots of <see cref="SingleflightOptions.MaxInFlight"/>.</summary>
 /// <remarks>Limits and durations may change while flights are in the air; each is read anew where it counts.</remarks>
 internal sealed class Settings
 {
-    private int _seats;
-    private int _taken;
+    private int _maxInFlight;
+    private int _takenSlots;
     private long _uncheckedWaits;
 
     private readonly Func<object, string> _describe;
@@ -56,11 +56,11 @@ internal sealed class Settings
 
     public FlightListener? Listener { get; }
 
-    // Seats are counted only where there is, or has been, a limit: one counter for all shards is what they would otherwise meet at.
+    // Slots are counted only where there is, or has been, a limit: one counter for all shards is what they would otherwise meet at.
     public bool LimitsInFlight { get; private set; }
 
     /// <summary>Takes over limits and durations.</summary>
-    /// <returns>Whether seats are counted from now on, and were not before.</returns>
+    /// <returns>Whether slots are counted from now on, and were not before.</returns>
     public bool Change(SingleflightOptions options)
     {
         options.Validate();
@@ -69,14 +69,14 @@ internal sealed class Settings
         Overflow = options.Overflow;
         MaxDurationTicks = InTimestamps(options.MaxDuration);
         JoinWindowTicks = options.JoinWindow == Timeout.InfiniteTimeSpan ? long.MaxValue : InTimestamps(options.JoinWindow);
-        _seats = options.MaxInFlight;
-        if (LimitsInFlight || _seats == int.MaxValue) return false;
+        _maxInFlight = options.MaxInFlight;
+        if (LimitsInFlight || _maxInFlight == int.MaxValue) return false;
         LimitsInFlight = true;
         Interlocked.MemoryBarrier(); // before the shards are looked at: one that is made from now on sees it
         return true;
     }
 
-    public int MaxInFlight => _seats;
+    public int MaxInFlight => _maxInFlight;
 
     /// <summary>Begins to drain.</summary>
     /// <returns>The drain; the one that has begun before, if there is one.</returns>
@@ -87,12 +87,12 @@ internal sealed class Settings
 
     public KeyLabel LabelOf(object key) => new(key, _describe);
 
-    /// <summary>Takes a seat for a run of work; false if there is none.</summary>
-    public bool TryTakeSeat()
+    /// <summary>Takes a slot for a run of work; false if there is none.</summary>
+    public bool TryTakeSlot()
     {
-        for (var taken = Volatile.Read(ref _taken); taken < _seats;)
+        for (var taken = Volatile.Read(ref _takenSlots); taken < _maxInFlight;)
         {
-            var found = Interlocked.CompareExchange(ref _taken, taken + 1, taken);
+            var found = Interlocked.CompareExchange(ref _takenSlots, taken + 1, taken);
             if (found == taken) return true;
             taken = found;
         }
@@ -100,10 +100,10 @@ internal sealed class Settings
         return false;
     }
 
-    /// <summary>Takes a seat for a run that goes on already, whether or not there is one.</summary>
-    public void TakeSeat() => Interlocked.Increment(ref _taken);
+    /// <summary>Takes a slot for a run that goes on already, whether or not there is one.</summary>
+    public void TakeSlot() => Interlocked.Increment(ref _takenSlots);
 
-    public void ReturnSeat() => Interlocked.Decrement(ref _taken);
+    public void ReturnSlot() => Interlocked.Decrement(ref _takenSlots);
 
     /// <summary>Waits of work since the start that were not checked for a deadlock to the end.</summary>
     public long UncheckedWaits => Volatile.Read(ref _uncheckedWaits);

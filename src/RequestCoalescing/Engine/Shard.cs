@@ -1,18 +1,19 @@
 namespace RequestCoalescing.Engine;
 
-/// <summary>
-/// A part of the engine that shares one gate: which flights are airborne, oldest first, when the oldest expires, and the counts.
-/// </summary>
+/// <summary>A part of the engine with one gate, and what the gate guards: the list of airborne flights, oldest first, the timer for the oldest, and the counters.</summary>
 internal abstract class Shard(Settings settings)
 {
-    /// <summary>Guards the shard, its flights and their subscribers. Held for a few dozen instructions; no work, callback or continuation runs under it.</summary>
+    /// <summary>
+    /// Guards the shard, its flights and their subscribers. It is held for a few dozen instructions. No work, callback or continuation runs
+    /// under it.
+    /// </summary>
     public readonly Lock Gate = new();
 
     public readonly Settings Settings = settings;
 
     public Counters Counters;
 
-    // Of the engines of all shards: a comparison that calls any of them is refused.
+    // Set while this thread compares keys. A comparison that calls any engine is refused.
     [ThreadStatic]
     protected static bool IsComparing;
 
@@ -23,23 +24,23 @@ internal abstract class Shard(Settings settings)
     private TaskCompletionSource? _emptied;
     private Flight? _abandoned;
 
-    /// <summary>Whether the timer is set for the oldest of the airborne.</summary>
+    /// <summary>Whether the timer is set for the oldest airborne flight.</summary>
     protected bool IsTimed => _isTimerSet;
 
-    /// <summary>Whether what was airborne when the engine was disposed has been cancelled.</summary>
+    /// <summary>Whether <see cref="Close"/> was called.</summary>
     public bool IsClosed { get; private set; }
 
     /// <summary>Adds the shard's counts to the totals.</summary>
-    public void AddTo(ref Census census)
+    public void AddTo(ref StatsBuilder stats)
     {
         lock (Gate)
         {
-            census.Totals.Add(Counters);
+            stats.Totals.Add(Counters);
             if (_oldest is null) return;
             var now = Settings.Clock.GetTimestamp();
             for (var flight = _oldest; flight is not null; flight = flight.Newer)
             {
-                if (flight.State == FlightState.InFlight) census.Note(flight, Settings.Clock.GetElapsedTime(flight.TakenOffAt, now));
+                if (flight.State == FlightState.InFlight) stats.Note(flight, Settings.Clock.GetElapsedTime(flight.TakenOffAt, now));
             }
         }
     }
@@ -58,30 +59,30 @@ internal abstract class Shard(Settings settings)
         }
     }
 
-    /// <summary>Takes account of changed settings.</summary>
-    /// <param name="takesSeats">Whether seats are counted from now on, and were not before.</param>
-    public void OnSettingsChanged(bool takesSeats)
+    /// <summary>The settings have changed.</summary>
+    /// <param name="takesSlots">Whether flights take slots from now on, and did not before.</param>
+    public void OnSettingsChanged(bool takesSlots)
     {
         lock (Gate)
         {
             if (_isTimerSet) SetTimer();
-            if (!takesSeats) return;
-            TakeSeats(_oldest);
-            TakeSeats(_abandoned);
+            if (!takesSlots) return;
+            TakeSlots(_oldest);
+            TakeSlots(_abandoned);
         }
 
-        void TakeSeats(Flight? flight)
+        void TakeSlots(Flight? flight)
         {
             for (; flight is not null; flight = flight.Newer)
             {
-                if (flight.HasSeat || flight.IsAlone) continue;
-                flight.HasSeat = true;
-                Settings.TakeSeat();
+                if (flight.HasSlot || flight.IsAlone) continue;
+                flight.HasSlot = true;
+                Settings.TakeSlot();
             }
         }
     }
 
-    /// <summary>Returns when every call has decided that was about to join or take off.</summary>
+    /// <summary>Waits until the call that holds the gate, if there is one, has joined a flight, taken off or been refused.</summary>
     public void PassGate()
     {
         lock (Gate)
@@ -89,8 +90,8 @@ internal abstract class Shard(Settings settings)
         }
     }
 
-    /// <summary>Whether nothing is airborne.</summary>
-    /// <param name="entered">The number of flights that have ever entered is added to this.</param>
+    /// <summary>Whether no flight is airborne.</summary>
+    /// <param name="entered">The number of flights that have ever taken off is added to this.</param>
     public bool IsEmpty(ref long entered)
     {
         lock (Gate)
@@ -100,14 +101,14 @@ internal abstract class Shard(Settings settings)
         }
     }
 
-    /// <returns>Completes when nothing is airborne.</returns>
+    /// <returns>Completes when no flight is airborne.</returns>
     public Task WhenEmptyAsync()
     {
         lock (Gate) return WhenEmpty();
     }
 
-    /// <summary>Refuses take-offs from now on and cancels what is airborne.</summary>
-    /// <returns>Completes when nothing is airborne.</returns>
+    /// <summary>Cancels the airborne flights. The settings refuse take-offs by now.</summary>
+    /// <returns>Completes when no flight is airborne.</returns>
     public Task Close()
     {
         var airborne = new List<Flight>();
@@ -126,8 +127,8 @@ internal abstract class Shard(Settings settings)
         return emptied;
     }
 
-    /// <summary>Enters a flight that takes off now, with its leader as yet the only subscriber. Under the gate.</summary>
-    public void Enter(Flight flight, int epoch, long now)
+    /// <summary>Adds a flight that takes off now. Its leader is its only subscriber so far. Under the gate.</summary>
+    public void AddAirborne(Flight flight, int epoch, long now)
     {
         flight.Epoch = epoch;
         Counters.Flights++;
@@ -141,8 +142,8 @@ internal abstract class Shard(Settings settings)
         _newest = flight;
     }
 
-    /// <summary>Removes a flight that has landed or expired. Under the gate.</summary>
-    public void Exit(Flight flight)
+    /// <summary>Removes a flight that has landed or expired from the airborne flights. Under the gate.</summary>
+    public void RemoveAirborne(Flight flight)
     {
         if (flight.Older is null) _oldest = flight.Newer;
         else flight.Older.Newer = flight.Newer;
@@ -162,8 +163,8 @@ internal abstract class Shard(Settings settings)
     }
 
     /// <summary>
-    /// Makes sure that the timer is set, for somebody waits. Under the gate. It may be set for an older flight that has landed
-    /// since: then it comes early, finds nothing and sets itself anew.
+    /// Makes sure that the timer is set, as a caller is about to wait. Under the gate. The timer may be set for an older flight that has landed
+    /// since. Then it fires early, finds nothing, and is set again.
     /// </summary>
     public void EnsureTimer()
     {
@@ -194,7 +195,7 @@ internal abstract class Shard(Settings settings)
             return;
         }
 
-        // The timer outlives the caller that happens to make it; the caller's async locals must not live on in it.
+        // The timer outlives the caller that happens to create it. It must not keep the caller's async locals.
         using (ExecutionContext.IsFlowSuppressed() ? default : ExecutionContext.SuppressFlow())
         {
             _timer = Settings.Clock.CreateTimer(static shard => ((Shard)shard!).ExpireOverdue(), this, due, Timeout.InfiniteTimeSpan);
@@ -202,7 +203,7 @@ internal abstract class Shard(Settings settings)
         }
     }
 
-    /// <summary>Adds a flight that has expired, and exited, to those whose work goes on. Under the gate.</summary>
+    /// <summary>Adds a flight that has expired to those whose work goes on. Under the gate.</summary>
     public void Abandon(Flight flight)
     {
         Counters.Abandoned++;
@@ -239,14 +240,14 @@ internal abstract class Shard(Settings settings)
 
     private void ExpireOverdue()
     {
-        // A clock that fires its timers from within a question about the time asks for trouble in the middle of a step.
+        // Some clocks fire their timers while they are asked for the time. That may be in the middle of a step under the gate.
         if (Gate.IsHeldByCurrentThread)
         {
             ThreadPool.UnsafeQueueUserWorkItem(static shard => shard.ExpireOverdue(), this, preferLocal: false);
             return;
         }
 
-        var overdue = new List<(Flight Flight, FlightTimeoutException Timeout, int? Aboard)>();
+        var overdue = new List<(Flight Flight, FlightTimeoutException Timeout, bool HadSubscribers)>();
         lock (Gate)
         {
             _isTimerSet = false;
@@ -254,17 +255,16 @@ internal abstract class Shard(Settings settings)
             ForgetFuture(now);
             while (_oldest is { } flight && now - flight.TakenOffAt >= Settings.MaxDurationTicks)
             {
-                var aboard = flight.State == FlightState.InFlight ? flight.SubscriberCount : default(int?);
                 var age = Settings.Clock.GetElapsedTime(flight.TakenOffAt, now);
-                var timeout = new FlightTimeoutException(Settings.Name, Settings.LabelOf(flight.KeyObject!), Settings.MaxDuration, age, aboard ?? 0);
-                overdue.Add((flight, timeout, aboard));
+                var timeout = new FlightTimeoutException(Settings.Name, Settings.LabelOf(flight.KeyObject!), Settings.MaxDuration, age, flight.SubscriberCount);
+                overdue.Add((flight, timeout, flight.State == FlightState.InFlight));
                 flight.Expire(timeout);
             }
 
             if (_oldest is not null) EnsureTimer();
         }
 
-        foreach (var (flight, timeout, aboard) in overdue) flight.CompleteExpired(timeout, aboard);
+        foreach (var (flight, timeout, hadSubscribers) in overdue) flight.OnExpired(timeout, hadSubscribers);
     }
 
     // If the clock has been set back, flights seem to have taken off in the future. Counted from now, they expire a MaxDuration late at most.

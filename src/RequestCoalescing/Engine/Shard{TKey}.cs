@@ -41,7 +41,7 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
         Flight<TKey, TResult>? flight;
         FlightRejectedException? rejection = null;
         ValueTask<TResult> wait = default;
-        int? aboard = null;
+        var subscribers = 0;
         ThrowIfComparing();
         lock (Gate)
         {
@@ -51,7 +51,7 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
                 flight = Unsafe.As<Flight<TKey, TResult>>(current);
                 wait = flight.Join(state, work, cancellationToken);
                 if (Settings.Listener is null) return wait;
-                aboard = flight.SubscriberCount;
+                subscribers = flight.SubscriberCount;
             }
             else
             {
@@ -60,7 +60,7 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
         }
 
         if (flight is null) return new(Outcome.Failed<TResult>(rejection!));
-        if (aboard is not { } subscribers) return flight.TakeOff(state, work, cancellationToken);
+        if (subscribers == 0) return flight.TakeOff(state, work, cancellationToken);
 
         Settings.Listener!.Joined(flight, subscribers);
         return wait;
@@ -84,7 +84,7 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
             {
                 var now = Settings.Clock.GetTimestamp();
                 flight = new Flight<TKey, TResult>(this, key, hash) { IsAlone = true };
-                Enter(flight, epoch, now);
+                AddAirborne(flight, epoch, now);
                 if (verifies) Counters.Verifications++;
                 else Counters.Alone++;
             }
@@ -198,9 +198,9 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
         if (current is not null && current.ResultType != typeof(TResult)) throw OtherType<TResult>(current);
 
         var isFull = current is not null && IsInWindow(current);
-        var takesSeat = Settings.LimitsInFlight; // read once: it may change any moment
-        var hasSeat = !isFull && takesSeat && Settings.TryTakeSeat();
-        var isOver = isFull || (takesSeat && !hasSeat);
+        var takesSlot = Settings.LimitsInFlight; // read once: it may change any moment
+        var hasSlot = !isFull && takesSlot && Settings.TryTakeSlot();
+        var isOver = isFull || (takesSlot && !hasSlot);
         if (isOver && Settings.Overflow == OverflowBehavior.Reject)
         {
             rejection = isFull
@@ -209,7 +209,7 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
             return null;
         }
 
-        var flight = new Flight<TKey, TResult>(this, key, hash) { HasSeat = hasSeat, IsAlone = isOver };
+        var flight = new Flight<TKey, TResult>(this, key, hash) { HasSlot = hasSlot, IsAlone = isOver };
         if (isOver)
         {
             Counters.Alone++;
@@ -225,7 +225,7 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
             Add(flight);
         }
 
-        Enter(flight, epoch, now);
+        AddAirborne(flight, epoch, now);
         return flight;
     }
 

@@ -6,12 +6,12 @@ namespace RequestCoalescing.Engine;
 internal sealed class SharedWait<TResult> : Subscriber<TResult>
 {
     private readonly TaskCompletionSource<TResult> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Candidate<TResult> _candidate;
+    private readonly FollowerWork<TResult> _work;
 
-    /// <param name="candidate">The first of them, should they be to lead.</param>
-    public SharedWait(Candidate<TResult> candidate)
+    /// <param name="work">The first of them, should they be to lead.</param>
+    public SharedWait(FollowerWork<TResult> work)
     {
-        _candidate = candidate;
+        _work = work;
         IsShared = true;
     }
 
@@ -22,7 +22,7 @@ internal sealed class SharedWait<TResult> : Subscriber<TResult>
     public override IThreadPoolWorkItem Lead(Flight flight)
     {
         IsLeader = true;
-        return _candidate.CreateRun(flight);
+        return _work.CreateRun(flight);
     }
 
     public override void Complete(Task<TResult> outcome)

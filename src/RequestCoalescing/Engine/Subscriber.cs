@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Engine;
 
-/// <summary>One who waits for a flight; a link of the ring of those aboard.</summary>
+/// <summary>A caller, or several, that wait for a flight: a link in the flight's ring.</summary>
 /// <remarks>Guarded by the gate of its flight's shard until it is completed.</remarks>
 internal abstract class Subscriber
 {
@@ -13,20 +13,20 @@ internal abstract class Subscriber
     /// <summary>Its place in the graph of waits, if it is work that waits. The gate under which it is set does not guard it once the flight is closed.</summary>
     public WaitGraph.Wait? WorkWait;
 
-    /// <summary>Whether the work of the flight is this one's.</summary>
+    /// <summary>Whether the flight runs the work of this subscriber.</summary>
     public bool IsLeader;
 
     /// <summary>Whether this is a <see cref="SharedWait{TResult}"/>.</summary>
     public bool IsShared;
 
-    /// <summary>Whether it is on its way out: its token has fired.</summary>
+    /// <summary>Whether its token has fired, so that it is about to leave.</summary>
     public abstract bool HasCancelled { get; }
 
     /// <summary>Makes this the leader of a flight.</summary>
-    /// <returns>What starts the flight with this one's work.</returns>
+    /// <returns>What starts the flight with the work of this subscriber.</returns>
     public abstract IThreadPoolWorkItem Lead(Flight flight);
 
-    /// <summary>Lets go of one whose token has fired. It is not aboard any more.</summary>
+    /// <summary>Completes a subscriber whose token has fired, and that has left the ring.</summary>
     public abstract void CompleteCancelled();
 
     /// <summary>Cuts a chain in two.</summary>

@@ -41,7 +41,7 @@ internal sealed class VerifyingSingleflight<TKey>(
         var fraction = options.Current.Fraction;
 
         // To verify is to wait; a call that work makes and leaves to itself must not be taken for one that it waits for.
-        return fraction > 0 && Random.Shared.NextDouble() < fraction && Lineage.Current is null
+        return fraction > 0 && Random.Shared.NextDouble() < fraction && FlightScope.Current is null
             ? new(Observed(VerifyAsync(key, state, work, cancellationToken)))
             : inner.ExecuteAsync(key, state, work, cancellationToken);
     }

@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace RequestCoalescing.Engine;
 
 /// <summary>Which flight's work the current flow of control belongs to.</summary>
-internal static class Lineage
+internal static class FlightScope
 {
     private static readonly AsyncLocal<Flight?> s_current = new();
     private static readonly Lazy<ExecutionContext> s_empty = new(CaptureEmpty);

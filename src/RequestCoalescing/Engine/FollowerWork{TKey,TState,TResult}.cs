@@ -1,8 +1,8 @@
 namespace RequestCoalescing.Engine;
 
 /// <inheritdoc/>
-internal sealed class Candidate<TKey, TState, TResult>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
-    : Candidate<TResult>
+internal sealed class FollowerWork<TKey, TState, TResult>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
+    : FollowerWork<TResult>
     where TKey : notnull
 {
     private readonly ExecutionContext? _context = ExecutionContext.Capture();

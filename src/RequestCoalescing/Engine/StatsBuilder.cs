@@ -1,7 +1,7 @@
 namespace RequestCoalescing.Engine;
 
 /// <summary>The counts of all shards, and what stands out among what is in the air.</summary>
-internal struct Census
+internal struct StatsBuilder
 {
     public Counters Totals;
     public TimeSpan? Oldest;
