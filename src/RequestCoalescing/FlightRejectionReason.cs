@@ -1,14 +1,14 @@
 namespace RequestCoalescing;
 
-/// <summary>Which limit a rejected call met.</summary>
+/// <summary>Why a call was rejected.</summary>
 public enum FlightRejectionReason
 {
-    /// <summary>The flight had <see cref="SingleflightOptions.MaxSubscribers"/>.</summary>
+    /// <summary>The flight had <see cref="SingleflightOptions.MaxSubscribers"/> subscribers.</summary>
     MaxSubscribers,
 
     /// <summary><see cref="SingleflightOptions.MaxInFlight"/> flights were in the air.</summary>
     MaxInFlight,
 
-    /// <summary>The instance drains: its host is shutting down. Only work that is in the air may still start flights.</summary>
+    /// <summary>The instance drains, because its host shuts down. Only the work of flights that are in the air can still call.</summary>
     Draining,
 }

@@ -1,8 +1,8 @@
 namespace RequestCoalescing;
 
 /// <summary>
-/// A run of work as the work may see it through its <see cref="FlightContext"/>: for those who write an
-/// <see cref="ISingleflight{TKey}"/>. Members are called from any thread.
+/// A flight as its work sees it through a <see cref="FlightContext"/>. Implement it if you write an <see cref="ISingleflight{TKey}"/>. Members
+/// are called from any thread.
 /// </summary>
 public interface IFlight
 {

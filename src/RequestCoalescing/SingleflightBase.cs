@@ -3,10 +3,10 @@ using System.Runtime.CompilerServices;
 namespace RequestCoalescing;
 
 /// <summary>
-/// The base for those who write an <see cref="ISingleflight{TKey}"/>, a decorator or an adapter: the public methods validate and
-/// bring every form of call to one, the protected ones do the work.
+/// The base of an <see cref="ISingleflight{TKey}"/>, a decorator or an adapter that you write. The public methods validate, and turn every form
+/// of call into one. You override the protected methods.
 /// </summary>
-/// <typeparam name="TKey">What names the result wanted.</typeparam>
+/// <typeparam name="TKey">The type of the keys.</typeparam>
 public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
     where TKey : notnull
 {
@@ -71,9 +71,9 @@ public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
     /// <summary>Joins the current flight of <paramref name="key"/>, or starts one with <paramref name="work"/>.</summary>
     /// <typeparam name="TState">The type of <paramref name="state"/>.</typeparam>
     /// <typeparam name="TResult">The type of the result.</typeparam>
-    /// <param name="key">Names the result wanted; never null.</param>
-    /// <param name="state">Handed to <paramref name="work"/>.</param>
-    /// <param name="work">Makes the result; never null.</param>
+    /// <param name="key">Names the result. Never null.</param>
+    /// <param name="state">Is passed to <paramref name="work"/>.</param>
+    /// <param name="work">Makes the result. Never null.</param>
     /// <param name="cancellationToken">The caller's token.</param>
     /// <returns>The outcome of the flight.</returns>
     protected abstract ValueTask<TResult> ExecuteCoreAsync<TState, TResult>(

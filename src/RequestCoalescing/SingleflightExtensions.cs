@@ -13,9 +13,9 @@ public static class SingleflightExtensions
     /// <typeparam name="TKey">The type of the key.</typeparam>
     /// <typeparam name="TResult">The type of the result; the same for every caller of a key.</typeparam>
     /// <param name="singleflight">The instance.</param>
-    /// <param name="key">Names the result wanted. Equal keys, same result.</param>
-    /// <param name="work">Makes the result, with a view of its flight, which converts to the flight's token. It runs only if this call starts a flight.</param>
-    /// <param name="cancellationToken">Lets this caller leave. The flight goes on for the others; the last to leave cancels it.</param>
+    /// <param name="key">Names the result. Callers with equal keys get the same result.</param>
+    /// <param name="work">Makes the result, and can look at its flight. The view of the flight converts to the flight's token. The work runs only if this call starts a flight.</param>
+    /// <param name="cancellationToken">Lets this caller leave. The flight goes on for the others. When the last caller leaves, the work is cancelled.</param>
     /// <returns>The outcome of the flight.</returns>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     [OverloadResolutionPriority(2)]
@@ -47,12 +47,12 @@ public static class SingleflightExtensions
     /// <typeparam name="TKey">The type of the key.</typeparam>
     /// <typeparam name="TResult">The type of the result; the same for every caller of a key.</typeparam>
     /// <param name="singleflight">The instance.</param>
-    /// <param name="key">Names the result wanted. Equal keys, same result.</param>
+    /// <param name="key">Names the result. Callers with equal keys get the same result.</param>
     /// <param name="work">
     /// Makes the result. It runs only if this call starts a flight, and then on the thread of this call, unless the instance has
     /// <see cref="SingleflightOptions.StartOnThreadPool"/> set: set it if the work takes long.
     /// </param>
-    /// <param name="cancellationToken">Lets this caller leave. The flight goes on for the others; the last to leave cancels it.</param>
+    /// <param name="cancellationToken">Lets this caller leave. The flight goes on for the others. When the last caller leaves, the work is cancelled.</param>
     /// <returns>The outcome of the flight.</returns>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     public static ValueTask<TResult> ExecuteAsync<TKey, TResult>(
@@ -69,9 +69,9 @@ public static class SingleflightExtensions
     /// <summary>As <see cref="ISingleflight{TKey}.ExecuteAsync{TResult}(TKey, Func{CancellationToken, ValueTask{TResult}}, CancellationToken)"/>, for work without a result: to warm a cache, for example.</summary>
     /// <typeparam name="TKey">The type of the key.</typeparam>
     /// <param name="singleflight">The instance.</param>
-    /// <param name="key">Names what is to be done. Equal keys, same work.</param>
-    /// <param name="work">Does it. It runs only if this call starts a flight.</param>
-    /// <param name="cancellationToken">Lets this caller leave. The flight goes on for the others; the last to leave cancels it.</param>
+    /// <param name="key">Names the work. Callers with equal keys share one run.</param>
+    /// <param name="work">Runs only if this call starts a flight.</param>
+    /// <param name="cancellationToken">Lets this caller leave. The flight goes on for the others. When the last caller leaves, the work is cancelled.</param>
     /// <returns>Completes with the flight.</returns>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     /// <remarks>Not for writes: the second of two coalesced writes does not happen.</remarks>

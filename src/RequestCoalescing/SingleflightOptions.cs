@@ -1,56 +1,57 @@
 namespace RequestCoalescing;
 
-/// <summary>Limits and choices of an engine. Validated when the engine is made.</summary>
+/// <summary>Limits and choices of an engine. They are validated when the engine is created.</summary>
 public sealed class SingleflightOptions
 {
     /// <summary>
-    /// How many subscribers one flight may have at a time; a caller past it overflows.
+    /// How many subscribers a flight may have at a time. <see cref="Overflow"/> says what happens to a caller past the limit.
     /// Default <see cref="int.MaxValue"/> (no limit). Range: 1 and up.
     /// </summary>
     public int MaxSubscribers { get; set; } = int.MaxValue;
 
     /// <summary>
-    /// How many flights may be in the air at a time, abandoned work included; a caller that would start one more overflows.
+    /// How many flights may be in the air at a time, abandoned work included. <see cref="Overflow"/> says what happens to a caller that would start
+    /// one more.
     /// Default <see cref="int.MaxValue"/> (no limit). Range: 1 and up.
     /// </summary>
     public int MaxInFlight { get; set; } = int.MaxValue;
 
     /// <summary>
-    /// How long a flight may take. When it is over, every subscriber gets a <see cref="FlightTimeoutException"/>, the flight's
-    /// token fires and the key is free, even if the work goes on.
-    /// Default 30 seconds. Range: 1 millisecond to 24 days; never infinite, so that hung work cannot hold a key for good.
+    /// How long a flight may take. After that, every subscriber gets a <see cref="FlightTimeoutException"/>, the flight's token fires, and the key
+    /// is free, even if the work goes on.
+    /// Default 30 seconds. Range: 1 millisecond to 24 days. It cannot be infinite, so that hung work cannot block a key for ever.
     /// </summary>
     public TimeSpan MaxDuration { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// How long after its take-off a flight may be joined. A caller that comes later starts a new flight, which becomes the
-    /// current one: nobody gets a result whose making began longer ago than this before they asked.
-    /// Default <see cref="Timeout.InfiniteTimeSpan"/> (until it lands). Range: over zero, up to <see cref="MaxDuration"/>.
+    /// How long after its take-off a flight can be joined. A caller that comes later starts a new flight, which becomes the current one. So no
+    /// caller gets a result whose work had begun longer than this before the call.
+    /// Default <see cref="Timeout.InfiniteTimeSpan"/> (until the flight lands). Range: over zero, up to <see cref="MaxDuration"/>.
     /// </summary>
     public TimeSpan JoinWindow { get; set; } = Timeout.InfiniteTimeSpan;
 
-    /// <summary>What a caller past a limit gets. Default <see cref="OverflowBehavior.Reject"/>.</summary>
+    /// <summary>What happens to a caller past a limit. Default <see cref="OverflowBehavior.Reject"/>.</summary>
     public OverflowBehavior Overflow { get; set; } = OverflowBehavior.Reject;
 
-    /// <summary>What the work sees of its leader's <see cref="ExecutionContext"/>. Default <see cref="ContextFlow.Leader"/>.</summary>
+    /// <summary>Whether the work runs in its leader's <see cref="ExecutionContext"/>. Default <see cref="ContextFlow.Leader"/>.</summary>
     public ContextFlow ContextFlow { get; set; } = ContextFlow.Leader;
 
     /// <summary>
-    /// Whether work begins on the thread pool. Default <see langword="false"/>: it begins on the thread of the leader, inside of its call, and
-    /// stays there until its first await. Set it if work computes for long before it awaits: otherwise the leader gets no task and cannot
-    /// leave until the computation is over. Costs a work item of the thread pool for each flight.
+    /// Whether work begins on the thread pool. Default <see langword="false"/>: it begins on the thread of the leader, within its call, and stays
+    /// there until its first await. Set it if the work computes for long before it awaits. Otherwise the leader gets no task, and cannot leave,
+    /// until the computation is over. It costs one work item of the thread pool for each flight.
     /// </summary>
     public bool StartOnThreadPool { get; set; }
 
     /// <summary>
-    /// Whether work that waits for the flight it runs in gets a <see cref="FlightDeadlockException"/> at once instead of waiting
-    /// for <see cref="MaxDuration"/>. Default <see langword="true"/>.
+    /// Whether work that waits for its own flight gets a <see cref="FlightDeadlockException"/> at once, instead of waiting until
+    /// <see cref="MaxDuration"/> is over. Default <see langword="true"/>.
     /// </summary>
     /// <remarks>
-    /// A call counts as waited for from when its task is awaited within the flow of a flight's work until it completes. Work that
-    /// is started there and left to itself belongs under <see cref="ExecutionContext.SuppressFlow"/>. A wait that the work gives up
-    /// by other means than the call's own token (<c>WaitAsync</c>, <c>WhenAny</c>) still counts; one for a task that was converted
-    /// outside of the work does not.
+    /// A call counts as a wait from the moment when its task is awaited within the work of a flight until it completes. If the work starts a
+    /// background task and does not wait for it, start that task under <see cref="ExecutionContext.SuppressFlow"/>. A wait that the work gives up
+    /// by other means than the call's own token (<c>WaitAsync</c>, <c>WhenAny</c>) still counts. A wait for a task that was created outside of the
+    /// work (<c>AsTask()</c>) does not count.
     /// </remarks>
     public bool DetectDeadlocks { get; set; } = true;
 
@@ -68,7 +69,7 @@ public sealed class SingleflightOptions
     /// </summary>
     public bool IsReported { get; set; } = true;
 
-    /// <summary>The clock. Default <see cref="TimeProvider.System"/>.</summary>
+    /// <summary>The clock. Default <see cref="TimeProvider.System"/>. Give it a fake one in tests.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 
     /// <summary>Throws unless every option is in its range.</summary>
@@ -91,7 +92,7 @@ public sealed class SingleflightOptions
         if (JoinWindow > MaxDuration)
         {
             throw new ArgumentException(
-                $"{nameof(JoinWindow)} ({JoinWindow}) must not be longer than {nameof(MaxDuration)} ({MaxDuration}): no flight is there to be joined after that.",
+                $"{nameof(JoinWindow)} ({JoinWindow}) must not be longer than {nameof(MaxDuration)} ({MaxDuration}): no flight can be joined after that.",
                 nameof(JoinWindow));
         }
 

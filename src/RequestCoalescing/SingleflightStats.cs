@@ -1,21 +1,21 @@
 namespace RequestCoalescing;
 
-/// <summary>What is in the air now, and the totals since the start.</summary>
+/// <summary>The counts of the flights in the air now, and the totals since the start.</summary>
 public readonly record struct SingleflightStats
 {
-    /// <summary>Flights in the air now, forgotten ones and those that run alone included.</summary>
+    /// <summary>Flights in the air now. Forgotten flights and flights that run alone are included.</summary>
     public int InFlightCount { get; init; }
 
-    /// <summary>Subscribers that wait in them now.</summary>
+    /// <summary>Subscribers that wait for them now.</summary>
     public long TotalSubscribers { get; init; }
 
-    /// <summary>How long ago the oldest flight in the air took off; null if there is none.</summary>
+    /// <summary>How long ago the oldest flight in the air took off. Null if there is none.</summary>
     public TimeSpan? OldestCallAge { get; init; }
 
-    /// <summary>The most subscribers that one flight in the air has now; 0 if there is none.</summary>
+    /// <summary>The number of subscribers of the flight in the air that has the most. Zero if there is none.</summary>
     public int LargestFlight { get; init; }
 
-    /// <summary>Calls since the start that were not refused as a misuse or cancelled on arrival.</summary>
+    /// <summary>Calls since the start. Calls that were misuse, or whose token had fired before, are not counted.</summary>
     public long Calls { get; init; }
 
     /// <summary>Runs of work since the start: how often the backend was asked.</summary>
@@ -24,7 +24,7 @@ public readonly record struct SingleflightStats
     /// <summary>Calls since the start that joined a flight.</summary>
     public long Coalesced { get; init; }
 
-    /// <summary>Calls since the start whose work ran for them alone: past a limit, or left out of coalescing by its rollout.</summary>
+    /// <summary>Calls since the start whose work ran for them alone: they were past a limit, or the rollout left them out.</summary>
     public long Alone { get; init; }
 
     /// <summary>Calls since the start that were rejected by a limit.</summary>
@@ -36,7 +36,7 @@ public readonly record struct SingleflightStats
     /// <summary>Flights since the start whose work failed.</summary>
     public long Failed { get; init; }
 
-    /// <summary>Flights since the start that were cancelled: all subscribers had left, or the instance was disposed.</summary>
+    /// <summary>Flights since the start that were cancelled, because all subscribers had left or the instance was disposed.</summary>
     public long Cancelled { get; init; }
 
     /// <summary>Flights since the start that exceeded <see cref="SingleflightOptions.MaxDuration"/> while they had subscribers.</summary>

@@ -7,13 +7,15 @@ namespace RequestCoalescing;
 
 /// <summary>The engine: coalesces the calls of one process.</summary>
 /// <typeparam name="TKey">
-/// What names the result wanted. Must not change while in use as a key; its equality must be quick and must not block, as it is
-/// evaluated under the engine's gates.
+/// The type of the keys. A key must not change while it is in use. Its equality must be quick, must not block and must not call an engine, as it
+/// runs under a lock of the engine. The default equality of strings hashes with a random seed for each process, so that keys which an attacker
+/// chooses cannot be made to collide. The default hash of numbers has no seed. If callers can choose keys of such a type, pass a comparer
+/// that hashes with a seed.
 /// </typeparam>
 /// <remarks>
-/// <para>All members are safe to call from any number of threads at once. An idle instance holds no timer and no thread, and one
-/// that is never disposed can be collected.</para>
-/// <para>Unsealed for <see cref="Singleflight"/>, which fixes the key to a string; nothing else is meant to be overridden.</para>
+/// <para>All members are safe to call from any number of threads at once. An idle instance has no timer and no thread. An instance that is never
+/// disposed can be collected.</para>
+/// <para>The class is not sealed because <see cref="Singleflight"/> derives from it. Do not derive from it yourself.</para>
 /// </remarks>
 public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEngine
     where TKey : notnull
@@ -25,8 +27,8 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     private readonly EngineReport? _report;
 
     /// <summary>Creates an engine.</summary>
-    /// <param name="options">Limits and choices; null for the defaults. Copied: later changes to the object have no effect.</param>
-    /// <param name="comparer">Says which keys are equal; null for <see cref="EqualityComparer{T}.Default"/>.</param>
+    /// <param name="options">Limits and choices. Null for the defaults. The object is copied, and later changes to it have no effect.</param>
+    /// <param name="comparer">Says which keys are equal. Null for <see cref="EqualityComparer{T}.Default"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     /// <exception cref="ArgumentException">Options contradict each other.</exception>
     /// <exception cref="ArgumentNullException"><see cref="SingleflightOptions.TimeProvider"/> is null.</exception>
@@ -81,7 +83,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     /// Completes when nothing is in the air, or at the deadline. At the latest after twice <see cref="SingleflightOptions.MaxDuration"/>: when
     /// that has passed once, work may not start flights any more.
     /// </returns>
-    /// <exception cref="FlightDeadlockException">Called from work that runs in a flight of this instance: it would wait for itself.</exception>
+    /// <exception cref="FlightDeadlockException">The work of a flight of this instance calls this, and would wait for itself.</exception>
     public async Task DrainAsync(CancellationToken cancellationToken = default)
     {
         FlightScope.ThrowIfInFlightOf(this);
@@ -89,10 +91,10 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     }
 
     /// <summary>
-    /// Cancels what is in the air, waits until it has landed, and refuses later calls with <see cref="ObjectDisposedException"/>.
+    /// Cancels the flights in the air, waits until they have landed, and refuses later calls with <see cref="ObjectDisposedException"/>.
     /// </summary>
-    /// <returns>Completes when nothing is in the air: at the latest after <see cref="SingleflightOptions.MaxDuration"/>.</returns>
-    /// <exception cref="FlightDeadlockException">Called from work that runs in a flight of this instance: it would wait for itself.</exception>
+    /// <returns>Completes when no flight is in the air, which is at the latest after <see cref="SingleflightOptions.MaxDuration"/>.</returns>
+    /// <exception cref="FlightDeadlockException">The work of a flight of this instance calls this, and would wait for itself.</exception>
     public async ValueTask DisposeAsync()
     {
         FlightScope.ThrowIfInFlightOf(this);

@@ -154,7 +154,7 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
     private static void ThrowClosed() => ObjectDisposedException.ThrowIf(true, typeof(Singleflight<TKey>));
 
     private static InvalidOperationException OtherType<TResult>(Flight<TKey> current) =>
-        new($"A flight of this key with the result type {current.ResultType} is in the air; it cannot be joined for {typeof(TResult)}. Equal keys must mean the same result.");
+        new($"Work for this key is running that makes a {current.ResultType}, and this call asks for a {typeof(TResult)}. Calls with equal keys must ask for the same type of result. Use another key, or another instance.");
 
     private bool CanJoin<TResult>(Flight<TKey> current) =>
         current.SubscriberCount < Settings.MaxSubscribers &&
