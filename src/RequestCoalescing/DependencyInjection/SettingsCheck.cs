@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Primitives;
 using RequestCoalescing.Telemetry;
 
 namespace RequestCoalescing.DependencyInjection;
@@ -16,13 +17,15 @@ internal sealed class SettingsCheck(IServiceProvider services, IEnumerable<Regis
     private readonly IConfiguration? _configuration = services.GetService<IConfiguration>();
     private readonly Registration[] _registrations = [.. registrations];
     private readonly SafeLogger _logger = new(services.GetService<ILoggerFactory>()?.CreateLogger(typeof(SingleflightInstance).Namespace!) ?? NullLogger.Instance);
+    private readonly Lock _gate = new();
+    private IChangeToken? _seen;
+    private List<string> _problems = [];
     private string _told = "";
 
     /// <exception cref="OptionsValidationException">A name is unknown, or a duration is a bare number.</exception>
     public void ThrowIfWrong()
     {
-        List<string> problems = [.. Problems()];
-        if (problems.Count > 0) throw new OptionsValidationException(Registration.RootSection, typeof(SingleflightOptions), problems);
+        if (Problems() is { Count: > 0 } problems) throw new OptionsValidationException(Registration.RootSection, typeof(SingleflightOptions), problems);
     }
 
     /// <summary>
@@ -38,10 +41,22 @@ internal sealed class SettingsCheck(IServiceProvider services, IEnumerable<Regis
         return problems.Length == 0;
     }
 
-    private IEnumerable<string> Problems()
+    // Found once for each reload, however many instances ask.
+    private List<string> Problems()
     {
         if (_configuration is null) return [];
-        var root = _configuration.GetSection(Registration.RootSection);
+        lock (_gate)
+        {
+            var token = _configuration.GetReloadToken();
+            if (token != _seen) _problems = [.. ProblemsOf(_configuration)];
+            _seen = token;
+            return _problems;
+        }
+    }
+
+    private IEnumerable<string> ProblemsOf(IConfiguration configuration)
+    {
+        var root = configuration.GetSection(Registration.RootSection);
         var unnamed = _registrations.FirstOrDefault(registration => registration.OptionsName.Length == 0);
         var others = _registrations.Where(registration => registration.OptionsName.Length > 0).ToDictionary(registration => registration.OptionsName, StringComparer.OrdinalIgnoreCase);
         return ProblemsOf(root, unnamed, others);

@@ -52,6 +52,8 @@ internal sealed class ResultComparison
         if (first.Kind == ResultKind.Value && second.Kind == ResultKind.Value) return x.Equals(y);
         if (SpecialOf(x, y) is { } special) return special;
 
+        if (x is ValueType && x.GetType() == y.GetType() && x.Equals(y)) return true; // two that are empty, and cannot be enumerated
+
         // A circle has been walked when it comes back to a pair that is being compared.
         if (!RuntimeHelpers.TryEnsureSufficientExecutionStack() || ++_steps.Value > MaxSteps) return Unknown(x);
         if (!x.GetType().IsValueType && !Enter(x, y)) return true;
@@ -59,7 +61,7 @@ internal sealed class ResultComparison
         return first.Kind switch
         {
             ResultKind.Sequence => SameInOrder(x, y) && SameMembers(first, x, y),
-            ResultKind.Bag => SameInAnyOrder(ElementsOf(x), ElementsOf(y)) && SameMembers(first, x, y),
+            ResultKind.Bag => SameInAnyOrder(ElementsOf(x), ElementsOf(y), areHashed: true) && SameMembers(first, x, y),
             ResultKind.Collection => SameInSomeOrder(x, y) && SameMembers(first, x, y),
             ResultKind.Dictionary => SameEntries((IDictionary)x, (IDictionary)y) && SameMembers(first, x, y),
             ResultKind.Tuple => SameItems((ITuple)x, (ITuple)y),
@@ -89,7 +91,13 @@ internal sealed class ResultComparison
     {
         if (first == ResultKind.Dictionary && second == ResultKind.Dictionary) return SameEntries((IDictionary)x, (IDictionary)y);
         if (first == ResultKind.Sequence && second == ResultKind.Sequence) return SameInOrder(x, y);
-        if (IsCollection(first) && IsCollection(second)) return first == ResultKind.Bag || second == ResultKind.Bag ? SameInAnyOrder(ElementsOf(x), ElementsOf(y)) : SameInSomeOrder(x, y);
+        if (IsCollection(first) && IsCollection(second))
+        {
+            return first == ResultKind.Bag || second == ResultKind.Bag
+                ? SameInAnyOrder(ElementsOf(x), ElementsOf(y), areHashed: first == second)
+                : SameInSomeOrder(x, y);
+        }
+
 
         // Of a proxy and of what it stands for nobody knows.
         var isUnknown = first is ResultKind.Opaque or ResultKind.Dictionary || second is ResultKind.Opaque or ResultKind.Dictionary || x.GetType().IsInstanceOfType(y) || y.GetType().IsInstanceOfType(x);
@@ -147,23 +155,23 @@ internal sealed class ResultComparison
             return true;
         }
 
-        return SameInAnyOrder(ElementsOf(x), ElementsOf(y)) && Unknown(x);
+        return SameInAnyOrder(ElementsOf(x), ElementsOf(y), areHashed: false) && Unknown(x);
     }
 
-    private bool SameInAnyOrder(List<object?> first, List<object?> second)
+    // What is equal is soon found by its hash; the rest is compared each with each. Objects that nobody has hashed before may refer to
+    // themselves, and their hash would have no end.
+    private bool SameInAnyOrder(List<object?> first, List<object?> second, bool areHashed)
     {
         if (first.Count != second.Count) return false;
         var others = new Dictionary<object, int>();
-        foreach (var element in second)
-        {
-            if (element is not null) others[element] = others.GetValueOrDefault(element) + 1;
-        }
+        foreach (var element in second.Where(IsHashable)) others[element!] = others.GetValueOrDefault(element!) + 1;
 
-        // What is equal is soon found; the rest is compared each with each.
-        var unmatched = first.FindAll(element => element is null || !Take(others, element));
+        var unmatched = first.FindAll(element => !IsHashable(element) || !Take(others, element!));
         if (unmatched.Count == 0) return true;
-        var candidates = others.SelectMany(other => Enumerable.Repeat((object?)other.Key, other.Value)).Concat(second.Where(element => element is null)).ToList();
+        var candidates = others.SelectMany(other => Enumerable.Repeat((object?)other.Key, other.Value)).Concat(second.Where(element => !IsHashable(element))).ToList();
         return unmatched.TrueForAll(element => TakeSame(candidates, element));
+
+        bool IsHashable(object? element) => element is not null && (areHashed || ResultShape.Of(element.GetType()).Kind == ResultKind.Value);
 
         static bool Take(Dictionary<object, int> from, object element)
         {
@@ -218,7 +226,7 @@ internal sealed class ResultComparison
             if (!first.Contains(entry.Key)) others.Add((entry.Key, entry.Value));
         }
 
-        return SameInAnyOrder(unmatched, others);
+        return SameInAnyOrder(unmatched, others, areHashed: false);
     }
 
     private bool SameItems(ITuple first, ITuple second)

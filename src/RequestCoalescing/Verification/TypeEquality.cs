@@ -35,12 +35,12 @@ internal static class TypeEqualities
         var equals = BasesOf(type)
             .Select(level => level.GetMethod(nameof(Equals), Declared, [typeof(object)]))
             .First(method => method is not null)!;
-        author = equals.DeclaringType!;
+        var declaring = author = equals.DeclaringType!;
         if (author == typeof(object)) return typeof(IEquatable<>).MakesEqual(type) ? TypeEquality.Written : TypeEquality.Reference;
         if (author == typeof(ValueType)) return typeof(IEquatable<>).MakesEqual(type) ? TypeEquality.Written : TypeEquality.Fields;
         if (IsGenerated(author)) return TypeEquality.Generated; // an anonymous type
         if (!IsGenerated(equals)) return TypeEquality.Written;
-        return author.GetMethod(nameof(Equals), Declared, [author]) is { } typed && !IsGenerated(typed) ? TypeEquality.Written : TypeEquality.Generated;
+        return declaring.GetMethod(nameof(Equals), Declared, [declaring]) is { } typed && !IsGenerated(typed) ? TypeEquality.Written : TypeEquality.Generated;
 
         static bool IsGenerated(MemberInfo member) => member.IsDefined(typeof(CompilerGeneratedAttribute));
     }

@@ -50,6 +50,7 @@ public sealed class ResultComparisonTests : IAsyncDisposable
         { "a collection of its own", () => new Ring([1, 2]) },
         { "a concurrent bag", () => new ConcurrentBag<int>([1, 2]) },
         { "a queue", () => new Queue<int>([1, 2]) },
+        { "an immutable array without anything", () => default(ImmutableArray<int>) },
         { "bits", () => new BitArray([true, false]) },
         { "JSON", () => JsonDocument.Parse("""{"a":[1,2]}""").RootElement },
         { "not a number", () => double.NaN },
@@ -146,6 +147,21 @@ public sealed class ResultComparisonTests : IAsyncDisposable
             last.Next = first;
             return first;
         }
+    }
+
+    [Fact]
+    public async Task Nothing_is_hashed_that_goes_round_in_circles()
+    {
+        Assert.Equal(("a", 0L, 1L), await FollowAsync("a", static () => Bunch("a", "b"), static () => Bunch("b", "a")));
+        Assert.Equal(("a", 1L, 0L), await FollowAsync("a", static () => Bunch("a", "b"), static () => Bunch("b", "c")));
+
+        // Records whose generated hash calls itself, in a collection of which nobody knows whether its order means anything.
+        static IReadOnlyCollection<Round> Bunch(params string[] names) => new Crate<Round>([.. names.Select(name =>
+        {
+            var round = new Round { Name = name };
+            round.Next = round;
+            return round;
+        })]);
     }
 
     [Fact]
@@ -260,6 +276,22 @@ public sealed class ResultComparisonTests : IAsyncDisposable
     private sealed class Headers : NameValueCollection
     {
         public int Status { get; set; }
+    }
+
+    private sealed record Round
+    {
+        public string Name { get; set; } = "";
+
+        public Round? Next { get; set; }
+    }
+
+    private sealed class Crate<T>(T[] items) : IReadOnlyCollection<T>
+    {
+        public int Count => items.Length;
+
+        public IEnumerator<T> GetEnumerator() => ((IEnumerable<T>)items).GetEnumerator();
+
+        IEnumerator IEnumerable.GetEnumerator() => items.GetEnumerator();
     }
 
     private sealed class Ring(int[] items) : IReadOnlyCollection<int>
