@@ -1,12 +1,12 @@
 namespace RequestCoalescing;
 
-/// <summary>What the work sees of its leader's <see cref="ExecutionContext"/> (async locals, the current activity and culture).</summary>
-/// <remarks>Of the leader's <see cref="SynchronizationContext"/> it sees nothing in either case: a flight belongs to no caller.</remarks>
+/// <summary>Whether the work runs in its leader's <see cref="ExecutionContext"/>: async locals, the current activity, the culture.</summary>
+/// <remarks>The work never runs in the leader's <see cref="SynchronizationContext"/> or <see cref="TaskScheduler"/>.</remarks>
 public enum ContextFlow
 {
-    /// <summary>All of it, whether or not the leader passed a token.</summary>
+    /// <summary>The work runs in the leader's context, whether or not the leader passed a token.</summary>
     Leader,
 
-    /// <summary>None of it: the same for whoever leads.</summary>
+    /// <summary>The work runs in an empty context, whichever caller leads.</summary>
     Suppress,
 }

@@ -1,11 +1,11 @@
 namespace RequestCoalescing;
 
-/// <summary>What a caller past a limit gets.</summary>
+/// <summary>What happens to a caller past a limit.</summary>
 public enum OverflowBehavior
 {
-    /// <summary>A <see cref="FlightRejectedException"/>, at once.</summary>
+    /// <summary>It gets a <see cref="FlightRejectedException"/> at once.</summary>
     Reject,
 
-    /// <summary>A run of its own work for itself alone, which nobody joins.</summary>
+    /// <summary>Its own work runs for it alone, and nobody joins that run.</summary>
     RunAlone,
 }

@@ -9,14 +9,14 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class SingleflightBuilderExtensions
 {
     /// <summary>
-    /// Puts a decorator around the engine of this instance; a later one goes around an earlier one. Its rollout and its verification
-    /// stay outside of all.
+    /// Puts a decorator around the engine of this instance. A decorator that is added later goes around the earlier ones. Rollout and verification
+    /// stay outside of all decorators.
     /// </summary>
     /// <typeparam name="TKey">The type of the instance's keys.</typeparam>
     /// <param name="builder">The instance.</param>
     /// <param name="decorate">
-    /// Makes the decorator of what it goes around; called once, when the instance is made. One that is <see cref="IAsyncDisposable"/> is
-    /// disposed with the instance, after the engine.
+    /// Creates the decorator around the given instance. It is called once, when the instance is created. A decorator that is
+    /// <see cref="IAsyncDisposable"/> or <see cref="IDisposable"/> is disposed of once, after the engine.
     /// </param>
     /// <returns>The builder.</returns>
     /// <exception cref="ArgumentException">The keys of the instance are of another type.</exception>
@@ -31,14 +31,14 @@ public static class SingleflightBuilderExtensions
     }
 
     /// <summary>
-    /// Says how a key is put into words, for the rollout's choice of keys and for logs (which see it redacted). Without it a key
-    /// is what its <c>ToString</c> says in the invariant culture, which does for strings, numbers, GUIDs, enums, tuples and records;
-    /// numbers, dates and URIs in it that are equal have one text (<c>1m</c> and <c>1.00m</c>). A type that has no <c>ToString</c> of its own,
-    /// or one whose texts may differ for equal keys, needs this.
+    /// Says how a key is converted to text. The rollout chooses keys by that text, and logs show it redacted. By default the text of a key is its
+    /// <c>ToString()</c> in the invariant culture, which is right for strings, numbers, GUIDs, enums, tuples and records. Equal numbers, dates and
+    /// URIs in it have one text (<c>1m</c> and <c>1.00m</c>). You need this for a type that does not override <c>ToString</c>, and for one whose
+    /// texts may differ for equal keys.
     /// </summary>
     /// <typeparam name="TKey">The type of the instance's keys.</typeparam>
     /// <param name="builder">The instance.</param>
-    /// <param name="textOf">Must give equal texts for equal keys, and different ones for different keys, on every node.</param>
+    /// <param name="textOf">Must return equal texts for equal keys, and different texts for different keys, on every node.</param>
     /// <returns>The builder.</returns>
     /// <exception cref="ArgumentException">The keys of the instance are of another type.</exception>
     public static ISingleflightBuilder WithKeyText<TKey>(this ISingleflightBuilder builder, Func<TKey, string> textOf)
@@ -50,11 +50,11 @@ public static class SingleflightBuilderExtensions
     }
 
     /// <summary>
-    /// Binds options of a part that is added to this instance, from <c>Singleflight[:name]:section</c>, as its own settings are: after all that
-    /// code configures under the instance's name, and validated with the setting's full path in the message. A name in the section that is no
-    /// property of the options is refused.
+    /// Binds the options of a part that you add to this instance to the section <c>Singleflight[:name]:section</c>. The configuration overrides the
+    /// values that code sets under the instance's name. A value that is not valid is refused with the full path of the setting, and so is a name
+    /// that is not a property of the options.
     /// </summary>
-    /// <typeparam name="TOptions">The part's options; their properties are the names that the section can have.</typeparam>
+    /// <typeparam name="TOptions">The part's options. Their properties are the names that the section may contain.</typeparam>
     /// <param name="builder">The instance.</param>
     /// <param name="section">The part's name. Not empty, without a colon.</param>
     /// <param name="bind">Binds a section to the options.</param>
@@ -76,9 +76,9 @@ public static class SingleflightBuilderExtensions
         return builder;
     }
 
-    /// <summary>Configures what the instance tells about its flights. Settings: <c>Singleflight[:name]:Telemetry</c>.</summary>
+    /// <summary>Configures logs, spans and the redaction of keys. The settings are in <c>Singleflight[:name]:Telemetry</c>.</summary>
     /// <param name="builder">The instance.</param>
-    /// <param name="configure">Sets the application's defaults; the configuration overrides them.</param>
+    /// <param name="configure">Sets the application's defaults. The configuration overrides them.</param>
     /// <returns>The builder.</returns>
     public static ISingleflightBuilder WithTelemetry(this ISingleflightBuilder builder, Action<TelemetryOptions> configure)
     {

@@ -3,37 +3,37 @@ using RequestCoalescing.Telemetry;
 namespace RequestCoalescing;
 
 /// <summary>
-/// An instance as seen by who watches it: resolve <c>IEnumerable&lt;SingleflightInstance&gt;</c> for all that a service provider holds;
-/// <see cref="GetUnregistered"/> has those that none holds.
+/// An instance, for monitoring. Resolve <c>IEnumerable&lt;SingleflightInstance&gt;</c> for all instances of a service provider.
+/// <see cref="GetUnregistered"/> returns the engines that no service provider holds.
 /// Members are safe to call from any number of threads at once.
 /// </summary>
 public abstract class SingleflightInstance
 {
     private protected SingleflightInstance(string name) => Name = name;
 
-    /// <summary>Its name; <c>default</c> for the one that has none.</summary>
+    /// <summary>Its name. <c>default</c> for the instance without a name.</summary>
     public string Name { get; }
 
     /// <summary>The type of its keys.</summary>
     public abstract Type KeyType { get; }
 
-    /// <summary>How long one of its flights may take now: <see cref="SingleflightOptions.MaxDuration"/>, which follows reloads.</summary>
+    /// <summary>The current <see cref="SingleflightOptions.MaxDuration"/>, which can be reloaded.</summary>
     public abstract TimeSpan MaxDuration { get; }
 
     /// <inheritdoc cref="ISingleflight{TKey}.GetStats"/>
     public abstract SingleflightStats GetStats();
 
     /// <summary>
-    /// The engines of this process that were made by hand and live, unless they are not to be reported
-    /// (<see cref="SingleflightOptions.IsReported"/>): those of one name together, as they are now. They keep no failures.
+    /// Gets the engines of this process that were created by hand and still exist, unless <see cref="SingleflightOptions.IsReported"/> is false.
+    /// Engines with the same name are one entry. They keep no failures.
     /// </summary>
     public static IReadOnlyList<SingleflightInstance> GetUnregistered() => UnregisteredInstance.All();
 
-    /// <summary>The oldest flights in the air, the oldest first.</summary>
+    /// <summary>Gets the oldest flights in the air, the oldest first.</summary>
     /// <param name="max">How many at most. Range: 0 and up.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="max"/> is negative.</exception>
     public abstract IReadOnlyList<SingleflightFlight> GetFlights(int max = 100);
 
-    /// <summary>The latest flights that failed or timed out, the last first; 20 are kept.</summary>
+    /// <summary>Gets the latest flights that failed or timed out, the latest first. 20 are kept.</summary>
     public abstract IReadOnlyList<SingleflightFailure> GetRecentFailures();
 }

@@ -1,10 +1,10 @@
 namespace RequestCoalescing;
 
-/// <summary>When the health check says what.</summary>
+/// <summary>The thresholds of the health check.</summary>
 public sealed class SingleflightHealthCheckOptions
 {
     /// <summary>
-    /// Over one of these an instance is degraded. Default: 10,000 flights, an age of 80 % of the instance's own
+    /// Over one of these thresholds an instance is degraded. Default: 10,000 flights, an age of 80 % of the instance's own
     /// <see cref="SingleflightOptions.MaxDuration"/>, 10,000 subscribers of one flight, any abandoned work.
     /// </summary>
     public SingleflightHealthThresholds Degraded { get; } = new()
@@ -16,8 +16,8 @@ public sealed class SingleflightHealthCheckOptions
     };
 
     /// <summary>
-    /// Over one of these it is unhealthy, or what the registration says for failure. Default: none, as what is unhealthy is often
-    /// restarted, and a backend that hangs is not mended by that.
+    /// Over one of these thresholds an instance is unhealthy, or has the failure status of the registration. Default: none. Unhealthy processes are
+    /// often restarted, and a restart does not repair a backend that hangs.
     /// </summary>
     public SingleflightHealthThresholds Unhealthy { get; } = new();
 

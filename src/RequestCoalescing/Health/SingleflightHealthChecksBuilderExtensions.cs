@@ -11,7 +11,7 @@ public static class SingleflightHealthChecksBuilderExtensions
     /// <param name="builder">The health checks.</param>
     /// <param name="configure">Sets the thresholds.</param>
     /// <param name="name">The name of the check. Default <c>singleflight</c>.</param>
-    /// <param name="failureStatus">What it says over a threshold of <see cref="SingleflightHealthCheckOptions.Unhealthy"/>; null for unhealthy.</param>
+    /// <param name="failureStatus">The status over a threshold of <see cref="SingleflightHealthCheckOptions.Unhealthy"/>. Null for unhealthy.</param>
     /// <param name="tags">Tags of the check.</param>
     /// <returns>The health checks.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A threshold is negative.</exception>

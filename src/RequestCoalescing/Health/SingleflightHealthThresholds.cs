@@ -1,6 +1,6 @@
 namespace RequestCoalescing;
 
-/// <summary>What an instance may not be over. Null: not looked at.</summary>
+/// <summary>Thresholds for an instance. Null: no threshold.</summary>
 public sealed class SingleflightHealthThresholds
 {
     /// <summary>Flights in the air. Range: 0 and up.</summary>
@@ -15,7 +15,7 @@ public sealed class SingleflightHealthThresholds
     /// <summary>Subscribers of one of them. Range: 0 and up.</summary>
     public int? Subscribers { get; set; }
 
-    /// <summary>Runs of abandoned work. Range: 0 and up; with 0, any is over it.</summary>
+    /// <summary>Runs of abandoned work. Range: 0 and up. With 0, a single run is over the threshold.</summary>
     public int? Abandoned { get; set; }
 
     internal void Validate(string name)

@@ -7,8 +7,8 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class RolloutBuilderExtensions
 {
     /// <summary>
-    /// Sets the application's defaults for the rollout. The settings <c>Singleflight[:name]:Rollout</c> override them; they are
-    /// followed whether or not this is called.
+    /// Sets the application's defaults for the rollout. The settings <c>Singleflight[:name]:Rollout</c> override them, and apply even if this is
+    /// not called.
     /// </summary>
     /// <param name="builder">The instance.</param>
     /// <param name="configure">Sets the options.</param>
@@ -21,9 +21,9 @@ public static class RolloutBuilderExtensions
         return builder;
     }
 
-    /// <summary>Adds a switch beside <see cref="RolloutOptions.Enabled"/>: calls are coalesced only while both are on.</summary>
+    /// <summary>Adds a switch beside <see cref="RolloutOptions.Enabled"/>. Calls are coalesced only while both are on.</summary>
     /// <param name="builder">The instance.</param>
-    /// <param name="create">Makes the switch; called once, when the instance is made.</param>
+    /// <param name="create">Creates the switch. It is called once, when the instance is created.</param>
     /// <returns>The builder.</returns>
     public static ISingleflightBuilder WithRolloutSwitch(this ISingleflightBuilder builder, Func<IServiceProvider, IRolloutSwitch> create)
     {

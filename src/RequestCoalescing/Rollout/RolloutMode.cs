@@ -1,13 +1,13 @@
 namespace RequestCoalescing;
 
-/// <summary>What an instance does with calls.</summary>
+/// <summary>Whether calls are coalesced or only observed.</summary>
 public enum RolloutMode
 {
-    /// <summary>Coalesces them.</summary>
+    /// <summary>Calls are coalesced.</summary>
     Coalesce,
 
     /// <summary>
-    /// Runs every one alone, and counts what coalescing would have saved: <see cref="SingleflightStats.WouldBeFollowers"/>.
+    /// Every call runs alone. The statistics count the calls that coalescing would have saved: <see cref="SingleflightStats.WouldBeFollowers"/>.
     /// </summary>
     Observe,
 }

@@ -2,11 +2,11 @@ using RequestCoalescing.Rollout;
 
 namespace RequestCoalescing;
 
-/// <summary>Which calls of an instance are coalesced. Follows configuration reloads; flights in the air land as they would have.</summary>
+/// <summary>Which calls of an instance are coalesced. The options can be reloaded at run time. Flights in the air are not affected.</summary>
 public sealed class RolloutOptions
 {
     /// <summary>
-    /// The kill switch: false lets every call run alone, at once. Default <see langword="true"/>.
+    /// The kill switch. If false, every new call runs alone. Default <see langword="true"/>.
     /// </summary>
     public bool Enabled { get; set; } = true;
 
@@ -14,9 +14,9 @@ public sealed class RolloutOptions
     public RolloutMode Mode { get; set; } = RolloutMode.Coalesce;
 
     /// <summary>
-    /// The share of keys that are coalesced; calls for the others run alone. A key is wholly in or out, the same on every node, and
-    /// stays in as the fraction grows. Default 1. Range: 0 to 1. Between the two, keys need a text of their own: a type without one is refused
-    /// at the start and on a reload.
+    /// The share of the keys that are coalesced. Calls with other keys run alone. The choice is the same on every node, and a key that was chosen
+    /// stays chosen when the fraction grows. Default 1. Range: 0 to 1. For a value between 0 and 1 the keys need a text of their own. A type without
+    /// one is refused at the start and on a reload.
     /// </summary>
     public double Fraction { get; set; } = 1;
 

@@ -1,11 +1,11 @@
 namespace RequestCoalescing;
 
-/// <summary>How keys appear in logs and on the dashboard.</summary>
+/// <summary>How keys appear in logs, exception messages and on the live page.</summary>
 public enum KeyRedaction
 {
-    /// <summary>As a keyed hash: equal keys can be told to be equal, and no more.</summary>
+    /// <summary>As a keyed hash. You can see whether two keys are equal, and nothing else.</summary>
     Hash,
 
-    /// <summary>As they are. A key often names a person or what a person looks at.</summary>
+    /// <summary>In plain text. Keys often name persons, or the things that persons look at.</summary>
     Plain,
 }

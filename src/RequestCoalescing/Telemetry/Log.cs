@@ -5,51 +5,51 @@ namespace RequestCoalescing.Telemetry;
 /// <summary>What is logged. The event ids are part of the contract: alerts and filters may name them.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(1, LogLevel.Debug, "Flight of {Instance} started for key {Key}")]
+    [LoggerMessage(1, LogLevel.Debug, "{Instance}: a flight for key {Key} has started")]
     public static partial void FlightStarted(ILogger logger, string instance, string key);
 
-    [LoggerMessage(2, LogLevel.Debug, "Flight of {Instance} for key {Key} landed: {Outcome} after {ElapsedMilliseconds} ms with {Subscribers} subscribers")]
+    [LoggerMessage(2, LogLevel.Debug, "{Instance}: the flight for key {Key} has ended with {Outcome} after {ElapsedMilliseconds} ms and had {Subscribers} subscribers")]
     public static partial void FlightLanded(ILogger logger, string instance, string key, string outcome, double elapsedMilliseconds, int subscribers);
 
-    [LoggerMessage(3, LogLevel.Warning, "Flight of {Instance} for key {Key} failed with {ErrorType} after {ElapsedMilliseconds} ms, with {Subscribers} subscribers")]
+    [LoggerMessage(3, LogLevel.Warning, "{Instance}: the work for key {Key} failed with {ErrorType} after {ElapsedMilliseconds} ms; {Subscribers} subscribers got that error")]
     public static partial void FlightFailed(ILogger logger, Exception? exception, string instance, string key, string? errorType, double elapsedMilliseconds, int subscribers);
 
-    [LoggerMessage(4, LogLevel.Warning, "Flight of {Instance} for key {Key} has {Subscribers} subscribers, more than {Threshold}")]
+    [LoggerMessage(4, LogLevel.Warning, "{Instance}: the flight for key {Key} has {Subscribers} subscribers, which is more than {Threshold}")]
     public static partial void SubscriberThresholdExceeded(ILogger logger, string instance, string key, int subscribers, int threshold);
 
-    [LoggerMessage(5, LogLevel.Warning, "Flight of {Instance} for key {Key} exceeded its maximum duration; {Subscribers} subscribers got a timeout after {ElapsedMilliseconds} ms")]
+    [LoggerMessage(5, LogLevel.Warning, "{Instance}: the work for key {Key} exceeded its maximum duration; {Subscribers} subscribers got a timeout after {ElapsedMilliseconds} ms")]
     public static partial void MaxDurationExceeded(ILogger logger, string instance, string key, int subscribers, double elapsedMilliseconds);
 
-    [LoggerMessage(6, LogLevel.Warning, "Work of {Instance} for key {Key} is abandoned: it goes on after its maximum duration, for nobody")]
+    [LoggerMessage(6, LogLevel.Warning, "{Instance}: the work for key {Key} is abandoned: its maximum duration is over, it still runs, and nobody waits for it")]
     public static partial void WorkAbandoned(ILogger logger, string instance, string key);
 
-    [LoggerMessage(7, LogLevel.Information, "Abandoned work of {Instance} for key {Key} has ended after {ElapsedMilliseconds} ms")]
+    [LoggerMessage(7, LogLevel.Information, "{Instance}: the abandoned work for key {Key} has ended after {ElapsedMilliseconds} ms")]
     public static partial void AbandonedWorkEnded(ILogger logger, string instance, string key, double elapsedMilliseconds);
 
-    [LoggerMessage(8, LogLevel.Error, "A follower of {Instance} for key {Key} got another result ({ResultType}) than its own work makes: does the key lack a parameter, or who asks?")]
+    [LoggerMessage(8, LogLevel.Error, "{Instance}: a follower for key {Key} got a result ({ResultType}) that differs from the one its own work makes. Does the key lack a parameter, or the viewer?")]
     public static partial void VerificationMismatch(ILogger logger, string instance, string key, string resultType);
 
-    [LoggerMessage(9, LogLevel.Error, "Reloaded settings of {Instance} are invalid and were not taken over: {Reason}")]
+    [LoggerMessage(9, LogLevel.Error, "{Instance}: the reloaded settings are invalid and were ignored: {Reason}")]
     public static partial void ReloadRejected(ILogger logger, string instance, string reason);
 
-    [LoggerMessage(10, LogLevel.Error, "The rollout switch of {Instance} failed; {Instance} coalesces as its settings say")]
+    [LoggerMessage(10, LogLevel.Error, "{Instance}: the rollout switch failed; the settings alone decide whether calls are coalesced")]
     public static partial void SwitchFailed(ILogger logger, Exception exception, string instance);
 
-    [LoggerMessage(11, LogLevel.Error, "The comparer or the mismatch handler of the verification of {Instance} failed")]
+    [LoggerMessage(11, LogLevel.Error, "{Instance}: the comparer or the mismatch handler of the verification failed")]
     public static partial void MismatchHandlerFailed(ILogger logger, Exception exception, string instance);
 
-    [LoggerMessage(12, LogLevel.Warning, "{Instance} is drained no further at the shutdown deadline: {InFlight} flights are cancelled")]
+    [LoggerMessage(12, LogLevel.Warning, "{Instance}: the shutdown deadline has passed; {InFlight} flights are cancelled")]
     public static partial void DrainDeadline(ILogger logger, string instance, int inFlight);
 
-    [LoggerMessage(13, LogLevel.Information, "{Instance} has started, with keys of type {KeyType} and these settings: {Settings}")]
+    [LoggerMessage(13, LogLevel.Information, "{Instance}: started with keys of type {KeyType} and these settings: {Settings}")]
     public static partial void Started(ILogger logger, string instance, Type keyType, string settings);
 
-    [LoggerMessage(14, LogLevel.Warning, "Results of {ResultType} of {Instance} cannot be verified, as nobody can tell whether two of {OpaqueType} are the same: set VerificationOptions.Comparer, or override Equals. Said once for a type of results")]
+    [LoggerMessage(14, LogLevel.Warning, "{Instance}: results of type {ResultType} cannot be verified, because two objects of type {OpaqueType} cannot be compared. Set VerificationOptions.Comparer, or override Equals. This is logged once for each type")]
     public static partial void NotVerifiable(ILogger logger, string instance, Type resultType, Type opaqueType);
 
-    [LoggerMessage(16, LogLevel.Warning, "Keys of type {KeyType} of {Instance} are equal to nothing but themselves, so that their calls are not coalesced: {PartType} has no equality of values. Make the key a string, a tuple or a record of such, or override Equals and GetHashCode. Said once for a type")]
+    [LoggerMessage(16, LogLevel.Warning, "{Instance}: calls with keys of type {KeyType} are never coalesced, because two keys are never equal: {PartType} has no value equality. Use a string, a tuple or a record as the key, or override Equals and GetHashCode. This is logged once for each type")]
     public static partial void KeyWithoutEquality(ILogger logger, string instance, Type keyType, Type partType);
 
-    [LoggerMessage(15, LogLevel.Error, "Keys of type {KeyType} of {Instance} have no text by which the rollout could tell whether they are in its fraction: their calls run alone. Override ToString, or register the instance with WithKeyText. Said once for a type")]
+    [LoggerMessage(15, LogLevel.Error, "{Instance}: keys of type {KeyType} have no text, which the rollout needs in order to choose a fraction of them; their calls run alone. Override ToString, or register the instance with WithKeyText. This is logged once for each type")]
     public static partial void KeyWithoutText(ILogger logger, Exception? exception, string instance, Type keyType);
 }

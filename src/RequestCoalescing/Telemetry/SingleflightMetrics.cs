@@ -24,7 +24,7 @@ internal sealed class SingleflightMetrics : IDisposable
         var seconds = new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] };
         var subscribers = new InstrumentAdvice<int> { HistogramBucketBoundaries = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000] };
         FlightDuration = _meter.CreateHistogram("singleflight.flight.duration", "s", "How long flights took, by outcome.", tags: null, seconds);
-        FlightSubscribers = _meter.CreateHistogram("singleflight.flight.subscribers", "{subscriber}", "How many subscribers were aboard when flights landed.", tags: null, subscribers);
+        FlightSubscribers = _meter.CreateHistogram("singleflight.flight.subscribers", "{subscriber}", "How many subscribers flights had when they landed.", tags: null, subscribers);
         CallerWait = _meter.CreateHistogram("singleflight.caller.wait", "s", "How long callers waited, whatever their role; calls made by the work of another flight are not measured.", tags: null, seconds);
 
         _meter.CreateObservableCounter("singleflight.calls", Calls, "{call}", "Calls, by role.");

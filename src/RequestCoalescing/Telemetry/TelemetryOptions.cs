@@ -1,19 +1,19 @@
 namespace RequestCoalescing;
 
-/// <summary>What an instance tells about its flights. Follows configuration reloads.</summary>
+/// <summary>Logs, spans and the redaction of keys. The options can be reloaded at run time.</summary>
 public sealed class TelemetryOptions
 {
     /// <summary>
-    /// A flight with more subscribers than this is logged as a warning, once. Default 1,000. Range: 1 and up.
+    /// If a flight has more subscribers than this, a warning is logged once. Default 1,000. Range: 1 and up.
     /// </summary>
     public int SubscriberWarningThreshold { get; set; } = 1_000;
 
-    /// <summary>How keys appear in logs and on the dashboard; metrics and spans never have them. Default <see cref="KeyRedaction.Hash"/>.</summary>
+    /// <summary>How keys appear in logs, exception messages and on the live page. Metrics and spans never contain them. Default <see cref="KeyRedaction.Hash"/>.</summary>
     public KeyRedaction KeyRedaction { get; set; } = KeyRedaction.Hash;
 
     /// <summary>
-    /// The secret that keys are hashed with (HMAC-SHA-256, RFC 2104). Default null: one made at random for each process, so that
-    /// nobody can find a key by hashing guesses. Set the same on all nodes to recognise a key across them.
+    /// The secret for the hashes of keys (HMAC-SHA-256, RFC 2104). Default null: a random secret for each process, so that nobody can find a key by
+    /// hashing guesses. Set the same secret on all nodes to recognise a key across nodes.
     /// </summary>
     public string? KeyRedactionSecret { get; set; }
 
@@ -24,7 +24,7 @@ public sealed class TelemetryOptions
     public Func<string, string>? KeyRedactor { get; set; }
 
     /// <summary>
-    /// How many followers' spans are linked with the span of their flight; those past it are counted and not linked.
+    /// How many followers' spans are linked with the span of their flight. Further followers are counted and not linked.
     /// Default 128, as many as OpenTelemetry keeps of a span's links. Range: 0 and up.
     /// </summary>
     public int MaxSpanLinks { get; set; } = 128;

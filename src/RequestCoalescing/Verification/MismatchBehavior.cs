@@ -1,11 +1,11 @@
 namespace RequestCoalescing;
 
-/// <summary>What a follower gets whose own work makes something else than the flight did.</summary>
+/// <summary>Which result a follower gets if its own work makes a different one than the flight did.</summary>
 public enum MismatchBehavior
 {
-    /// <summary>The flight's outcome, as if nothing had been verified.</summary>
+    /// <summary>The result of the flight.</summary>
     UseShared,
 
-    /// <summary>The outcome of its own work.</summary>
+    /// <summary>The result of its own work.</summary>
     UseOwn,
 }

@@ -2,28 +2,29 @@ using System.Collections;
 
 namespace RequestCoalescing;
 
-/// <summary>How followers are verified. The fraction and the behavior follow configuration reloads.</summary>
+/// <summary>How followers are verified. The fraction and the behavior can be reloaded at run time.</summary>
 public sealed class VerificationOptions
 {
     /// <summary>
-    /// The share of followers that are verified. Each costs a backend call, and waits for it after the flight has landed. Calls that the work of another flight
-    /// makes are not verified. Default 0. Range: 0 to 1.
+    /// The share of the followers that are verified. Each verification costs a backend call, for which the follower waits after the flight has
+    /// landed. Calls that are made by the work of another flight are not verified. Default 0. Range: 0 to 1.
     /// </summary>
     public double Fraction { get; set; }
 
-    /// <summary>What a follower gets whose own work makes something else. Default <see cref="MismatchBehavior.UseShared"/>.</summary>
+    /// <summary>Which result a follower gets if its own work makes a different one. Default <see cref="MismatchBehavior.UseShared"/>.</summary>
     public MismatchBehavior OnMismatch { get; set; } = MismatchBehavior.UseShared;
 
     /// <summary>
-    /// Says which results are the same. Default null: by what is in them, as far as that is certain. Values and types that override
-    /// <see cref="object.Equals(object?)"/> by that; collections by their elements (sets and dictionaries in any order); records, tuples and
-    /// classes by their fields. Where nobody can tell (a type of the framework without equality, a private field that differs; natively
-    /// compiled, any record or class whose <c>Equals</c> says no) the verification counts as <see cref="SingleflightStats.Unverifiable"/>, and
-    /// the log says so once for the type. Those need a comparer, as do results that differ from run to run (in a timestamp, say).
+    /// Says which results are the same. Default null: results are compared by their content. Types that override
+    /// <see cref="object.Equals(object?)"/> are compared by that. Collections are compared by their elements (sets and dictionaries in any order),
+    /// and records, tuples and classes by their fields. If the comparison is not certain (a type of the framework without equality, a private
+    /// field that differs, or, in a natively compiled application, any record or class whose <c>Equals</c> says no), the verification counts as
+    /// <see cref="SingleflightStats.Unverifiable"/>, and the log says so once for each type. Set a comparer for such results, and for results that
+    /// differ from run to run, for example in a timestamp.
     /// </summary>
     public IEqualityComparer? Comparer { get; set; }
 
-    /// <summary>Called at each mismatch, from any thread. Default null. An exception in it is logged and harms nobody.</summary>
+    /// <summary>Is called at each mismatch, from any thread. Default null. If it throws, the exception is logged, and no caller is affected.</summary>
     public Action<VerificationMismatch>? Mismatched { get; set; }
 
     internal void Validate()
