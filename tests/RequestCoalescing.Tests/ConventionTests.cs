@@ -17,7 +17,7 @@ public sealed partial class ConventionTests
         .Select(file => Path.GetRelativePath(Root, file))
         .Where(file => !file.Split(Path.DirectorySeparatorChar).Any(part => part is "bin" or "obj"))];
 
-    private static string Root { get; } = FindRoot();
+    internal static string Root { get; } = FindRoot();
 
     [Fact]
     public void Public_classes_are_sealed_unless_an_author_is_stated() =>

@@ -29,6 +29,7 @@ internal sealed class SingleflightMetrics : IDisposable
 
         _meter.CreateObservableCounter("singleflight.calls", Calls, "{call}", "Calls, by role.");
         _meter.CreateObservableCounter("singleflight.flights", Flights, "{flight}", "Flights that are over, by outcome.");
+        Count("singleflight.unchecked_waits", "{wait}", "Waits of work that were not checked for a deadlock to the end.", stats => stats.UncheckedWaits);
         Count("singleflight.elections", "{election}", "New leaders elected because the one before cancelled itself.", stats => stats.Elections);
         Count("singleflight.verifications", "{run}", "Runs that verified what a follower got.", stats => stats.Verifications);
         Count("singleflight.verification.mismatches", "{mismatch}", "Verifications that found another outcome: the sign of a wrong key.", stats => stats.Mismatches);

@@ -10,8 +10,8 @@ public sealed class LogTests() : TelemetryFixture(configure: options => options.
         await Singleflight.ExecuteAsync("the-key", static _ => ValueTask.FromResult(1));
         var (started, landed) = (Assert.Single(Logged(1)), Assert.Single(Logged(2)));
         Assert.Equal((LogLevel.Debug, LogLevel.Debug), (started.Level, landed.Level));
-        Assert.Matches($"^Flight of {Name} started for key #[0-9a-f]{{16}}$", started.Message);
-        Assert.Matches($"^Flight of {Name} for key #[0-9a-f]{{16}} landed: success after 0 ms with 1 subscribers$", landed.Message);
+        Assert.Matches($"^{Name}: a flight for key #[0-9a-f]{{16}} has started$", started.Message);
+        Assert.Matches($"^{Name}: the flight for key #[0-9a-f]{{16}} has ended with success after 0 ms and had 1 subscribers$", landed.Message);
         Assert.Equal(started.GetStructuredStateValue("Key"), landed.GetStructuredStateValue("Key"));
     }
 

@@ -129,7 +129,7 @@ public sealed class ResultComparisonTests : IAsyncDisposable
         Assert.Equal(LogLevel.Warning, told.Level);
         Assert.Contains(nameof(Holder), told.Message, StringComparison.Ordinal);
         Assert.Contains("System.Text.StringBuilder", told.Message, StringComparison.Ordinal);
-        Assert.Contains("set VerificationOptions.Comparer, or override Equals", told.Message, StringComparison.Ordinal);
+        Assert.Contains("Set VerificationOptions.Comparer, or override Equals", told.Message, StringComparison.Ordinal);
         Assert.Equal(2, _singleflight.GetStats().Unverifiable);
     }
 
