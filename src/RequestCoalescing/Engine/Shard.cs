@@ -129,6 +129,7 @@ internal abstract class Shard(Settings settings)
     /// <summary>Enters a flight that takes off now, with its leader as yet the only subscriber. Under the gate.</summary>
     public void Enter(Flight flight, int epoch, long now)
     {
+        if (_newest is { } newest && newest.TakenOffAt > now) ForgetFuture(now); // so that the list stays in order
         flight.Epoch = epoch;
         Counters.Flights++;
         Counters.InFlight++;

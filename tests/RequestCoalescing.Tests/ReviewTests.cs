@@ -1,0 +1,97 @@
+using System.Diagnostics.Metrics;
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
+using Microsoft.Extensions.Time.Testing;
+
+namespace RequestCoalescing.Tests;
+
+/// <summary>What a review of the engine's surroundings found.</summary>
+public sealed class ReviewTests
+{
+    private const string Key = "post:12345";
+
+    [Fact]
+    public async Task A_clock_that_is_set_back_does_not_keep_flights_alive_behind_which_younger_ones_take_off()
+    {
+        var clock = new SettableClock();
+        await using var singleflight = new Singleflight<int>(new SingleflightOptions { TimeProvider = clock, MaxDuration = TimeSpan.FromSeconds(30) }, new OneHash<int>());
+        var backend = new Backend<int>();
+        var old = singleflight.ExecuteAsync(1, backend.RunStubbornAsync).AsTask();
+        clock.Skew = TimeSpan.FromHours(-5);
+        var young = singleflight.ExecuteAsync(2, backend.RunStubbornAsync).AsTask();
+        for (var i = 0; i < 3; i++) clock.Advance(TimeSpan.FromSeconds(31));
+        await old.ThrowsAsync<FlightTimeoutException>();
+        await young.ThrowsAsync<FlightTimeoutException>();
+        (await backend.NextRunAsync()).Succeed(1);
+        (await backend.NextRunAsync()).Succeed(1);
+    }
+
+    private static async Task UnobservedAsync<TException>(Func<Task> act)
+    {
+        var unobserved = 0;
+        void Note(object? sender, UnobservedTaskExceptionEventArgs args)
+        {
+            if (args.Exception.InnerExceptions.Any(inner => inner is TException)) Interlocked.Increment(ref unobserved);
+        }
+
+        TaskScheduler.UnobservedTaskException += Note;
+        try
+        {
+            await RunAsync(act);
+            for (var i = 0; i < 5; i++)
+            {
+                await Task.Yield();
+                GC.Collect();
+                GC.WaitForPendingFinalizers();
+            }
+
+            Assert.Equal(0, Volatile.Read(ref unobserved));
+        }
+        finally
+        {
+            TaskScheduler.UnobservedTaskException -= Note;
+        }
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static async Task RunAsync(Func<Task> act) => await act();
+    }
+
+    private sealed class SettableClock : FakeTimeProvider
+    {
+        public TimeSpan Skew { get; set; }
+
+        public override long GetTimestamp() => base.GetTimestamp() + Skew.Ticks;
+    }
+
+    private sealed class HeldSwitch : IRolloutSwitch
+    {
+        public TaskCompletionSource<bool> Answer { get; } = new();
+
+        public ValueTask<bool> IsEnabledAsync(CancellationToken cancellationToken) => new(Answer.Task);
+    }
+
+    /// <summary>All keys have one hash, so that each is compared with each.</summary>
+    private sealed class OneHash<TKey> : IEqualityComparer<TKey>
+    {
+        public Action? Comparing { get; set; }
+
+        public bool Equals(TKey? x, TKey? y)
+        {
+            Comparing?.Invoke();
+            return EqualityComparer<TKey>.Default.Equals(x, y);
+        }
+
+        public int GetHashCode(TKey obj) => 7;
+    }
+}
+
+/// <summary>Of tasks.</summary>
+internal static class ReviewTasks
+{
+    public static void ThrowIfFailed(this Task task)
+    {
+        if (task.IsFaulted) task.GetAwaiter().GetResult();
+    }
+}
