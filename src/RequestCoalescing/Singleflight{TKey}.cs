@@ -56,7 +56,14 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
 
     IEnumerable<Shard> IEngine.Shards => Shards;
 
-    private IEnumerable<Shard<TKey>> Shards => _shards.Where(shard => shard is not null)!;
+    private IEnumerable<Shard<TKey>> Shards
+    {
+        get
+        {
+            Shard.ThrowIfComparing(); // the gate of one shard is held there, and this leads to all
+            return _shards.Where(shard => shard is not null)!;
+        }
+    }
 
     /// <inheritdoc/>
     public override void Clear()
@@ -84,6 +91,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     /// <exception cref="FlightDeadlockException">Called from work that runs in a flight of this instance: it would wait for itself.</exception>
     public async Task DrainAsync(CancellationToken cancellationToken = default)
     {
+        Shard.ThrowIfComparing();
         Lineage.ThrowIfInFlightOf(this);
         if (!await Drain.RunAsync([this], cancellationToken).ConfigureAwait(false)) _ = CloseAsync();
     }
@@ -95,6 +103,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     /// <exception cref="FlightDeadlockException">Called from work that runs in a flight of this instance: it would wait for itself.</exception>
     public async ValueTask DisposeAsync()
     {
+        Shard.ThrowIfComparing();
         Lineage.ThrowIfInFlightOf(this);
         GC.SuppressFinalize(this);
         await CloseAsync().ConfigureAwait(false);

@@ -28,6 +28,65 @@ public sealed class ReviewTests
         (await backend.NextRunAsync()).Succeed(1);
     }
 
+    [Fact]
+    public async Task A_comparer_of_numbers_that_calls_the_engine_gets_no_second_current_flight()
+    {
+        Singleflight<int>? singleflight = null;
+        var end = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var inner = new List<Task<int>>();
+        var comparer = new OneHash<int>();
+        await using var engine = singleflight = new Singleflight<int>(comparer: comparer);
+        var first = singleflight.ExecuteAsync(1, _ => end.Task).AsTask();
+        comparer.Comparing = () =>
+        {
+            comparer.Comparing = null;
+            inner.Add(singleflight.ExecuteAsync(2, _ => end.Task).AsTask());
+        };
+        Assert.Throws<InvalidOperationException>(() => { _ = singleflight.ExecuteAsync(2, _ => end.Task); });
+        Assert.Empty(inner);
+        Assert.Equal(1, singleflight.GetStats().InFlightCount);
+        end.SetResult(1);
+        Assert.Equal(1, await first.SoonAsync());
+    }
+
+    [Theory]
+    [InlineData("Clear")]
+    [InlineData("GetStats")]
+    [InlineData("DisposeAsync")]
+    [InlineData("DrainAsync")]
+    public async Task A_comparer_that_calls_the_engine_is_told_whatever_it_calls(string called)
+    {
+        Singleflight<string>? singleflight = null;
+        var end = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var comparer = new OneHash<string>();
+        await using var engine = singleflight = new Singleflight<string>(comparer: comparer);
+        var first = singleflight.ExecuteAsync("1", _ => end.Task).AsTask();
+        comparer.Comparing = () =>
+        {
+            comparer.Comparing = null;
+            switch (called)
+            {
+                case "Clear":
+                    singleflight.Clear();
+                    break;
+                case "GetStats":
+                    singleflight.GetStats();
+                    break;
+                case "DisposeAsync":
+                    singleflight.DisposeAsync().AsTask().ThrowIfFailed();
+                    break;
+                default:
+                    singleflight.DrainAsync().ThrowIfFailed();
+                    break;
+            }
+        };
+        Assert.Throws<InvalidOperationException>(() => { _ = singleflight.ExecuteAsync("1", _ => end.Task); });
+        var second = singleflight.ExecuteAsync("1", _ => end.Task).AsTask();
+        Assert.Equal((1, 2L), (singleflight.GetStats().InFlightCount, singleflight.GetStats().TotalSubscribers));
+        end.SetResult(1);
+        await Task.WhenAll(first, second).SoonAsync();
+    }
+
     private static async Task UnobservedAsync<TException>(Func<Task> act)
     {
         var unobserved = 0;

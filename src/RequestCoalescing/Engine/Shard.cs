@@ -174,7 +174,8 @@ internal abstract class Shard(Settings settings)
     /// <summary>Forgets every current flight. Under the gate.</summary>
     protected abstract void ForgetAll();
 
-    protected static void ThrowIfComparing()
+    /// <summary>Refuses a call that comes from within the equality of a key.</summary>
+    public static void ThrowIfComparing()
     {
         if (IsComparing) throw new InvalidOperationException("The equality of a key called an engine. It must only compare: it runs under the engine's gate.");
     }
