@@ -87,6 +87,35 @@ public sealed class ReviewTests
         await Task.WhenAll(first, second).SoonAsync();
     }
 
+    [Fact]
+    public async Task A_key_that_is_let_go_of_while_it_is_told_of_is_not_told_as_another_one()
+    {
+        var logs = new FakeLogCollector();
+        var clock = new FakeTimeProvider();
+        var services = new ServiceCollection();
+        services.AddMetrics();
+        services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Debug).AddProvider(new FakeLoggerProvider(logs)));
+        services.AddSingleflight<(string, int)>("pairs", options => options.TimeProvider = clock).WithTelemetry(telemetry => telemetry.KeyRedaction = KeyRedaction.Plain);
+        await using var provider = services.BuildServiceProvider();
+        var singleflight = provider.GetRequiredKeyedService<ISingleflight<(string, int)>>("pairs");
+        var factory = provider.GetRequiredService<IMeterFactory>();
+        var end = new TaskCompletionSource<int>();
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Name == "singleflight.flight.duration" && instrument.Meter.Scope == factory) listener.EnableMeasurementEvents(instrument);
+            },
+        };
+        listener.SetMeasurementEventCallback<double>((_, _, _, _) => end.TrySetResult(1)); // the work ends while its expiry is being told
+        listener.Start();
+
+        var call = singleflight.ExecuteAsync(("a", 1), _ => end.Task).AsTask();
+        clock.Advance(TimeSpan.FromSeconds(30));
+        await call.ThrowsAsync<FlightTimeoutException>();
+        Assert.DoesNotContain(logs.GetSnapshot(), entry => entry.Message.Contains("(, 0)", StringComparison.Ordinal));
+    }
+
     private static async Task UnobservedAsync<TException>(Func<Task> act)
     {
         var unobserved = 0;
