@@ -116,6 +116,44 @@ public sealed class ReviewTests
         Assert.DoesNotContain(logs.GetSnapshot(), entry => entry.Message.Contains("(, 0)", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task A_call_behind_a_slow_switch_that_is_refused_and_dropped_raises_no_unobserved_task_event()
+    {
+        var slow = new HeldSwitch();
+        await UnobservedAsync<ObjectDisposedException>(DropAsync);
+
+        async Task DropAsync()
+        {
+            var services = new ServiceCollection();
+            services.AddSingleflight("a").WithRolloutSwitch(_ => slow);
+            var provider = services.BuildServiceProvider();
+            Drop(provider.GetRequiredKeyedService<ISingleflight>("a"));
+            await provider.DisposeAsync();
+            slow.Answer.SetResult(true);
+        }
+
+        static void Drop(ISingleflight singleflight) => GC.KeepAlive(singleflight.ExecuteAsync(Key, _ => new ValueTask<int>(1)).IsCompleted);
+    }
+
+    [Fact]
+    public async Task A_switch_that_fails_when_its_caller_has_left_raises_no_unobserved_task_event()
+    {
+        await UnobservedAsync<InvalidTimeZoneException>(LeaveAsync);
+
+        async Task LeaveAsync()
+        {
+            var slow = new HeldSwitch();
+            var services = new ServiceCollection();
+            services.AddSingleflight("a").WithRolloutSwitch(_ => slow);
+            await using var provider = services.BuildServiceProvider();
+            using var aborted = new CancellationTokenSource();
+            var call = provider.GetRequiredKeyedService<ISingleflight>("a").ExecuteAsync(Key, _ => new ValueTask<int>(1), aborted.Token).AsTask();
+            aborted.Cancel();
+            await call.LeavesWithAsync(aborted.Token);
+            slow.Answer.SetException(new InvalidTimeZoneException());
+        }
+    }
+
     private static async Task UnobservedAsync<TException>(Func<Task> act)
     {
         var unobserved = 0;
