@@ -154,6 +154,21 @@ public sealed class ReviewTests
         }
     }
 
+    [Fact]
+    public async Task A_result_that_is_to_be_awaited_is_no_result_of_synchronous_work()
+    {
+        await using var singleflight = new Singleflight();
+        var end = new TaskCompletionSource<int>();
+        Assert.Throws<InvalidOperationException>(() => { _ = singleflight.ExecuteAsync(Key, _ => end.Task.ConfigureAwait(false)); });
+        Assert.Throws<InvalidOperationException>(() => { _ = singleflight.ExecuteAsync(Key, _ => ((Task)end.Task).ConfigureAwait(false)); });
+        Assert.Throws<InvalidOperationException>(() => { _ = singleflight.ExecuteAsync(Key, _ => new ValueTask<int>(end.Task).ConfigureAwait(false)); });
+        Assert.Throws<InvalidOperationException>(() => { _ = singleflight.ExecuteAsync(Key, _ => new ValueTask(end.Task).ConfigureAwait(false)); });
+        Assert.Throws<InvalidOperationException>(() => { _ = CallAsync(_ => end.Task); });
+        Assert.Equal(0, singleflight.GetStats().Calls);
+
+        ValueTask<T> CallAsync<T>(Func<CancellationToken, T> work) => singleflight.ExecuteAsync(Key, work);
+    }
+
     private static async Task UnobservedAsync<TException>(Func<Task> act)
     {
         var unobserved = 0;
