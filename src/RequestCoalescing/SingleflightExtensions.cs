@@ -55,6 +55,7 @@ public static class SingleflightExtensions
     /// <param name="cancellationToken">Lets this caller leave. The flight goes on for the others. When the last caller leaves, the work is cancelled.</param>
     /// <returns>The outcome of the flight.</returns>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    /// <exception cref="InvalidOperationException">The result is a task or another that is to be awaited, <c>ConfigureAwait(false)</c> say.</exception>
     public static ValueTask<TResult> ExecuteAsync<TKey, TResult>(
         this ISingleflight<TKey> singleflight,
         TKey key,
@@ -63,6 +64,11 @@ public static class SingleflightExtensions
         where TKey : notnull
     {
         Validate(singleflight, work);
+        if (IsAwaitable(typeof(TResult)))
+        {
+            throw new InvalidOperationException($"The work returns a {typeof(TResult)}, which nobody would wait for: the flight would land at once. Make the work asynchronous and await it there.");
+        }
+
         return singleflight.ExecuteAsync(key, work, static (work, flight) => new ValueTask<TResult>(work(flight)), cancellationToken);
     }
 
@@ -116,6 +122,15 @@ public static class SingleflightExtensions
     {
         ArgumentNullException.ThrowIfNull(singleflight);
         ArgumentNullException.ThrowIfNull(work);
+    }
+
+    // What is not one of the other forms' tasks, or hides behind a type parameter, binds to the form for synchronous work.
+    private static bool IsAwaitable(Type type)
+    {
+        if (typeof(Task).IsAssignableFrom(type) || type == typeof(ValueTask)) return true;
+        if (type == typeof(ConfiguredTaskAwaitable) || type == typeof(ConfiguredValueTaskAwaitable)) return true;
+        return type.IsGenericType && type.GetGenericTypeDefinition() is var generic &&
+            (generic == typeof(ValueTask<>) || generic == typeof(ConfiguredTaskAwaitable<>) || generic == typeof(ConfiguredValueTaskAwaitable<>));
     }
 
     private static TTask Started<TTask>(TTask? task)

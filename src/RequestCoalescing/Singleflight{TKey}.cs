@@ -58,7 +58,14 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
 
     IEnumerable<Shard> IEngine.Shards => Shards;
 
-    private IEnumerable<Shard<TKey>> Shards => _shards.Where(shard => shard is not null)!;
+    private IEnumerable<Shard<TKey>> Shards
+    {
+        get
+        {
+            Shard.ThrowIfComparing(); // the gate of one shard is held there, and this leads to all
+            return _shards.Where(shard => shard is not null)!;
+        }
+    }
 
     /// <inheritdoc/>
     public override void Clear()
@@ -86,6 +93,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     /// <exception cref="FlightDeadlockException">The work of a flight of this instance calls this, and would wait for itself.</exception>
     public async Task DrainAsync(CancellationToken cancellationToken = default)
     {
+        Shard.ThrowIfComparing();
         FlightScope.ThrowIfInFlightOf(this);
         if (!await Drain.RunAsync([this], cancellationToken).ConfigureAwait(false)) _ = CloseAsync();
     }
@@ -97,6 +105,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     /// <exception cref="FlightDeadlockException">The work of a flight of this instance calls this, and would wait for itself.</exception>
     public async ValueTask DisposeAsync()
     {
+        Shard.ThrowIfComparing();
         FlightScope.ThrowIfInFlightOf(this);
         GC.SuppressFinalize(this);
         await CloseAsync().ConfigureAwait(false);

@@ -53,8 +53,15 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     /// <summary>How many elections led to this flight.</summary>
     public int Elections
     {
-        get => _marks >> 2;
-        set => _marks = (byte)((_marks & 3) | (value << 2));
+        get => (_marks >> 2) & 0xF;
+        set => _marks = (byte)((_marks & ~(0xF << 2)) | (value << 2));
+    }
+
+    /// <summary>Whether the key has been let go of. Set when the work has ended, when nobody sets other marks any more.</summary>
+    protected bool HasReleasedKey
+    {
+        get => (Volatile.Read(ref _marks) & 0x80) != 0;
+        set => Volatile.Write(ref _marks, (byte)(value ? _marks | 0x80 : _marks & ~0x80));
     }
 
     CancellationToken IFlight.CancellationToken => Token;
@@ -63,7 +70,7 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
 
     int IFlight.SubscriberCount => Volatile.Read(ref SubscriberCount);
 
-    /// <summary>The key, for a message; null if it is an object and the work has ended.</summary>
+    /// <summary>The key, for a message; null if it is an object, or has some in it, and the work has ended.</summary>
     public abstract object? KeyObject { get; }
 
     /// <summary>Whether the work has ended and only the landing is to come. The outcome then wins over a cancellation that comes now.</summary>

@@ -18,9 +18,23 @@ internal abstract class Flight<TKey> : Flight
     /// <summary>The key, until the work has ended.</summary>
     public TKey Key { get; private set; }
 
-    public sealed override object? KeyObject => Key;
+    public sealed override object? KeyObject
+    {
+        get
+        {
+            if (!IsStructOfObjects) return Key;
+
+            // In this order: the key may be let go of at the same moment.
+            object? key = Key;
+            Interlocked.MemoryBarrier();
+            return HasReleasedKey ? null : key;
+        }
+    }
 
     public abstract Type ResultType { get; }
+
+    // A key that is a struct with objects in it does not show that they are gone: (null, 0) looks like another key.
+    private static bool IsStructOfObjects => typeof(TKey).IsValueType && RuntimeHelpers.IsReferenceOrContainsReferences<TKey>();
 
     protected Shard<TKey> Table => Unsafe.As<Shard<TKey>>(Shard); // as the constructor has it
 
@@ -28,6 +42,13 @@ internal abstract class Flight<TKey> : Flight
 
     protected sealed override void ReleaseKey()
     {
-        if (RuntimeHelpers.IsReferenceOrContainsReferences<TKey>()) Key = default!;
+        if (!RuntimeHelpers.IsReferenceOrContainsReferences<TKey>()) return;
+        if (IsStructOfObjects)
+        {
+            HasReleasedKey = true;
+            Interlocked.MemoryBarrier();
+        }
+
+        Key = default!;
     }
 }

@@ -17,6 +17,13 @@ internal static class Outcome
     /// <summary>Marks a failure as seen, so that it raises no unobserved-task event when no subscriber is left.</summary>
     public static void Observe(Task outcome) => _ = outcome.Exception;
 
+    /// <summary>As <see cref="Observe"/>, of a task that may not have ended yet.</summary>
+    public static void ObserveAtEnd(Task outcome) => outcome.ContinueWith(
+        static outcome => outcome.Exception,
+        CancellationToken.None,
+        TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
+        TaskScheduler.Default);
+
     /// <summary>What a subscriber of a failed or cancelled outcome will see thrown.</summary>
     public static Exception ErrorOf(Task outcome) => outcome.Exception?.InnerException ?? new TaskCanceledException(outcome);
 

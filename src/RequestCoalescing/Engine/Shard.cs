@@ -130,6 +130,7 @@ internal abstract class Shard(Settings settings)
     /// <summary>Adds a flight that takes off now. Its leader is its only subscriber so far. Under the gate.</summary>
     public void AddAirborne(Flight flight, int epoch, long now)
     {
+        if (_newest is { } newest && newest.TakenOffAt > now) ForgetFuture(now); // so that the list stays in order
         flight.Epoch = epoch;
         Counters.Flights++;
         Counters.InFlight++;
@@ -174,7 +175,8 @@ internal abstract class Shard(Settings settings)
     /// <summary>Forgets every current flight. Under the gate.</summary>
     protected abstract void ForgetAll();
 
-    protected static void ThrowIfComparing()
+    /// <summary>Refuses a call that comes from within the equality of a key.</summary>
+    public static void ThrowIfComparing()
     {
         if (IsComparing) throw new InvalidOperationException("The equality of a key called an engine. It must only compare: it runs under the engine's gate.");
     }

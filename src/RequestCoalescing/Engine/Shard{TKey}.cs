@@ -239,7 +239,7 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
     // The key's equality runs under the gate. One that calls an engine would find it in the middle of a step, or wait for the gate of another.
     private bool AreEqual(TKey x, TKey y)
     {
-        if (typeof(TKey).IsPrimitive || (typeof(TKey) == typeof(string) && ReferenceEquals(comparer, EqualityComparer<TKey>.Default))) return comparer.Equals(x, y);
+        if ((typeof(TKey).IsPrimitive || typeof(TKey) == typeof(string)) && ReferenceEquals(comparer, EqualityComparer<TKey>.Default)) return comparer.Equals(x, y);
         IsComparing = true;
         try
         {

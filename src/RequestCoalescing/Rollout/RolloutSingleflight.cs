@@ -111,8 +111,11 @@ internal sealed class RolloutSingleflight<TKey>(
     {
         try
         {
-            var answer = asked.IsEnabledAsync(cancellationToken);
-            return answer.IsCompleted ? answer.Result : await answer.AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
+            var pending = asked.IsEnabledAsync(cancellationToken);
+            if (pending.IsCompleted) return pending.Result;
+            var answer = pending.AsTask();
+            Outcome.ObserveAtEnd(answer); // nobody else does when the caller has left
+            return await answer.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception)
         {
@@ -148,7 +151,7 @@ internal sealed class RolloutSingleflight<TKey>(
                 }
                 catch (Exception exception)
                 {
-                    return ValueTask.FromException<TResult>(exception);
+                    return new(Outcome.Failed<TResult>(exception)); // the caller may have dropped its call
                 }
             }
         }

@@ -1,0 +1,238 @@
+using System.Diagnostics.Metrics;
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
+using Microsoft.Extensions.Time.Testing;
+
+namespace RequestCoalescing.Tests;
+
+/// <summary>What a review of the engine's surroundings found.</summary>
+public sealed class ReviewTests
+{
+    private const string Key = "post:12345";
+
+    [Fact]
+    public async Task A_clock_that_is_set_back_does_not_keep_flights_alive_behind_which_younger_ones_take_off()
+    {
+        var clock = new SettableClock();
+        await using var singleflight = new Singleflight<int>(new SingleflightOptions { TimeProvider = clock, MaxDuration = TimeSpan.FromSeconds(30) }, new OneHash<int>());
+        var backend = new Backend<int>();
+        var old = singleflight.ExecuteAsync(1, backend.RunStubbornAsync).AsTask();
+        clock.Skew = TimeSpan.FromHours(-5);
+        var young = singleflight.ExecuteAsync(2, backend.RunStubbornAsync).AsTask();
+        for (var i = 0; i < 3; i++) clock.Advance(TimeSpan.FromSeconds(31));
+        await old.ThrowsAsync<FlightTimeoutException>();
+        await young.ThrowsAsync<FlightTimeoutException>();
+        (await backend.NextRunAsync()).Succeed(1);
+        (await backend.NextRunAsync()).Succeed(1);
+    }
+
+    [Fact]
+    public async Task A_comparer_of_numbers_that_calls_the_engine_gets_no_second_current_flight()
+    {
+        Singleflight<int>? singleflight = null;
+        var end = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var inner = new List<Task<int>>();
+        var comparer = new OneHash<int>();
+        await using var engine = singleflight = new Singleflight<int>(comparer: comparer);
+        var first = singleflight.ExecuteAsync(1, _ => end.Task).AsTask();
+        comparer.Comparing = () =>
+        {
+            comparer.Comparing = null;
+            inner.Add(singleflight.ExecuteAsync(2, _ => end.Task).AsTask());
+        };
+        Assert.Throws<InvalidOperationException>(() => { _ = singleflight.ExecuteAsync(2, _ => end.Task); });
+        Assert.Empty(inner);
+        Assert.Equal(1, singleflight.GetStats().InFlightCount);
+        end.SetResult(1);
+        Assert.Equal(1, await first.SoonAsync());
+    }
+
+    [Theory]
+    [InlineData("Clear")]
+    [InlineData("GetStats")]
+    [InlineData("DisposeAsync")]
+    [InlineData("DrainAsync")]
+    public async Task A_comparer_that_calls_the_engine_is_told_whatever_it_calls(string called)
+    {
+        Singleflight<string>? singleflight = null;
+        var end = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var comparer = new OneHash<string>();
+        await using var engine = singleflight = new Singleflight<string>(comparer: comparer);
+        var first = singleflight.ExecuteAsync("1", _ => end.Task).AsTask();
+        comparer.Comparing = () =>
+        {
+            comparer.Comparing = null;
+            switch (called)
+            {
+                case "Clear":
+                    singleflight.Clear();
+                    break;
+                case "GetStats":
+                    singleflight.GetStats();
+                    break;
+                case "DisposeAsync":
+                    singleflight.DisposeAsync().AsTask().ThrowIfFailed();
+                    break;
+                default:
+                    singleflight.DrainAsync().ThrowIfFailed();
+                    break;
+            }
+        };
+        Assert.Throws<InvalidOperationException>(() => { _ = singleflight.ExecuteAsync("1", _ => end.Task); });
+        var second = singleflight.ExecuteAsync("1", _ => end.Task).AsTask();
+        Assert.Equal((1, 2L), (singleflight.GetStats().InFlightCount, singleflight.GetStats().TotalSubscribers));
+        end.SetResult(1);
+        await Task.WhenAll(first, second).SoonAsync();
+    }
+
+    [Fact]
+    public async Task A_key_that_is_let_go_of_while_it_is_told_of_is_not_told_as_another_one()
+    {
+        var logs = new FakeLogCollector();
+        var clock = new FakeTimeProvider();
+        var services = new ServiceCollection();
+        services.AddMetrics();
+        services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Debug).AddProvider(new FakeLoggerProvider(logs)));
+        services.AddSingleflight<(string, int)>("pairs", options => options.TimeProvider = clock).WithTelemetry(telemetry => telemetry.KeyRedaction = KeyRedaction.Plain);
+        await using var provider = services.BuildServiceProvider();
+        var singleflight = provider.GetRequiredKeyedService<ISingleflight<(string, int)>>("pairs");
+        var factory = provider.GetRequiredService<IMeterFactory>();
+        var end = new TaskCompletionSource<int>();
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Name == "singleflight.flight.duration" && instrument.Meter.Scope == factory) listener.EnableMeasurementEvents(instrument);
+            },
+        };
+        listener.SetMeasurementEventCallback<double>((_, _, _, _) => end.TrySetResult(1)); // the work ends while its expiry is being told
+        listener.Start();
+
+        var call = singleflight.ExecuteAsync(("a", 1), _ => end.Task).AsTask();
+        clock.Advance(TimeSpan.FromSeconds(30));
+        await call.ThrowsAsync<FlightTimeoutException>();
+        Assert.DoesNotContain(logs.GetSnapshot(), entry => entry.Message.Contains("(, 0)", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_call_behind_a_slow_switch_that_is_refused_and_dropped_raises_no_unobserved_task_event()
+    {
+        var slow = new HeldSwitch();
+        await UnobservedAsync<ObjectDisposedException>(DropAsync);
+
+        async Task DropAsync()
+        {
+            var services = new ServiceCollection();
+            services.AddSingleflight("a").WithRolloutSwitch(_ => slow);
+            var provider = services.BuildServiceProvider();
+            Drop(provider.GetRequiredKeyedService<ISingleflight>("a"));
+            await provider.DisposeAsync();
+            slow.Answer.SetResult(true);
+        }
+
+        static void Drop(ISingleflight singleflight) => GC.KeepAlive(singleflight.ExecuteAsync(Key, _ => new ValueTask<int>(1)).IsCompleted);
+    }
+
+    [Fact]
+    public async Task A_switch_that_fails_when_its_caller_has_left_raises_no_unobserved_task_event()
+    {
+        await UnobservedAsync<InvalidTimeZoneException>(LeaveAsync);
+
+        async Task LeaveAsync()
+        {
+            var slow = new HeldSwitch();
+            var services = new ServiceCollection();
+            services.AddSingleflight("a").WithRolloutSwitch(_ => slow);
+            await using var provider = services.BuildServiceProvider();
+            using var aborted = new CancellationTokenSource();
+            var call = provider.GetRequiredKeyedService<ISingleflight>("a").ExecuteAsync(Key, _ => new ValueTask<int>(1), aborted.Token).AsTask();
+            aborted.Cancel();
+            await call.LeavesWithAsync(aborted.Token);
+            slow.Answer.SetException(new InvalidTimeZoneException());
+        }
+    }
+
+    [Fact]
+    public async Task A_result_that_is_to_be_awaited_is_no_result_of_synchronous_work()
+    {
+        await using var singleflight = new Singleflight();
+        var end = new TaskCompletionSource<int>();
+        Assert.Throws<InvalidOperationException>(() => { _ = singleflight.ExecuteAsync(Key, _ => end.Task.ConfigureAwait(false)); });
+        Assert.Throws<InvalidOperationException>(() => { _ = singleflight.ExecuteAsync(Key, _ => ((Task)end.Task).ConfigureAwait(false)); });
+        Assert.Throws<InvalidOperationException>(() => { _ = singleflight.ExecuteAsync(Key, _ => new ValueTask<int>(end.Task).ConfigureAwait(false)); });
+        Assert.Throws<InvalidOperationException>(() => { _ = singleflight.ExecuteAsync(Key, _ => new ValueTask(end.Task).ConfigureAwait(false)); });
+        Assert.Throws<InvalidOperationException>(() => { _ = CallAsync(_ => end.Task); });
+        Assert.Equal(0, singleflight.GetStats().Calls);
+
+        ValueTask<T> CallAsync<T>(Func<CancellationToken, T> work) => singleflight.ExecuteAsync(Key, work);
+    }
+
+    private static async Task UnobservedAsync<TException>(Func<Task> act)
+    {
+        var unobserved = 0;
+        void Note(object? sender, UnobservedTaskExceptionEventArgs args)
+        {
+            if (args.Exception.InnerExceptions.Any(inner => inner is TException)) Interlocked.Increment(ref unobserved);
+        }
+
+        TaskScheduler.UnobservedTaskException += Note;
+        try
+        {
+            await RunAsync(act);
+            for (var i = 0; i < 5; i++)
+            {
+                await Task.Yield();
+                GC.Collect();
+                GC.WaitForPendingFinalizers();
+            }
+
+            Assert.Equal(0, Volatile.Read(ref unobserved));
+        }
+        finally
+        {
+            TaskScheduler.UnobservedTaskException -= Note;
+        }
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static async Task RunAsync(Func<Task> act) => await act();
+    }
+
+    private sealed class SettableClock : FakeTimeProvider
+    {
+        public TimeSpan Skew { get; set; }
+
+        public override long GetTimestamp() => base.GetTimestamp() + Skew.Ticks;
+    }
+
+    private sealed class HeldSwitch : IRolloutSwitch
+    {
+        public TaskCompletionSource<bool> Answer { get; } = new();
+
+        public ValueTask<bool> IsEnabledAsync(CancellationToken cancellationToken) => new(Answer.Task);
+    }
+
+    /// <summary>All keys have one hash, so that each is compared with each.</summary>
+    private sealed class OneHash<TKey> : IEqualityComparer<TKey>
+    {
+        public Action? Comparing { get; set; }
+
+        public bool Equals(TKey? x, TKey? y)
+        {
+            Comparing?.Invoke();
+            return EqualityComparer<TKey>.Default.Equals(x, y);
+        }
+
+        public int GetHashCode(TKey obj) => 7;
+    }
+}
+
+/// <summary>Of tasks.</summary>
+internal static class ReviewTasks
+{
+    public static void ThrowIfFailed(this Task task)
+    {
+        if (task.IsFaulted) task.GetAwaiter().GetResult();
+    }
+}
