@@ -57,7 +57,10 @@ internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightB
         }
     }
 
-    /// <summary>A call whose wait is measured: from its arrival until its caller is told. A call that nobody awaits is not measured.</summary>
+    /// <summary>
+    /// A call whose wait is measured: from its arrival until its outcome is there. Of a call that is made by the work of a flight, until it is awaited
+    /// and its outcome is there; if it is never awaited, it is not measured.
+    /// </summary>
     private sealed class MeasuredCall<TResult> : Relay<TResult>
     {
         private readonly HostedSingleflight<TKey> _owner;
@@ -66,7 +69,7 @@ internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightB
         public MeasuredCall(HostedSingleflight<TKey> owner, long start, ValueTask<TResult> inner)
         {
             (_owner, _start) = (owner, start);
-            Start(inner);
+            Start(inner, awaitsAtOnce: FlightScope.Current is null);
         }
 
         protected override void OnEnded() => _owner.Record(_start);

@@ -44,12 +44,15 @@ public static class SingleflightServiceCollectionExtensions
     /// <param name="services">The services.</param>
     /// <param name="configure">Sets the application's defaults.</param>
     /// <returns>A builder for what is to be added to the instance.</returns>
-    /// <exception cref="ArgumentException">An instance with keys of another type of that name is registered.</exception>
+    /// <exception cref="ArgumentException">
+    /// An instance with keys of another type of that name is registered, or the name of the type means something else in the settings.
+    /// </exception>
     public static ISingleflightBuilder AddSingleflight<TKey>(this IServiceCollection services, Action<SingleflightOptions>? configure = null)
         where TKey : notnull
     {
         if (typeof(TKey) == typeof(string)) return services.AddSingleflight(configure);
         var name = TypeName.Of(typeof(TKey));
+        ThrowIfReserved(name);
         return Add<TKey>(services, name, name, configure, isKeyed: false);
     }
 
@@ -60,15 +63,17 @@ public static class SingleflightServiceCollectionExtensions
         where TKey : notnull
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
-        if (name.Contains(':', StringComparison.Ordinal) ||
-            new[] { Registration.DefaultName, "Rollout", "Verification", "Telemetry", "Redis" }.Contains(name, StringComparer.OrdinalIgnoreCase))
-        {
-            throw new ArgumentException(
-                $"'{name}' cannot be the name of an instance: it must have no colon and be none of default, Rollout, Verification, Telemetry, Redis, which mean something else in the settings.",
-                nameof(name));
-        }
-
+        ThrowIfReserved(name);
         return Add<TKey>(services, name, name, configure, isKeyed: true);
+    }
+
+    private static void ThrowIfReserved(string name)
+    {
+        if (!name.Contains(':', StringComparison.Ordinal) &&
+            !new[] { Registration.DefaultName, "Rollout", "Verification", "Telemetry", "Redis" }.Contains(name, StringComparer.OrdinalIgnoreCase)) return;
+        throw new ArgumentException(
+            $"'{name}' cannot be the name of an instance. A name must not contain a colon, and must not be default, Rollout, Verification, Telemetry or Redis, which mean something else in the settings. Register the instance under another name.",
+            nameof(name));
     }
 
     private static SingleflightBuilder Add<TKey>(

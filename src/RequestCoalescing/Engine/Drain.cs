@@ -26,7 +26,7 @@ internal sealed class Drain
     public bool Admits(int epoch) => epoch < Volatile.Read(ref _line);
 
     /// <summary>Drains engines together.</summary>
-    /// <param name="engines">The engines. One that drains already is waited for.</param>
+    /// <param name="engines">The engines. An engine that drains already keeps its drain, and is waited for.</param>
     /// <param name="deadline">Ends the wait.</param>
     /// <returns>Whether all were empty before the deadline.</returns>
     public static async Task<bool> RunAsync(IReadOnlyList<IEngine> engines, CancellationToken deadline)
@@ -36,7 +36,7 @@ internal sealed class Drain
         // A call that has not seen the drain has an epoch from before it: it holds the gate of its shard while it decides, and every gate is
         // passed before the new epoch begins.
         var drain = new Drain();
-        var drains = engines.Select(engine => engine.Settings.StartDrain(drain)).Distinct().ToArray();
+        foreach (var engine in engines) engine.Settings.StartDrain(drain);
         foreach (var shard in engines.SelectMany(engine => engine.Shards)) shard.PassGate();
         drain.Begin();
 
@@ -48,7 +48,7 @@ internal sealed class Drain
         {
             if (AreEmpty(engines))
             {
-                foreach (var each in drains) each.Close();
+                drain.Close();
                 if (AreEmpty(engines)) return true; // a call of a flight of another engine may have come in between
             }
 

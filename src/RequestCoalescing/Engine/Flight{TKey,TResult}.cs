@@ -184,7 +184,7 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
         lock (Gate)
         {
             var before = SubscriberCount;
-            if (State == FlightState.InFlight && !Shard.IsClosed && Outcome.IsCancelled(run)) election = Elect(absentLeader, ref outcome, out leavers);
+            if (State == FlightState.InFlight && Outcome.IsCancelled(run) && Shard.MayElect(this)) election = Elect(absentLeader, ref outcome, out leavers);
             hasLanded = EndWork(outcome, out subscribers) || election is not null; // an election has closed the flight
             if (election is not null) subscribers = before;
             if (State != FlightState.Expired) _runOrTimeout = null; // a context that has captured the flight does not keep its result alive

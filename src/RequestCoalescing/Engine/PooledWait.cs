@@ -27,6 +27,9 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     private int _hookingThread;
     private bool _isSpent;
 
+    // Whether a thread is inside of _core.SetResult or SetException, which a reset would disturb.
+    private bool _isSignalling;
+
     public override bool HasCancelled => _token.IsCancellationRequested;
 
     private bool IsWaiting => Next is not null && Flight is { State: FlightState.InFlight, HasOutcome: false };
@@ -50,6 +53,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     public override void Complete(Task<TResult> outcome)
     {
         Detach();
+        BeginSignal();
         try
         {
             _core.SetResult(outcome);
@@ -58,6 +62,8 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         {
             // A synchronization context that takes no more work. Its caller is lost with it, but not those behind in the line.
         }
+
+        Volatile.Write(ref _isSignalling, false);
     }
 
     public override void CompleteCancelled()
@@ -126,7 +132,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         }
         finally
         {
-            if (!_isSpent) Recycle();
+            if (!_isSpent && HasSignalled()) Recycle();
         }
 
         return outcome.GetAwaiter().GetResult();
@@ -207,6 +213,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
 
     private void Fail(Exception exception)
     {
+        BeginSignal();
         try
         {
             _core.SetException(exception);
@@ -215,6 +222,27 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         {
             // As in Complete.
         }
+
+        Volatile.Write(ref _isSignalling, false);
+    }
+
+    private void BeginSignal()
+    {
+        _isSignalling = true;
+        Volatile.WriteBarrier(); // a thread that sees the outcome sees this, too
+    }
+
+    // The holder may get here before the thread that completes the wait has left the core. If that thread stays there for long, because a
+    // synchronization context runs the holder inside of Post, the wait is not pooled again.
+    private bool HasSignalled()
+    {
+        for (var spins = 0; Volatile.Read(ref _isSignalling); spins++)
+        {
+            if (spins == 100) return false;
+            Thread.SpinWait(1);
+        }
+
+        return true;
     }
 
     private void Detach()

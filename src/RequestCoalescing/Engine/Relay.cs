@@ -4,15 +4,16 @@ using System.Threading.Tasks.Sources;
 namespace RequestCoalescing.Engine;
 
 /// <summary>
-/// A call that is made on behalf of another one, whose caller gets this. It waits for the inner call only when it is waited for itself, and
-/// in the same flow: deadlock detection goes by who waits for whom, and work may start a call and leave it to itself. A caller that drops it
-/// leaves no task behind whose failure nobody observes.
+/// A call that is made on behalf of another one, whose caller gets this. If the caller is the work of a flight, the relay awaits the inner call
+/// only when it is awaited itself, and in the same flow: deadlock detection looks at what work awaits, and work may start a call and not wait
+/// for it. A caller that drops a relay leaves no task behind whose failure nobody observes.
 /// </summary>
 internal abstract class Relay<TResult> : IValueTaskSource<TResult>
 {
-    private const int Claimed = 1; // by the one that awaits it, or takes the outcome at once
-    private const int Awaited = 2;
-    private const int Started = 4;
+    private const int Claimed = 1; // by the caller's await
+    private const int Awaited = 2; // to be hooked up to the inner call when there is one
+    private const int Started = 4; // the inner call is there
+    private const int Hooked = 8; // to the inner call
 
     private ManualResetValueTaskSourceCore<TResult> _outcome;
     private ConfiguredValueTaskAwaitable<TResult>.ConfiguredValueTaskAwaiter _inner;
@@ -26,7 +27,7 @@ internal abstract class Relay<TResult> : IValueTaskSource<TResult>
 
     public ValueTaskSourceStatus GetStatus(short token)
     {
-        if ((Volatile.Read(ref _state) & (Started | Claimed)) == Started && _inner.IsCompleted && (Interlocked.Or(ref _state, Claimed) & Claimed) == 0) Settle();
+        if ((Volatile.Read(ref _state) & (Started | Hooked)) == Started && _inner.IsCompleted && (Interlocked.Or(ref _state, Hooked) & Hooked) == 0) Settle();
         return _outcome.GetStatus(token);
     }
 
@@ -43,24 +44,37 @@ internal abstract class Relay<TResult> : IValueTaskSource<TResult>
 
         _outcome.OnCompleted(continuation, state, token, flags);
         _waiting = ExecutionContext.Capture();
-        if ((Interlocked.Or(ref _state, Awaited) & Started) != 0) Await();
+        if ((Interlocked.Or(ref _state, Awaited) & Started) != 0) HookUp();
     }
 
-    /// <summary>Hands over the inner call. Once.</summary>
-    protected void Start(ValueTask<TResult> inner)
+    /// <summary>Hands over the inner call. Called once.</summary>
+    /// <param name="inner">The call.</param>
+    /// <param name="awaitsAtOnce">Whether the inner call is awaited at once. Only in a constructor, and not within work.</param>
+    protected void Start(ValueTask<TResult> inner, bool awaitsAtOnce = false)
     {
         _inner = inner.ConfigureAwait(false).GetAwaiter();
+        if (awaitsAtOnce)
+        {
+            _state = Started | Hooked; // nobody has this yet
+            if (_inner.IsCompleted) Settle();
+            else _inner.OnCompleted(Settle);
+            return;
+        }
+
         if ((Interlocked.Or(ref _state, Started) & Awaited) == 0) return;
-        if (_waiting is null) Await();
-        else ExecutionContext.Run(_waiting, static relay => ((Relay<TResult>)relay!).Await(), this);
+        if (_waiting is null) HookUp();
+        else ExecutionContext.Run(_waiting, static relay => ((Relay<TResult>)relay!).HookUp(), this);
     }
 
-    /// <summary>The inner call has ended, and its caller is about to be told. Not called if nobody awaits it. Does not throw.</summary>
+    /// <summary>The inner call has ended, and its caller is about to be told. Not called if the inner call is not awaited. Does not throw.</summary>
     protected virtual void OnEnded()
     {
     }
 
-    private void Await() => _inner.OnCompleted(Settle);
+    private void HookUp()
+    {
+        if ((Interlocked.Or(ref _state, Hooked) & Hooked) == 0) _inner.OnCompleted(Settle); // on the thread pool, even if it has completed by now
+    }
 
     private void Settle()
     {

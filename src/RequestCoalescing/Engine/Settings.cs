@@ -78,9 +78,8 @@ internal sealed class Settings
 
     public int MaxInFlight => _maxInFlight;
 
-    /// <summary>Begins to drain.</summary>
-    /// <returns>The drain; the one that has begun before, if there is one.</returns>
-    public Drain StartDrain(Drain drain) => Interlocked.CompareExchange(ref _drain, drain, null) ?? drain;
+    /// <summary>Begins to drain, unless a drain has begun before.</summary>
+    public void StartDrain(Drain drain) => Interlocked.CompareExchange(ref _drain, drain, null);
 
     /// <summary>Refuses take-offs from now on. A shard that is made later knows of it, all others are to be told.</summary>
     public void Close() => Interlocked.Exchange(ref _isClosed, true);

@@ -172,6 +172,9 @@ internal abstract class Shard(Settings settings)
         if (!_isTimerSet) SetTimer();
     }
 
+    /// <summary>Whether a flight may have a successor: not if the engine is disposed, nor if its drain admits no more flights. Under the gate.</summary>
+    public bool MayElect(Flight flight) => !IsClosed && (Settings.Drain?.Admits(flight.Epoch) ?? true);
+
     /// <summary>Forgets every current flight. Under the gate.</summary>
     protected abstract void ForgetAll();
 

@@ -25,7 +25,7 @@ internal sealed class SingleflightMetrics : IDisposable
         var subscribers = new InstrumentAdvice<int> { HistogramBucketBoundaries = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000] };
         FlightDuration = _meter.CreateHistogram("singleflight.flight.duration", "s", "How long flights took, by outcome.", tags: null, seconds);
         FlightSubscribers = _meter.CreateHistogram("singleflight.flight.subscribers", "{subscriber}", "How many subscribers flights had when they landed.", tags: null, subscribers);
-        CallerWait = _meter.CreateHistogram("singleflight.caller.wait", "s", "How long callers waited, whatever their role; calls made by the work of another flight are not measured.", tags: null, seconds);
+        CallerWait = _meter.CreateHistogram("singleflight.caller.wait", "s", "How long callers waited, whatever their role.", tags: null, seconds);
 
         _meter.CreateObservableCounter("singleflight.calls", Calls, "{call}", "Calls, by role.");
         _meter.CreateObservableCounter("singleflight.flights", Flights, "{flight}", "Flights that are over, by outcome.");

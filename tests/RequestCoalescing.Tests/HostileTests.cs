@@ -7,8 +7,8 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace RequestCoalescing.Tests;
 
-/// <summary>What a review of the engine's surroundings found.</summary>
-public sealed class ReviewTests
+/// <summary>Clocks, comparers, switches and callers that behave in ways that they should not.</summary>
+public sealed class HostileTests
 {
     private const string Key = "post:12345";
 
@@ -22,10 +22,12 @@ public sealed class ReviewTests
         clock.Skew = TimeSpan.FromHours(-5);
         var young = singleflight.ExecuteAsync(2, backend.RunStubbornAsync).AsTask();
         for (var i = 0; i < 3; i++) clock.Advance(TimeSpan.FromSeconds(31));
+        var timedOut = singleflight.GetStats().TimedOut;
+        (await backend.NextRunAsync()).Succeed(1);
+        (await backend.NextRunAsync()).Succeed(1);
+        Assert.Equal(2, timedOut);
         await old.ThrowsAsync<FlightTimeoutException>();
         await young.ThrowsAsync<FlightTimeoutException>();
-        (await backend.NextRunAsync()).Succeed(1);
-        (await backend.NextRunAsync()).Succeed(1);
     }
 
     [Fact]
@@ -167,6 +169,109 @@ public sealed class ReviewTests
         Assert.Equal(0, singleflight.GetStats().Calls);
 
         ValueTask<T> CallAsync<T>(Func<CancellationToken, T> work) => singleflight.ExecuteAsync(Key, work);
+    }
+
+    [Fact]
+    public async Task A_drain_is_over_after_twice_MaxDuration_although_leaders_are_elected()
+    {
+        var clock = new FakeTimeProvider();
+        await using var singleflight = new Singleflight(new SingleflightOptions { TimeProvider = clock, MaxDuration = TimeSpan.FromSeconds(30) });
+        var tokens = Enumerable.Range(0, 4).Select(_ => new CancellationTokenSource()).ToArray();
+        var started = 0;
+        var calls = new List<Task<int>>();
+        for (var i = 0; i < 4; i++)
+        {
+            var token = tokens[i].Token;
+            calls.Add(singleflight.ExecuteAsync(
+                Key,
+                async _ =>
+                {
+                    Interlocked.Increment(ref started);
+                    await Task.Delay(Timeout.Infinite, token);
+                    return 1;
+                },
+                token).AsTask());
+            await singleflight.UntilSubscribersAsync(i + 1);
+        }
+
+        var draining = singleflight.DrainAsync();
+        clock.Advance(TimeSpan.FromSeconds(29));
+        tokens[0].Cancel();
+        await calls[0].LeavesWithAsync(tokens[0].Token);
+        await Patience.UntilAsync(() => Volatile.Read(ref started) == 2, "the next leader's work has started");
+
+        // The drain is older than MaxDuration by now, and admits no further flight.
+        clock.Advance(TimeSpan.FromSeconds(29));
+        tokens[1].Cancel();
+        await calls[1].LeavesWithAsync(tokens[1].Token);
+        foreach (var call in calls.Skip(2)) await call.ThrowsAsync<OperationCanceledException>();
+        await draining.SoonAsync();
+        Assert.Equal(2, Volatile.Read(ref started));
+        foreach (var each in tokens) each.Dispose();
+    }
+
+    [Fact]
+    public async Task A_wait_is_measured_until_the_outcome_is_there_and_not_until_somebody_looks()
+    {
+        var clock = new FakeTimeProvider();
+        var services = new ServiceCollection();
+        services.AddMetrics();
+        services.AddSingleflight(options => options.TimeProvider = clock);
+        await using var provider = services.BuildServiceProvider();
+        var singleflight = provider.GetRequiredService<ISingleflight>();
+        var factory = provider.GetRequiredService<IMeterFactory>();
+        var waited = -1d;
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Name == "singleflight.caller.wait" && instrument.Meter.Scope == factory) listener.EnableMeasurementEvents(instrument);
+            },
+        };
+        listener.SetMeasurementEventCallback<double>((_, measured, _, _) => waited = measured);
+        listener.Start();
+
+        var end = new TaskCompletionSource<int>();
+        var call = singleflight.ExecuteAsync(Key, _ => end.Task);
+        end.SetResult(1);
+        await Patience.UntilAsync(() => Volatile.Read(ref waited) >= 0, "the wait has been measured");
+        clock.Advance(TimeSpan.FromSeconds(10)); // the caller does something else meanwhile
+        await call;
+        Assert.Equal(0, waited);
+    }
+
+    [Fact]
+    public async Task A_drain_of_one_engine_does_not_end_that_of_all()
+    {
+        Singleflight<string>? users = null;
+        var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new Microsoft.Extensions.Hosting.HostApplicationBuilderSettings());
+        builder.Services.AddSingleflight("users").Decorate<string>((_, inner) => users = (Singleflight<string>)inner);
+        builder.Services.AddSingleflight("posts");
+        using var host = builder.Build();
+        await host.StartAsync();
+        var goOn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var posts = host.Services.GetRequiredKeyedService<ISingleflight>("posts");
+        var call = posts.ExecuteAsync(Key, async _ =>
+        {
+            await goOn.Task;
+            return await users!.ExecuteAsync(Key, _ => 1);
+        }).AsTask();
+        var stopping = host.StopAsync();
+        await Patience.UntilAsync(() => users!.ExecuteAsync("probe", _ => 1).IsFaulted, "the drain has begun");
+        await users!.DrainAsync().SoonAsync();
+        goOn.SetResult();
+        Assert.Equal(1, await call.SoonAsync());
+        await stopping.SoonAsync();
+    }
+
+    private sealed class SendingContext : SynchronizationContext
+    {
+        public override void Post(SendOrPostCallback d, object? state)
+        {
+            var thread = new Thread(() => d(state)) { IsBackground = true };
+            thread.Start();
+            thread.Join();
+        }
     }
 
     private static async Task UnobservedAsync<TException>(Func<Task> act)
