@@ -20,6 +20,9 @@ public abstract class SingleflightInstance
     /// <summary>How long one of its flights may take now: <see cref="SingleflightOptions.MaxDuration"/>, which follows reloads.</summary>
     public abstract TimeSpan MaxDuration { get; }
 
+    /// <summary>What a history records of it; null if its latencies are not measured.</summary>
+    internal virtual Latencies? Latencies => null;
+
     /// <inheritdoc cref="ISingleflight{TKey}.GetStats"/>
     public abstract SingleflightStats GetStats();
 
@@ -33,6 +36,17 @@ public abstract class SingleflightInstance
     /// <param name="max">How many at most. Range: 0 and up.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="max"/> is negative.</exception>
     public abstract IReadOnlyList<SingleflightFlight> GetFlights(int max = 100);
+
+    /// <summary>The oldest runs of work that go on after <see cref="SingleflightOptions.MaxDuration"/>, for nobody; the oldest first.</summary>
+    /// <param name="max">How many at most. Range: 0 and up.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="max"/> is negative.</exception>
+    public abstract IReadOnlyList<SingleflightFlight> GetAbandoned(int max = 100);
+
+    /// <summary>The settings in force now, which follow reloads.</summary>
+    public abstract SingleflightSettings GetSettings();
+
+    /// <summary>The flights that failed or timed out by the type of the cause, the type that came last first; 20 types are kept.</summary>
+    public abstract IReadOnlyList<SingleflightFailureGroup> GetFailureGroups();
 
     /// <summary>The latest flights that failed or timed out, the last first; 20 are kept.</summary>
     public abstract IReadOnlyList<SingleflightFailure> GetRecentFailures();

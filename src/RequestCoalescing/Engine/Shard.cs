@@ -58,6 +58,15 @@ internal abstract class Shard(Settings settings)
         }
     }
 
+    /// <summary>Lists the runs of abandoned work.</summary>
+    public void ListAbandoned(List<(object Key, TimeSpan Age, int Subscribers, bool IsCurrent)> runs)
+    {
+        lock (Gate)
+        {
+            for (var flight = _abandoned; flight is not null; flight = flight.Newer) runs.Add((flight.KeyObject!, Settings.Clock.GetElapsedTime(flight.TakenOffAt), 0, false));
+        }
+    }
+
     /// <summary>Takes account of changed settings.</summary>
     /// <param name="takesSeats">Whether seats are counted from now on, and were not before.</param>
     public void OnSettingsChanged(bool takesSeats)
