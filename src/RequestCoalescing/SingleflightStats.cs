@@ -129,5 +129,6 @@ public readonly record struct SingleflightStats
         Observed = a.Observed + b.Observed,
         WouldBeFollowers = a.WouldBeFollowers + b.WouldBeFollowers,
         AbandonedCount = a.AbandonedCount + b.AbandonedCount,
+        UncheckedWaits = a.UncheckedWaits + b.UncheckedWaits,
     };
 }

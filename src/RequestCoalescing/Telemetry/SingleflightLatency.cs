@@ -1,6 +1,6 @@
 namespace RequestCoalescing;
 
-/// <summary>How long flights took, or callers waited, in a period. The quantiles come from a histogram: they are wrong by 13 % at most.</summary>
+/// <summary>How long flights took, or callers waited, in a period. The quantiles come from a histogram: they are wrong by 6 % at most.</summary>
 public sealed class SingleflightLatency
 {
     internal SingleflightLatency(long count, TimeSpan p50, TimeSpan p95, TimeSpan p99) => (Count, P50, P95, P99) = (count, p50, p95, p99);
