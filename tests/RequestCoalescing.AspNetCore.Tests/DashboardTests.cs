@@ -24,6 +24,7 @@ public sealed partial class DashboardTests
         Assert.DoesNotContain("{nonce}", html, StringComparison.Ordinal);
         var policy = Assert.Single(response.Headers.GetValues("Content-Security-Policy"));
         Assert.StartsWith("default-src 'none'; script-src 'nonce-", policy, StringComparison.Ordinal);
+        Assert.Contains("; img-src data:;", policy, StringComparison.Ordinal); // its own icon
         using var again = await host.Client.GetAsync("/singleflight");
         Assert.NotEqual(policy, Assert.Single(again.Headers.GetValues("Content-Security-Policy")));
     }
