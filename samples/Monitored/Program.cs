@@ -6,7 +6,12 @@ port.Validators.Add(result =>
 {
     if (result.GetValueOrDefault<int>() is < 0 or > 65535) result.AddError("--port must be from 0 to 65535.");
 });
+var trouble = new Option<double?>("--for") { Description = "How many seconds the backend hangs, at least until the alert fires. Default: until you press a key; without a keyboard until the alert fires." };
+trouble.Validators.Add(result =>
+{
+    if (result.GetValueOrDefault<double?>() is { } seconds && !(seconds is > 0 and <= 86_400)) result.AddError("--for must be over 0 and at most 86400 seconds.");
+});
 var serve = new Option<bool>("--serve") { Description = "Leave everything up at the end, until Ctrl+C." };
-var command = new RootCommand("Coalescing watched by a real Prometheus: a backend hangs, an alert fires.") { port, serve };
-command.SetAction((arguments, cancellationToken) => Story.TellAsync(arguments.GetValue(port), arguments.GetValue(serve), cancellationToken));
+var command = new RootCommand("Coalescing watched by a real Prometheus: a backend hangs, an alert fires.") { port, trouble, serve };
+command.SetAction((arguments, cancellationToken) => Story.TellAsync(arguments.GetValue(port), arguments.GetValue(trouble), arguments.GetValue(serve), cancellationToken));
 return await command.Parse(args).InvokeAsync();

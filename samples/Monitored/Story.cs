@@ -9,7 +9,7 @@ internal static class Story
     private const string Alert = "SingleflightAbandonedWork";
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
-    public static async Task<int> TellAsync(int port, bool serve, CancellationToken cancellationToken)
+    public static async Task<int> TellAsync(int port, double? trouble, bool serve, CancellationToken cancellationToken)
     {
         if (PrometheusServer.Find() is not { } executable)
         {
@@ -31,12 +31,14 @@ internal static class Story
         Say($"Prometheus scrapes: {Percent(hitRate)} of the calls are coalesced, {Alert} {(await FiringAsync() is null ? "is silent" : "fires")}");
 
         backend.Hang();
+        var hungSince = Stopwatch.GetTimestamp();
         Say("The backend hangs.");
         string? summary = null;
         await UntilAsync(async () => (summary = await FiringAsync()) is not null, "the alert fires");
         Say($"{Alert} fires: {summary}");
         using (var client = new HttpClient()) Say($"The health check says {await client.GetStringAsync($"{app.Address}health", cancellationToken)}.");
 
+        await HoldAsync();
         backend.Recover();
         Say("The backend answers again.");
         await UntilAsync(async () => await FiringAsync() is null, "the alert is over");
@@ -53,6 +55,23 @@ internal static class Story
         Task<string?> FiringAsync() => prometheus.FiringAsync(Alert, cancellationToken);
 
         void Say(string what) => Console.WriteLine($"{Stopwatch.GetElapsedTime(start).TotalSeconds.ToString("F1", CultureInfo.InvariantCulture),6} s  {what}");
+
+        // Somebody wants to look at the live page while it lasts.
+        async Task HoldAsync()
+        {
+            if (trouble is { } seconds)
+            {
+                Say(string.Create(CultureInfo.InvariantCulture, $"The backend goes on hanging until {seconds} s are over: look at {app.Address}singleflight"));
+                var left = TimeSpan.FromSeconds(seconds) - Stopwatch.GetElapsedTime(hungSince);
+                if (left > TimeSpan.Zero) await Task.Delay(left, cancellationToken);
+            }
+            else if (!Console.IsInputRedirected)
+            {
+                Say($"The backend goes on hanging until you press a key: look at {app.Address}singleflight");
+                while (!Console.KeyAvailable) await Task.Delay(100, cancellationToken);
+                Console.ReadKey(intercept: true);
+            }
+        }
 
         async Task UntilAsync(Func<Task<bool>> condition, string what)
         {

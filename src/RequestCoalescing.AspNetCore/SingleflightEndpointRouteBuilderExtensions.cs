@@ -1,6 +1,8 @@
+using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using RequestCoalescing;
 using RequestCoalescing.AspNetCore;
 using RequestCoalescing.AspNetCore.Dashboard;
@@ -32,7 +34,8 @@ public static class SingleflightEndpointRouteBuilderExtensions
 
     /// <summary>
     /// Maps a page that shows what the registered instances do, and the engines that were made by hand, and goes on showing it: one document with nothing to be loaded from
-    /// elsewhere. Keys are redacted as in logs.
+    /// elsewhere. Keys are redacted as in logs. While it is mapped and the application runs, the instances are looked at once a second, so that
+    /// the page has their last ten minutes when it is opened.
     /// </summary>
     /// <param name="endpoints">The routes.</param>
     /// <param name="pattern">The route of the page; its data is at <c>data</c> below it. Default <c>/singleflight</c>.</param>
@@ -42,6 +45,10 @@ public static class SingleflightEndpointRouteBuilderExtensions
     {
         ArgumentException.ThrowIfNullOrEmpty(pattern);
         var instances = InstancesOf(endpoints);
+        var clock = endpoints.ServiceProvider.GetService<TimeProvider>() ?? TimeProvider.System;
+        var history = new SingleflightHistory(instances, clock);
+        var process = DashboardProcess.Of(endpoints.ServiceProvider);
+        KeepWhileRunning(history, endpoints.ServiceProvider.GetService<IHostApplicationLifetime>());
         var group = endpoints.MapGroup(pattern);
         group
             .MapGet("", (HttpContext context) => DashboardPage.WriteAsync(context))
@@ -51,11 +58,25 @@ public static class SingleflightEndpointRouteBuilderExtensions
             .MapGet("/data", Task (HttpContext context) =>
             {
                 context.Response.Headers.CacheControl = "no-store";
-                return context.Response.WriteAsJsonAsync(DashboardDocument.Of(instances()), Json.Default.DashboardDocument, contentType: null, context.RequestAborted);
+                _ = long.TryParse(context.Request.Query["after"], NumberStyles.None, CultureInfo.InvariantCulture, out var after);
+                return context.Response.WriteAsJsonAsync(DashboardDocument.Of(process, instances(), history, clock, after), Json.Default.DashboardDocument, contentType: null, context.RequestAborted);
             })
             .WithDisplayName("Singleflight dashboard data")
             .ExcludeFromDescription();
         return group;
+    }
+
+    // An application that is built and never run gets no timer.
+    private static void KeepWhileRunning(SingleflightHistory history, IHostApplicationLifetime? lifetime)
+    {
+        if (lifetime is null)
+        {
+            history.Start();
+            return;
+        }
+
+        lifetime.ApplicationStarted.Register(history.Start);
+        lifetime.ApplicationStopping.Register(history.Dispose);
     }
 
     // Engines that are made by hand come and go.

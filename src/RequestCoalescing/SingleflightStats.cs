@@ -86,6 +86,27 @@ public readonly record struct SingleflightStats
         return instances.Aggregate(default(SingleflightStats), Add);
     }
 
+    /// <summary>These, with what was counted since others as totals. A count that went down, as engines of the name have gone, is none.</summary>
+    internal SingleflightStats Since(SingleflightStats before) => this with
+    {
+        Calls = Math.Max(0, Calls - before.Calls),
+        Flights = Math.Max(0, Flights - before.Flights),
+        Coalesced = Math.Max(0, Coalesced - before.Coalesced),
+        Alone = Math.Max(0, Alone - before.Alone),
+        Rejected = Math.Max(0, Rejected - before.Rejected),
+        Succeeded = Math.Max(0, Succeeded - before.Succeeded),
+        Failed = Math.Max(0, Failed - before.Failed),
+        Cancelled = Math.Max(0, Cancelled - before.Cancelled),
+        TimedOut = Math.Max(0, TimedOut - before.TimedOut),
+        Elections = Math.Max(0, Elections - before.Elections),
+        Verifications = Math.Max(0, Verifications - before.Verifications),
+        Mismatches = Math.Max(0, Mismatches - before.Mismatches),
+        Unverifiable = Math.Max(0, Unverifiable - before.Unverifiable),
+        Observed = Math.Max(0, Observed - before.Observed),
+        WouldBeFollowers = Math.Max(0, WouldBeFollowers - before.WouldBeFollowers),
+        UncheckedWaits = Math.Max(0, UncheckedWaits - before.UncheckedWaits),
+    };
+
     private static SingleflightStats Add(SingleflightStats a, SingleflightStats b) => new()
     {
         InFlightCount = a.InFlightCount + b.InFlightCount,

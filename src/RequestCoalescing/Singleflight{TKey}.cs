@@ -154,10 +154,17 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     }
 
     /// <summary>The oldest of the flights in the air.</summary>
-    internal List<SingleflightFlight> ListFlights(int max, Func<object, string> redact)
+    internal List<SingleflightFlight> ListFlights(int max, Func<object, string> redact) => List(max, redact, static (shard, flights, max) => shard.List(flights, max));
+
+    /// <summary>The oldest runs of abandoned work.</summary>
+    internal List<SingleflightFlight> ListAbandoned(int max, Func<object, string> redact) => List(max, redact, static (shard, flights, _) => shard.ListAbandoned(flights));
+
+    internal SingleflightSettings GetSettings() => _settings.ToPublic();
+
+    private List<SingleflightFlight> List(int max, Func<object, string> redact, Action<Shard<TKey>, List<(object Key, TimeSpan Age, int Subscribers, bool IsCurrent)>, int> list)
     {
         var flights = new List<(object Key, TimeSpan Age, int Subscribers, bool IsCurrent)>();
-        foreach (var shard in Shards) shard.List(flights, max);
+        foreach (var shard in Shards) list(shard, flights, max);
         flights.Sort(static (a, b) => b.Age.CompareTo(a.Age));
         if (flights.Count > max) flights.RemoveRange(max, flights.Count - max);
         return flights.ConvertAll(flight => new SingleflightFlight

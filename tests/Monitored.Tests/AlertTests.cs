@@ -15,10 +15,11 @@ public sealed class AlertTests
     public async Task A_stuck_backend_makes_a_real_alert_fire()
     {
         Tool.NeedsPrometheus();
-        var (exitCode, output) = await Tool.RunAsync("dotnet", [Tool.Sample]);
+        var (exitCode, output) = await Tool.RunAsync("dotnet", [Tool.Sample, "--for", "0.5"]);
         Assert.True(exitCode == 0, output);
         Assert.Matches(@"Prometheus scrapes: \d+ % of the calls are coalesced, SingleflightAbandonedWork is silent", output);
         Assert.Matches(@"SingleflightAbandonedWork fires: [123] runs of abandoned work of weather on 127\.0\.0\.1", output);
+        Assert.Contains("The backend goes on hanging until 0.5 s are over: look at http://127.0.0.1:", output, StringComparison.Ordinal);
         Assert.Contains("The health check says Degraded.", output, StringComparison.Ordinal);
         Assert.EndsWith("SingleflightAbandonedWork is silent.", output.TrimEnd(), StringComparison.Ordinal);
     }
@@ -32,11 +33,13 @@ public sealed class AlertTests
         Assert.Contains("apt-get install prometheus", output, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task A_wrong_port_is_told()
+    [Theory]
+    [InlineData("--port", "99999", "--port must be from 0 to 65535.")]
+    [InlineData("--for", "0", "--for must be over 0 and at most 86400 seconds.")]
+    public async Task A_wrong_option_is_told(string option, string value, string message)
     {
-        var (exitCode, output) = await Tool.RunAsync("dotnet", [Tool.Sample, "--port", "99999"]);
+        var (exitCode, output) = await Tool.RunAsync("dotnet", [Tool.Sample, option, value]);
         Assert.NotEqual(0, exitCode);
-        Assert.Contains("--port must be from 0 to 65535.", output, StringComparison.Ordinal);
+        Assert.Contains(message, output, StringComparison.Ordinal);
     }
 }

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace RequestCoalescing.AspNetCore.Dashboard;
 
-/// <summary>The page, and what a browser may do with it: run its own script, use its own styles, ask its own origin.</summary>
+/// <summary>The page, and what a browser may do with it: run its own script, use its own styles, show the icon that is in it, ask its own origin.</summary>
 internal static class DashboardPage
 {
     private const string NoncePlaceholder = "{nonce}";
@@ -14,7 +14,7 @@ internal static class DashboardPage
     {
         var nonce = Convert.ToBase64String(RandomNumberGenerator.GetBytes(16));
         var headers = context.Response.Headers;
-        headers.ContentSecurityPolicy = $"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+        headers.ContentSecurityPolicy = $"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
         headers.CacheControl = "no-store";
         headers.XContentTypeOptions = "nosniff";
         context.Response.ContentType = "text/html; charset=utf-8";

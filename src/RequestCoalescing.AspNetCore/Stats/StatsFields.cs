@@ -43,5 +43,7 @@ internal abstract class StatsFields(SingleflightStats stats)
 
     public int AbandonedCount => stats.AbandonedCount;
 
+    public long UncheckedWaits => stats.UncheckedWaits;
+
     public double HitRate => stats.HitRate;
 }

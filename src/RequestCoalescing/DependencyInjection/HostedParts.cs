@@ -11,6 +11,7 @@ namespace RequestCoalescing.DependencyInjection;
 /// <param name="Rollout">What every call passes, in the end.</param>
 /// <param name="Scopes">For work with services of its own.</param>
 /// <param name="Metrics">The meter.</param>
+/// <param name="Latencies">How long callers waited, for a history.</param>
 /// <param name="Name">The instance's name.</param>
 /// <param name="Clock">The instance's clock.</param>
 internal sealed record HostedParts<TKey>(
@@ -19,6 +20,7 @@ internal sealed record HostedParts<TKey>(
     RolloutSingleflight<TKey> Rollout,
     IServiceScopeFactory Scopes,
     SingleflightMetrics Metrics,
+    Latencies Latencies,
     string Name,
     TimeProvider Clock)
     where TKey : notnull;

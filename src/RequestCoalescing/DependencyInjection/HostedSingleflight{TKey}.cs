@@ -14,6 +14,7 @@ internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightB
     private readonly VerifyingSingleflight<TKey> _verification = parts.Verification;
     private readonly RolloutSingleflight<TKey> _rollout = parts.Rollout;
     private readonly SingleflightMetrics _metrics = parts.Metrics;
+    private readonly Latencies _latencies = parts.Latencies;
     private readonly TimeProvider _clock = parts.Clock;
     private readonly KeyValuePair<string, object?> _name = SingleflightMetrics.NameTag(parts.Name);
 
@@ -29,9 +30,11 @@ internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightB
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken)
     {
-        if (!_metrics.CallerWait.Enabled) return Pass(key, state, work, cancellationToken);
+        var isMeasured = _metrics.CallerWait.Enabled;
+        var weight = _latencies.WeightOfWait(isMeasured);
+        if (!isMeasured && weight == 0) return Pass(key, state, work, cancellationToken);
         var start = _clock.GetTimestamp();
-        return new MeasuredCall<TResult>(this, start, Pass(key, state, work, cancellationToken)).Call;
+        return new MeasuredCall<TResult>(this, start, weight, Pass(key, state, work, cancellationToken)).Call;
     }
 
     protected sealed override bool ForgetCore(TKey key) => _rollout.Forget(key);
@@ -45,11 +48,13 @@ internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightB
             ? _engine.JoinOrLead(key, state, work, cancellationToken)
             : _rollout.ExecuteAsync(key, state, work, cancellationToken);
 
-    private void Record(long start)
+    private void Record(long start, int weight)
     {
         try
         {
-            _metrics.CallerWait.Record(_clock.GetElapsedTime(start).TotalSeconds, _name);
+            var waited = _clock.GetElapsedTime(start);
+            if (weight > 0) _latencies.Waits.Record(waited, weight);
+            _metrics.CallerWait.Record(waited.TotalSeconds, _name);
         }
         catch (Exception)
         {
@@ -65,13 +70,14 @@ internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightB
     {
         private readonly HostedSingleflight<TKey> _owner;
         private readonly long _start;
+        private readonly int _weight;
 
-        public MeasuredCall(HostedSingleflight<TKey> owner, long start, ValueTask<TResult> inner)
+        public MeasuredCall(HostedSingleflight<TKey> owner, long start, int weight, ValueTask<TResult> inner)
         {
-            (_owner, _start) = (owner, start);
+            (_owner, _start, _weight) = (owner, start, weight);
             Start(inner, awaitsAtOnce: FlightScope.Current is null);
         }
 
-        protected override void OnEnded() => _owner.Record(_start);
+        protected override void OnEnded() => _owner.Record(_start, _weight);
     }
 }

@@ -21,6 +21,8 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
     private readonly IServiceProvider _services;
     private readonly Registration _registration;
     private readonly Reloading<SingleflightOptions> _options;
+    private readonly Reloading<RolloutOptions> _rollout;
+    private readonly Reloading<VerificationOptions> _verification;
     private readonly List<IDisposable> _owned = [];
     private readonly List<ISingleflight<TKey>> _decorators = [];
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -38,8 +40,8 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
         {
             var options = _options = Follow<SingleflightOptions>(services, registration);
             var telemetry = Follow<TelemetryOptions>(services, registration);
-            var rollout = Follow<RolloutOptions>(services, registration);
-            var verification = Follow<VerificationOptions>(services, registration);
+            var rollout = _rollout = Follow<RolloutOptions>(services, registration);
+            var verification = _verification = Follow<VerificationOptions>(services, registration);
             var clock = options.Current.TimeProvider;
 
             _redactor = new KeyRedactor(registration.TextOf, telemetry);
@@ -59,7 +61,7 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
             var rolledOut = new RolloutSingleflight<TKey>(
                 verified, _engine, new KeySampler<TKey>(registration.TextOf, Name, _logger), registration.CreateSwitch?.Invoke(services), Name, _logger, rollout, observation);
             Entry = HostedSingleflight.Create(
-                new HostedParts<TKey>(decorated as Singleflight<TKey>, verified, rolledOut, services.GetRequiredService<IServiceScopeFactory>(), _metrics, Name, clock));
+                new HostedParts<TKey>(decorated as Singleflight<TKey>, verified, rolledOut, services.GetRequiredService<IServiceScopeFactory>(), _metrics, _telemetry.Latencies, Name, clock));
 
             options.Apply(changed =>
             {
@@ -83,6 +85,8 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
 
     public override TimeSpan MaxDuration => _options.Current.MaxDuration;
 
+    internal override Latencies? Latencies => _telemetry.Latencies;
+
     public override SingleflightStats GetStats() => Entry.GetStats();
 
     public override IReadOnlyList<SingleflightFlight> GetFlights(int max)
@@ -91,7 +95,28 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
         return _engine.ListFlights(max, _redactor.Redact);
     }
 
+    public override IReadOnlyList<SingleflightFlight> GetAbandoned(int max)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(max);
+        return _engine.ListAbandoned(max, _redactor.Redact);
+    }
+
+    public override SingleflightSettings GetSettings()
+    {
+        var (options, rollout) = (_options.Current, _rollout.Current);
+        return new SingleflightSettings(options.MaxDuration, options.JoinWindow, options.MaxInFlight, options.MaxSubscribers, options.Overflow)
+        {
+            IsEnabled = rollout.Enabled,
+            Mode = rollout.Mode,
+            RolloutFraction = rollout.Fraction,
+            HasSwitch = _registration.CreateSwitch is not null,
+            VerificationFraction = _verification.Current.Fraction,
+        };
+    }
+
     public override IReadOnlyList<SingleflightFailure> GetRecentFailures() => _telemetry.Failures;
+
+    public override IReadOnlyList<SingleflightFailureGroup> GetFailureGroups() => _telemetry.FailureGroups;
 
     public override void TellSettings()
     {

@@ -109,5 +109,12 @@ internal sealed class Settings
 
     public void CountUncheckedWait() => Interlocked.Increment(ref _uncheckedWaits);
 
+    /// <summary>What is in force now, for those who watch.</summary>
+    public SingleflightSettings ToPublic()
+    {
+        var window = JoinWindowTicks;
+        return new(MaxDuration, window == long.MaxValue ? Timeout.InfiniteTimeSpan : TimeSpan.FromSeconds((double)window / Clock.TimestampFrequency), MaxInFlight, MaxSubscribers, Overflow);
+    }
+
     private long InTimestamps(TimeSpan duration) => (long)(duration.TotalSeconds * Clock.TimestampFrequency);
 }

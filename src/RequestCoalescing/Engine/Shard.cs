@@ -59,6 +59,15 @@ internal abstract class Shard(Settings settings)
         }
     }
 
+    /// <summary>Lists the runs of abandoned work.</summary>
+    public void ListAbandoned(List<(object Key, TimeSpan Age, int Subscribers, bool IsCurrent)> runs)
+    {
+        lock (Gate)
+        {
+            for (var flight = _abandoned; flight is not null; flight = flight.Newer) runs.Add((flight.KeyObject!, Settings.Clock.GetElapsedTime(flight.TakenOffAt), 0, false));
+        }
+    }
+
     /// <summary>The settings have changed.</summary>
     /// <param name="takesSlots">Whether flights take slots from now on, and did not before.</param>
     public void OnSettingsChanged(bool takesSlots)

@@ -12,6 +12,10 @@ internal abstract class EngineReport(string name)
     public abstract SingleflightStats GetStats();
 
     public abstract List<SingleflightFlight> GetFlights(int max);
+
+    public abstract List<SingleflightFlight> GetAbandoned(int max);
+
+    public abstract SingleflightSettings GetSettings();
 }
 
 /// <summary>As <see cref="EngineReport"/>, of an engine with keys of a type.</summary>
@@ -25,4 +29,8 @@ internal sealed class EngineReport<TKey>(Singleflight<TKey> engine, string name)
     public override SingleflightStats GetStats() => engine.GetStats();
 
     public override List<SingleflightFlight> GetFlights(int max) => engine.ListFlights(max, KeyRedactor.HashByProcess);
+
+    public override List<SingleflightFlight> GetAbandoned(int max) => engine.ListAbandoned(max, KeyRedactor.HashByProcess);
+
+    public override SingleflightSettings GetSettings() => engine.GetSettings();
 }

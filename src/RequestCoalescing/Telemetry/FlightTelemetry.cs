@@ -20,9 +20,16 @@ internal sealed class FlightTelemetry(
     private readonly KeyValuePair<string, object?> _name = SingleflightMetrics.NameTag(instance);
     private readonly KeyCheck _keys = new(instance, logger);
     private readonly ConcurrentQueue<SingleflightFailure> _failures = new();
+    private readonly FailureGroups _groups = new(clock);
+
+    /// <summary>How long flights took and callers waited, for a history.</summary>
+    public Latencies Latencies { get; } = new();
 
     /// <summary>The latest failures, the last first.</summary>
     public IReadOnlyList<SingleflightFailure> Failures => [.. _failures.Reverse()];
+
+    /// <summary>The failures by the type of their cause, the type that came last first.</summary>
+    public IReadOnlyList<SingleflightFailureGroup> FailureGroups => _groups.List();
 
     public override void TakingOff(Flight flight, Activity? leader)
     {
@@ -101,6 +108,7 @@ internal sealed class FlightTelemetry(
     {
         try
         {
+            if (Latencies.IsWatched && outcome is not (FlightOutcome.Cancelled or FlightOutcome.Reelected)) Latencies.Flights.Record(AgeOf(flight));
             if (metrics.FlightDuration.Enabled) metrics.FlightDuration.Record(AgeOf(flight).TotalSeconds, _name, SingleflightMetrics.OutcomeTag(NameOf(outcome)));
             if (metrics.FlightSubscribers.Enabled) metrics.FlightSubscribers.Record(subscribers, _name);
         }
@@ -122,15 +130,17 @@ internal sealed class FlightTelemetry(
 
     private void Keep(Flight flight, FlightOutcome outcome, Exception? error)
     {
+        var key = KeyOf(flight);
         _failures.Enqueue(new SingleflightFailure
         {
             At = clock.GetUtcNow(),
-            Key = KeyOf(flight),
+            Key = key,
             Outcome = NameOf(outcome),
             ErrorType = error?.GetType().FullName ?? "",
             Duration = AgeOf(flight),
         });
         while (_failures.Count > KeptFailures) _failures.TryDequeue(out _);
+        _groups.Add(error, key, cause => redactor.Message(cause, flight.KeyObject));
     }
 
     private string KeyOf(Flight flight) => redactor.Redact(flight.KeyObject);

@@ -17,6 +17,21 @@ internal sealed class KeyRedactor(Func<object, string> textOf, Reloading<Telemet
         return current.KeyRedaction == KeyRedaction.Plain ? text : Hash(text, current.KeyRedactionSecret);
     });
 
+    /// <summary>What may be shown of the message of a flight's failure: nothing that says its key, unless keys are shown as they are.</summary>
+    public string? Message(Exception error, object? key)
+    {
+        var current = options.Current;
+        if (current is { KeyRedactor: null, KeyRedaction: KeyRedaction.Plain }) return FailureMessage.Of(error, key: null);
+        try
+        {
+            return key is null ? null : FailureMessage.Of(error, textOf(key));
+        }
+        catch (Exception)
+        {
+            return null; // a key without a text: nobody can tell whether the message has it
+        }
+    }
+
     /// <summary>A key of an engine without settings of its own for this.</summary>
     public static string HashByProcess(object key) => Guarded(() => Hash(KeyText.Of(key), secret: null));
 

@@ -34,13 +34,21 @@ internal sealed class UnregisteredInstance : SingleflightInstance
 
     public override SingleflightStats GetStats() => SingleflightStats.Sum(_engines.Select(engine => engine.GetStats()));
 
-    public override IReadOnlyList<SingleflightFlight> GetFlights(int max = 100)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(max);
-        return [.. _engines.SelectMany(engine => engine.GetFlights(max)).OrderByDescending(flight => flight.Age).Take(max)];
-    }
+    public override IReadOnlyList<SingleflightFlight> GetFlights(int max = 100) => Oldest(max, engine => engine.GetFlights(max));
+
+    public override IReadOnlyList<SingleflightFlight> GetAbandoned(int max = 100) => Oldest(max, engine => engine.GetAbandoned(max));
+
+    public override SingleflightSettings GetSettings() => _engines[0].GetSettings();
 
     public override IReadOnlyList<SingleflightFailure> GetRecentFailures() => [];
+
+    public override IReadOnlyList<SingleflightFailureGroup> GetFailureGroups() => [];
+
+    private List<SingleflightFlight> Oldest(int max, Func<EngineReport, List<SingleflightFlight>> list)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(max);
+        return [.. _engines.SelectMany(list).OrderByDescending(flight => flight.Age).Take(max)];
+    }
 
     private static SingleflightMetrics? CreateMetrics()
     {
