@@ -24,6 +24,7 @@ internal static class Story
 
             (answers, took) = await TimeAsync(nodes.Select(node => node.SpreadAsync("post", Keys, 500)));
             Say($"{Keys:N0} keys on every node: {answers.Sum(answer => answer.Answered):N0} answered, the backend was asked {Asked("post-"):N0} times, {took:F1} s");
+            foreach (var answer in answers.Where(answer => answer.WentWrong.Length > 0)) Say($"  a node saw {answer.WentWrong}");
             foreach (var node in backend.Asked.Where(asked => asked.Key.StartsWith("post-", StringComparison.Ordinal)).GroupBy(asked => asked.Node).OrderByDescending(node => node.Count()))
             {
                 Say($"  node {node.Key}: {node.Count():N0}");

@@ -25,15 +25,12 @@ internal sealed class Cluster : IAsyncDisposable
         var channel = RedisChannel.Literal($"{options.KeyPrefix}:flights");
         _channel = (byte[])channel!;
         _commands = new Commands(connection, options, telemetry);
-        _heartbeat = new Heartbeat(() => _commands.Database, options);
+        _heartbeat = new Heartbeat(connection, options, telemetry);
         _forgets = new Forgets(SendForgetAsync, options.OutageBreak, options.TimeProvider);
         _mailbox = new Mailbox(_node, _heartbeat, options.TimeProvider);
         _subscription = new Subscription(connection, channel, _commands, _mailbox);
         _connection.ConnectionRestored += OnConnectionRestored;
     }
-
-    /// <summary>A name for one who wants a lease, like no other's.</summary>
-    public string NewOwner() => string.Create(CultureInfo.InvariantCulture, $"{_node}-{Interlocked.Increment(ref _owners)}");
 
     /// <summary>Registers a flight of this node, so that messages about its key wake it. Before it asks for the key, so that none is missed.</summary>
     /// <param name="key">The key, in words.</param>
@@ -45,37 +42,51 @@ internal sealed class Cluster : IAsyncDisposable
     /// <summary>The keys that flights of this node have to do with now.</summary>
     public IReadOnlyList<string> Keys => _mailbox.Keys;
 
+    /// <summary>What a flight asks for.</summary>
+    public Lease NewLease(Names names) =>
+        new(names, string.Create(CultureInfo.InvariantCulture, $"{_node}-{Interlocked.Increment(ref _owners)}"), _options);
+
     /// <summary>Asks for a key, or again for the outcome of the flight that is waited for.</summary>
     /// <exception cref="Exception">Redis cannot be reached.</exception>
-    public async Task<(Entry Entry, Lease? Lease)> EnterAsync(Names names, string owner, long bound, TimeSpan joinWindow, Asking asking)
+    public async Task<Entry> EnterAsync(Lease lease, long bound, TimeSpan joinWindow, Asking asking)
     {
+        var names = lease.Names;
         await _subscription.EnsureAsync().ConfigureAwait(false);
         if (_forgets.Owed(names) is { } forgotten) await _commands.AwaitAsync(forgotten).ConfigureAwait(false);
         var window = joinWindow == Timeout.InfiniteTimeSpan ? 0 : Math.Max(1, (long)joinWindow.TotalMicroseconds);
-        var sentAt = _options.TimeProvider.GetTimestamp();
-        var answer = (RedisResult[])(await _commands.AskAsync(() => asking.Last = _commands.Send(
-            Scripts.Enter,
-            [names.Lease, names.Last, names.Outcome],
-            [owner, Milliseconds(_options.LeaseDuration), bound, window, _node])).ConfigureAwait(false))!;
-        _telemetry.Reached();
-
-        var token = Number(answer[1]);
-        var number = Number(answer[2]);
-        switch ((int)answer[0])
+        var isGranted = false;
+        var sentAt = lease.Ask();
+        _heartbeat.Add(lease); // it may be granted long before that is heard
+        try
         {
-            case Scripts.Lead:
-                var lease = new Lease(names, owner, token, new Grant(sentAt, _options.TimeProvider.GetTimestamp(), number), _options);
-                _heartbeat.Add(lease);
-                return (new Entry(Scripts.Lead, token, sentAt, default, default, default), lease);
+            var answer = (RedisResult[])(await _commands.AskAsync(() => asking.Last = _commands.Send(
+                Scripts.Enter,
+                [names.Lease, names.Last, names.Outcome],
+                [lease.Owner, Milliseconds(_options.LeaseDuration), bound, window, _node])).ConfigureAwait(false))!;
+            _telemetry.Reached();
 
-            case Scripts.Outcome:
-                // So long before the answer it landed, on the server's clock; the margin is for clocks that run apart.
-                var age = TimeSpan.FromMicroseconds(Math.Max(0, number) * 1.1);
-                var landedAt = sentAt - (long)(age.TotalSeconds * _options.TimeProvider.TimestampFrequency);
-                return (new Entry(Scripts.Outcome, token, landedAt, default, default, (byte[])answer[3]!), null);
+            var token = Scripts.Number((string)answer[1]!);
+            var number = Scripts.Number((string)answer[2]!);
+            switch ((int)answer[0])
+            {
+                case Scripts.Lead:
+                    lease.Grant(token, new Grant(sentAt, _options.TimeProvider.GetTimestamp(), number));
+                    isGranted = true;
+                    return new Entry(Scripts.Lead, token, sentAt, default, default, default);
 
-            default:
-                return (new Entry(Scripts.Wait, token, sentAt, TimeSpan.FromMicroseconds(number), TimeSpan.FromMilliseconds(Number(answer[3])), default), null);
+                case Scripts.Outcome:
+                    // So long before the answer it landed, on the server's clock; the margin is for clocks that run apart.
+                    var age = TimeSpan.FromMicroseconds(Math.Max(0, number) * 1.1);
+                    var landedAt = sentAt - (long)(age.TotalSeconds * _options.TimeProvider.TimestampFrequency);
+                    return new Entry(Scripts.Outcome, token, landedAt, default, default, (byte[])answer[3]!);
+
+                default:
+                    return new Entry(Scripts.Wait, token, sentAt, TimeSpan.FromMicroseconds(number), TimeSpan.FromMilliseconds(Scripts.Number((string)answer[3]!)), default);
+            }
+        }
+        finally
+        {
+            if (!isGranted) _heartbeat.Remove(lease);
         }
     }
 
@@ -86,7 +97,7 @@ internal sealed class Cluster : IAsyncDisposable
     /// <returns>When the flight certainly was neither landed nor forgotten, as a timestamp.</returns>
     public async Task<long> PublishAsync(Lease lease, byte[] payload)
     {
-        _heartbeat.Remove(lease);
+        lease.TryEnd();
         var fits = payload.Length <= _options.MaxMessageBytes;
         var message = new Message(fits ? MessageKind.LandedWithOutcome : MessageKind.Landed, lease.Token, lease.Names.Key, fits ? payload : default);
         var isHeld = lease.IsHeld;
@@ -122,22 +133,28 @@ internal sealed class Cluster : IAsyncDisposable
             }
         }
 
-        _telemetry.LostLease();
+        finally
+        {
+            _heartbeat.Remove(lease); // not before: where the server is slow, it is to be there still when the publish arrives
+        }
+
+        _telemetry.LostLease(lease.Late);
         return answer is null or Scripts.Forgotten ? lease.Granted.SentAt : sentAt;
     }
 
     /// <summary>Gives a lease up, so that somebody else leads at once.</summary>
     public void Abandon(Lease lease)
     {
-        if (!_heartbeat.Remove(lease)) return; // published, or given up before
+        if (!lease.TryEnd()) return; // published, or given up before
+        _heartbeat.Remove(lease);
         _commands.Follow(AbandonAsync(lease));
-        lease.End();
+        lease.GiveUp();
     }
 
     /// <summary>Gives up what may have been granted, or may be yet, to one who did not wait for the answer.</summary>
-    public void Withdraw(Names names, string owner, Asking asking)
+    public void Withdraw(Lease lease, Asking asking)
     {
-        if (asking.Last is { } last) _commands.Follow(WithdrawAsync(names, owner, last));
+        if (asking.Last is { } last) _commands.Follow(WithdrawAsync(lease.Names, lease.Owner, last));
     }
 
     /// <summary>Whether the key was forgotten after the flight with this token took off.</summary>
@@ -169,8 +186,6 @@ internal sealed class Cluster : IAsyncDisposable
         await _commands.DrainAsync().ConfigureAwait(false);
         await _subscription.EndAsync(_options.CommandTimeout, _options.TimeProvider).ConfigureAwait(false);
     }
-
-    private static long Number(RedisResult text) => long.Parse((string)text!, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
 
     private static long Milliseconds(TimeSpan duration) => (long)duration.TotalMilliseconds;
 
@@ -205,12 +220,10 @@ internal sealed class Cluster : IAsyncDisposable
     // leases, or where an answer was heard late.
     private async Task AnchorAsync(Lease lease)
     {
-        var sentAt = _options.TimeProvider.GetTimestamp();
         var (askedAt, heardAt) = (lease.Granted.SentAt, lease.Granted.HeardAt);
-        if (_options.TimeProvider.GetElapsedTime(heardAt, sentAt) < _options.CommandTimeout * 25 &&
+        if (_options.TimeProvider.GetElapsedTime(heardAt) < _options.CommandTimeout * 25 &&
             _options.TimeProvider.GetElapsedTime(askedAt, heardAt) < _options.CommandTimeout / 4) return;
-        var answer = await _commands.RunAsync(Scripts.Extend, [lease.Names.Lease], [lease.Value, Milliseconds(_options.LeaseDuration)]).ConfigureAwait(false);
-        if ((long)answer is > 0 and var serverTime) lease.Renew(new Grant(sentAt, _options.TimeProvider.GetTimestamp(), serverTime));
+        await new Extension([lease], _options).SendAsync(_commands.Database).WaitAsync(_options.CommandTimeout, _options.TimeProvider).ConfigureAwait(false);
     }
 
     private void OnConnectionRestored(object? sender, ConnectionFailedEventArgs e)

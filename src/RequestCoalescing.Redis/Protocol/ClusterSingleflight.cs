@@ -99,7 +99,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         if (!flight.IsCurrent) return await LandHereAsync(key, state, work, flight).ConfigureAwait(false); // it runs alone: nobody joins it, here or elsewhere
 
         var names = NamesOf(key);
-        var owner = _cluster.NewOwner();
+        using var lease = _cluster.NewLease(names);
         var asking = new Asking();
         void Forget()
         {
@@ -116,10 +116,9 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
             {
                 flight.CancellationToken.ThrowIfCancellationRequested();
                 Entry entry;
-                Lease? lease;
                 try
                 {
-                    (entry, lease) = await _cluster.EnterAsync(names, owner, bound, _joinWindow, asking).ConfigureAwait(false);
+                    entry = await _cluster.EnterAsync(lease, bound, _joinWindow, asking).ConfigureAwait(false);
                 }
                 catch (RedisConnectionException) when (!isRetry)
                 {
@@ -128,17 +127,16 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
                 }
                 catch (Exception outage)
                 {
-                    _cluster.Withdraw(names, owner, asking);
+                    _cluster.Withdraw(lease, asking);
                     if (bound > 0 && waiter.LandedSince(bound) is { } heard) return await FollowAsync(heard.Token, heard.Payload, until).ConfigureAwait(false);
                     _telemetry.OutageFlight(outage);
                     if (_options.OnOutage == OutageBehavior.Fail) throw new ClusterUnavailableException(outage);
                     return await LandHereAsync(key, state, work, flight).ConfigureAwait(false);
                 }
 
-                if (lease is not null)
+                if (entry.What == Scripts.Lead)
                 {
                     waiter.Token = lease.Token;
-                    using (lease)
                     using (lease.Lost.UnsafeRegister(_ => Forget(), null)) // whoever comes now is not to join what is not current any more
                     {
                         try

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>The protocol's steps, each one atomic on the server. Numbers stay below 2^53, as Lua's do (a microsecond clock does until 2255).</summary>
@@ -52,12 +54,19 @@ internal static class Scripts
         return {1, token, text(now), duration}
         """;
 
-    /// <summary>KEYS lease. ARGV lease, lease ms. Answers the time if it still holds, 0 if not.</summary>
+    /// <summary>
+    /// KEYS leases. ARGV lease ms, and the owner that each is to have. Answers a text: the time, a bar, and for each 1 if that owner has it, 0 if
+    /// not. By the owner, not the token: a lease is extended before its leader has heard the token that was granted.
+    /// </summary>
     public const string Extend = Functions +
         """
-        if redis.call('GET', KEYS[1]) ~= ARGV[1] then return '0' end
-        redis.call('PEXPIRE', KEYS[1], ARGV[2])
-        return text(time())
+        local holds = ''
+        for i = 1, #KEYS do
+          local isHeld = string.match(redis.call('GET', KEYS[i]) or '', '^%d+|(.*)$') == ARGV[i + 1]
+          if isHeld then redis.call('PEXPIRE', KEYS[i], ARGV[1]) end
+          holds = holds .. (isHeld and '1' or '0')
+        end
+        return text(time()) .. '|' .. holds
         """;
 
     /// <summary>
@@ -106,6 +115,9 @@ internal static class Scripts
         redis.call('PUBLISH', ARGV[2], ARGV[3] .. token)
         return 1
         """;
+
+    /// <summary>A number, as scripts answer it.</summary>
+    public static long Number(string text) => long.Parse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
 
     private const string Functions =
         """
