@@ -10,7 +10,7 @@ public sealed class RedisSingleflightOptions
     public string KeyPrefix { get; set; } = "singleflight";
 
     /// <summary>
-    /// How long a lease lasts without its leader's heartbeat, which comes at a third of it: how long others wait for a leader that
+    /// How long a lease lasts without its leader's heartbeat, which comes when a quarter of it is over: how long others wait for a leader that
     /// was killed. A leader that is paused for longer loses its lease. Default 3 seconds. Range: 100 milliseconds to 10 minutes.
     /// </summary>
     public TimeSpan LeaseDuration { get; set; } = TimeSpan.FromSeconds(3);

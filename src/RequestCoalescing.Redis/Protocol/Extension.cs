@@ -19,7 +19,7 @@ internal sealed class Extension(Lease[] leases, RedisSingleflightOptions options
     {
         try
         {
-            var sentAt = options.TimeProvider.GetTimestamp();
+            var sentAt = Ask();
             Hear((string?)await database.ScriptEvaluateAsync(Scripts.Extend, _keys, _values).ConfigureAwait(false), sentAt);
             return true;
         }
@@ -33,13 +33,20 @@ internal sealed class Extension(Lease[] leases, RedisSingleflightOptions options
     /// <exception cref="Exception">It cannot be sent.</exception>
     public void Send(Line line)
     {
-        _sentAt = options.TimeProvider.GetTimestamp();
+        _sentAt = Ask();
         line.Send(["EVAL", Scripts.Extend, _keys.Length, .. _keys.Select(key => (RedisValue)(byte[])key!), .. _values]);
     }
 
     /// <summary>Waits for the answer to what was sent over a line.</summary>
     /// <exception cref="Exception">There is none in time.</exception>
     public void Hear(Line line) => Hear(line.Hear(), _sentAt);
+
+    private long Ask()
+    {
+        var now = options.TimeProvider.GetTimestamp();
+        foreach (var lease in leases) lease.Ask();
+        return now;
+    }
 
     private void Hear(string? answer, long sentAt)
     {

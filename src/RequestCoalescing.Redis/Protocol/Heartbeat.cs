@@ -72,8 +72,8 @@ internal sealed class Heartbeat(IConnectionMultiplexer connection, RedisSinglefl
             Lease[] leases;
             lock (_gate)
             {
-                leases = [.. _leases];
-                if (leases.Length > 0) idleSince = options.TimeProvider.GetTimestamp();
+                leases = [.. _leases.Where(static lease => !lease.IsLost)];
+                if (_leases.Count > 0) idleSince = options.TimeProvider.GetTimestamp();
                 if (_isDisposed || options.TimeProvider.GetElapsedTime(idleSince) > options.LeaseDuration)
                 {
                     _thread = null;
@@ -81,7 +81,7 @@ internal sealed class Heartbeat(IConnectionMultiplexer connection, RedisSinglefl
                 }
 
                 // A lease that comes meanwhile is not due before this is over.
-                var wait = _due - (leases.Length == 0 ? TimeSpan.Zero : leases.Max(static lease => lease.Age));
+                var wait = _due - (leases.Length == 0 ? TimeSpan.Zero : leases.Max(static lease => lease.SinceAsked));
                 if (wait > TimeSpan.Zero)
                 {
                     Monitor.Wait(_gate, wait);
@@ -98,7 +98,7 @@ internal sealed class Heartbeat(IConnectionMultiplexer connection, RedisSinglefl
     {
         foreach (var lease in leases.Where(static lease => lease is { Token: > 0, IsHeld: false })) lease.Lose();
         var beats = leases
-            .Where(lease => lease.Age > _due / 2 && lease is { Token: 0 } or { IsHeld: true })
+            .Where(lease => !lease.IsLost && lease.SinceAsked > _due / 2)
             .GroupBy(lease => connection.GetHashSlot(lease.Names.Lease))
             .SelectMany(static slot => slot.Chunk(MostAtOnce))
             .Select(chunk => new Extension(chunk, options))

@@ -10,6 +10,7 @@ internal sealed class Lease(Names names, string owner, RedisSingleflightOptions 
     private readonly TimeSpan _trusted = options.LeaseDuration * 0.9;
     private readonly CancellationTokenSource _lost = new();
     private Grant? _granted;
+    private long _askedAt;
     private long? _lostAt;
     private volatile bool _isLost;
     private int _isEnded;
@@ -30,14 +31,14 @@ internal sealed class Lease(Names names, string owner, RedisSingleflightOptions 
 
     public bool IsHeld => !_isLost && Token > 0 && options.TimeProvider.GetElapsedTime(Granted.SentAt) < _trusted;
 
-    /// <summary>When it was asked for last, as a timestamp.</summary>
-    public long AskedAt { get; private set; }
-
     /// <summary>The last time that the lease was known to hold. Not to be asked for before it was granted.</summary>
     public Grant Granted => Volatile.Read(ref _granted)!;
 
-    /// <summary>How long ago the last request for it was sent that was granted; of a lease that is not known to be granted, any request.</summary>
-    public TimeSpan Age => options.TimeProvider.GetElapsedTime(Volatile.Read(ref _granted)?.SentAt ?? AskedAt);
+    /// <summary>Whether it is lost or given up.</summary>
+    public bool IsLost => _isLost;
+
+    /// <summary>How long ago it was asked for last, the first time or by a heartbeat.</summary>
+    public TimeSpan SinceAsked => options.TimeProvider.GetElapsedTime(Volatile.Read(ref _askedAt));
 
     /// <summary>How late its next heartbeat is that should be granted, or was when it was lost: counted from a quarter of the lease after the last.</summary>
     public TimeSpan Late
@@ -49,9 +50,14 @@ internal sealed class Lease(Names names, string owner, RedisSingleflightOptions 
         }
     }
 
-    /// <summary>It is asked for.</summary>
+    /// <summary>It is asked for, the first time or by a heartbeat.</summary>
     /// <returns>When, as a timestamp.</returns>
-    public long Ask() => AskedAt = options.TimeProvider.GetTimestamp();
+    public long Ask()
+    {
+        var now = options.TimeProvider.GetTimestamp();
+        Volatile.Write(ref _askedAt, now);
+        return now;
+    }
 
     /// <summary>It was granted. Heartbeats may have extended it before this was heard.</summary>
     public void Grant(long token, Grant granted)
