@@ -55,7 +55,7 @@ internal sealed class Call<TKey, TState, TResult>(
 
     private void Board()
     {
-        _arrivedAt = cluster.Arrive(key);
+        _arrivedAt = cluster.Now();
         _flight = AwaiterOf(cluster.BoardAsync(key, this, cancellationToken));
     }
 

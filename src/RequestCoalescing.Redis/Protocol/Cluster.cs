@@ -15,29 +15,51 @@ internal sealed class Cluster : IAsyncDisposable
     private readonly Heartbeat _heartbeat;
     private readonly Forgets _forgets;
     private readonly Mailbox _mailbox;
-    private readonly RedisValue _channel;
+    private readonly string _channels;
     private readonly string _node = Guid.NewGuid().ToString("N");
     private long _owners;
+
+    private static readonly TimeSpan s_longestPoll = TimeSpan.FromSeconds(1);
 
     public Cluster(IConnectionMultiplexer connection, RedisSingleflightOptions options, ClusterTelemetry telemetry)
     {
         (_connection, _options, _telemetry) = (connection, options, telemetry);
-        var channel = RedisChannel.Literal($"{options.KeyPrefix}:flights");
-        _channel = (byte[])channel!;
+        _channels = $"{options.KeyPrefix}:node:";
         _commands = new Commands(connection, options, telemetry);
         _heartbeat = new Heartbeat(connection, options, telemetry);
         _forgets = new Forgets(SendForgetAsync, options.OutageBreak, options.TimeProvider);
         _mailbox = new Mailbox(_node, _heartbeat, options.TimeProvider);
-        _subscription = new Subscription(connection, channel, _commands, _mailbox);
+        _subscription = new Subscription(connection, RedisChannel.Literal($"{_channels}{_node}"), _commands, _mailbox);
+        _connection.ConnectionFailed += OnConnectionFailed;
         _connection.ConnectionRestored += OnConnectionRestored;
     }
 
     /// <summary>Registers a flight of this node, so that messages about its key wake it. Before it asks for the key, so that none is missed.</summary>
-    /// <param name="key">The key, in words.</param>
+    /// <param name="lease">What it asks for.</param>
     /// <param name="forget">Forgets the flight on this node.</param>
-    public Waiter Register(string key, Action forget) => _mailbox.Register(key, forget);
+    public Waiter Register(Lease lease, Action forget) => _mailbox.Register(lease, forget);
 
-    public void Unregister(string key, Waiter waiter) => _mailbox.Unregister(key, waiter);
+    public void Unregister(Waiter waiter) => _mailbox.Unregister(waiter);
+
+    /// <summary>
+    /// How long a waiting node may wait for a message before it looks: until the lease ends, while it certainly would hear one, and not for longer
+    /// than an outcome that it missed is kept. Else for the poll interval, doubled each time up to a second; then it tries to hear again, too.
+    /// </summary>
+    /// <param name="entry">What it was told last.</param>
+    /// <param name="poll">The poll interval for now.</param>
+    public TimeSpan NextLook(Entry entry, ref TimeSpan poll)
+    {
+        var left = entry.LeaseLeft + TimeSpan.FromMilliseconds(Random.Shared.Next(5, 50)); // some jitter, for all wait for its end
+        var most = _options.OutcomeRetention * 0.8;
+        if (!_subscription.IsConfirmed)
+        {
+            _subscription.Probe();
+            most = poll;
+            poll = poll * 2 < s_longestPoll ? poll * 2 : s_longestPoll;
+        }
+
+        return left < most ? left : most;
+    }
 
     /// <summary>The keys that flights of this node have to do with now.</summary>
     public IReadOnlyList<string> Keys => _mailbox.Keys;
@@ -48,8 +70,9 @@ internal sealed class Cluster : IAsyncDisposable
 
     /// <summary>Asks for a key, or again for the outcome of the flight that is waited for.</summary>
     /// <exception cref="Exception">Redis cannot be reached.</exception>
-    public async Task<Entry> EnterAsync(Lease lease, long bound, TimeSpan joinWindow, Asking asking)
+    public async Task<Entry> EnterAsync(Waiter waiter, long bound, TimeSpan joinWindow, Asking asking)
     {
+        var lease = waiter.Lease;
         var names = lease.Names;
         await _subscription.EnsureAsync().ConfigureAwait(false);
         if (_forgets.Owed(names) is { } forgotten) await _commands.AwaitAsync(forgotten).ConfigureAwait(false);
@@ -61,8 +84,8 @@ internal sealed class Cluster : IAsyncDisposable
         {
             var answer = (RedisResult[])(await _commands.AskAsync(() => asking.Last = _commands.Send(
                 Scripts.Enter,
-                [names.Lease, names.Last, names.Outcome],
-                [lease.Owner, Milliseconds(_options.LeaseDuration), bound, window, _node])).ConfigureAwait(false))!;
+                [names.Lease, names.Last, names.Outcome, names.Waiting],
+                [lease.Owner, Milliseconds(_options.LeaseDuration), bound, window, _node, _mailbox.RespectedBy(waiter)])).ConfigureAwait(false))!;
             _telemetry.Reached();
 
             var token = Scripts.Number((string)answer[1]!);
@@ -81,7 +104,7 @@ internal sealed class Cluster : IAsyncDisposable
                     return new Entry(Scripts.Outcome, token, landedAt, default, default, (byte[])answer[3]!);
 
                 default:
-                    return new Entry(Scripts.Wait, token, sentAt, TimeSpan.FromMicroseconds(number), TimeSpan.FromMilliseconds(Scripts.Number((string)answer[3]!)), default);
+                    return new Entry(Scripts.Wait, token, sentAt, number, TimeSpan.FromMilliseconds(Scripts.Number((string)answer[3]!)), default);
             }
         }
         finally
@@ -98,8 +121,6 @@ internal sealed class Cluster : IAsyncDisposable
     public async Task<long> PublishAsync(Lease lease, byte[] payload)
     {
         lease.TryEnd();
-        var fits = payload.Length <= _options.MaxMessageBytes;
-        var message = new Message(fits ? MessageKind.LandedWithOutcome : MessageKind.Landed, lease.Token, lease.Names.Key, fits ? payload : default);
         var isHeld = lease.IsHeld;
         var sentAt = _options.TimeProvider.GetTimestamp();
         int? answer = null;
@@ -111,10 +132,10 @@ internal sealed class Cluster : IAsyncDisposable
                 sentAt = _options.TimeProvider.GetTimestamp();
                 answer = (int)await _commands.RunAsync(
                     Scripts.Publish,
-                    [lease.Names.Lease, lease.Names.Last, lease.Names.Outcome],
+                    [lease.Names.Lease, lease.Names.Last, lease.Names.Outcome, lease.Names.Waiting],
                     [
-                        lease.Value, _node, _channel, lease.Token, payload, Milliseconds(_options.OutcomeRetention),
-                        ServerTimeAt(lease, sentAt, _options.CommandTimeout), message.ToBytes(), Abandoned(lease),
+                        lease.Value, _node, lease.Names.Key, _channels, lease.Token, payload, Milliseconds(_options.OutcomeRetention),
+                        ServerTimeAt(lease, sentAt, _options.CommandTimeout), _options.MaxMessageBytes,
                     ]).ConfigureAwait(false);
                 if (answer == Scripts.Done) return sentAt;
             }
@@ -157,13 +178,13 @@ internal sealed class Cluster : IAsyncDisposable
         if (asking.Last is { } last) _commands.Follow(WithdrawAsync(lease.Names, lease.Owner, last));
     }
 
-    /// <summary>Whether the key was forgotten after the flight with this token took off.</summary>
+    /// <summary>Whether the key was forgotten after the flight with this token took off, or nothing proves that it was not.</summary>
     /// <exception cref="Exception">Redis cannot be reached.</exception>
     public async Task<bool> IsForgottenSinceAsync(Names names, long token)
     {
         _telemetry.RoundTrip();
         var last = (string?)await _commands.AskAsync(() => _commands.Database.StringGetAsync(names.Last)).ConfigureAwait(false);
-        return last?.Split('|') is [_, var forgotten, ..] && long.Parse(forgotten, CultureInfo.InvariantCulture) > token;
+        return last?.Split('|') is not [_, var since, ..] || Scripts.Number(since) > token;
     }
 
     /// <summary>The leases of this node for a key.</summary>
@@ -180,6 +201,7 @@ internal sealed class Cluster : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        _connection.ConnectionFailed -= OnConnectionFailed;
         _connection.ConnectionRestored -= OnConnectionRestored;
         _heartbeat.Dispose();
         _forgets.Dispose();
@@ -190,24 +212,18 @@ internal sealed class Cluster : IAsyncDisposable
     private static long Milliseconds(TimeSpan duration) => (long)duration.TotalMilliseconds;
 
     private Task<RedisResult> AbandonAsync(Lease lease) =>
-        _commands.RunAsync(Scripts.Abandon, [lease.Names.Lease, lease.Names.Last], [lease.Value, _node, _channel, Abandoned(lease)]);
+        _commands.RunAsync(Scripts.Abandon, [lease.Names.Lease, lease.Names.Last, lease.Names.Waiting], [lease.Value, _node, lease.Names.Key, _channels]);
 
     private async Task WithdrawAsync(Names names, string owner, Task<RedisResult> asked)
     {
         await ((Task)asked).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // it was sent before, and is done before
         if (asked.IsCompletedSuccessfully && (int)((RedisResult[])asked.Result!)[0] != Scripts.Lead) return;
-        var message = new Message(MessageKind.Abandoned, 0, names.Key, default).ToBytes();
-        await _commands.Send(Scripts.Withdraw, [names.Lease], [owner, _channel, message]).ConfigureAwait(false);
+        await _commands.Send(Scripts.Withdraw, [names.Lease, names.Waiting], [owner, names.Key, _channels]).ConfigureAwait(false);
     }
-
-    private static byte[] Abandoned(Lease lease) => new Message(MessageKind.Abandoned, lease.Token, lease.Names.Key, default).ToBytes();
 
     // Past the circuit: it is sent whatever happened before, or waits for the connection's return.
-    private Task<RedisResult> SendForgetAsync(Names names)
-    {
-        var message = new Message(MessageKind.Forgotten, 0, names.Key, System.Text.Encoding.ASCII.GetBytes(_node));
-        return _commands.Send(Scripts.Forget, [names.Lease, names.Last, names.Outcome], [_node, _channel, message.ToBytes()]);
-    }
+    private Task<RedisResult> SendForgetAsync(Names names) => _commands.Send(
+        Scripts.Forget, [names.Lease, names.Last, names.Outcome, names.Waiting], [_node, names.Key, _channels, Milliseconds(_options.LeaseDuration)]);
 
     // The server's time at some time from now by this node's clock, or a little earlier: clocks run apart, by a hundredth at the most.
     private long ServerTimeAt(Lease lease, long timestamp, TimeSpan later)
@@ -226,9 +242,16 @@ internal sealed class Cluster : IAsyncDisposable
         await new Extension([lease], _options).SendAsync(_commands.Database).WaitAsync(_options.CommandTimeout, _options.TimeProvider).ConfigureAwait(false);
     }
 
+    private void OnConnectionFailed(object? sender, ConnectionFailedEventArgs e)
+    {
+        _subscription.Doubt();
+        _mailbox.WakeAll();
+    }
+
     private void OnConnectionRestored(object? sender, ConnectionFailedEventArgs e)
     {
         _forgets.SendAgain();
+        _subscription.Probe();
         _mailbox.WakeAll();
     }
 }

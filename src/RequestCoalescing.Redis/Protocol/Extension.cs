@@ -5,7 +5,7 @@ namespace RequestCoalescing.Redis.Protocol;
 /// <summary>One command that extends leases of one slot.</summary>
 internal sealed class Extension(Lease[] leases, RedisSingleflightOptions options)
 {
-    private readonly RedisKey[] _keys = [.. leases.Select(lease => lease.Names.Lease)];
+    private readonly RedisKey[] _keys = [.. leases.SelectMany(lease => new[] { lease.Names.Lease, lease.Names.Last })];
     private readonly RedisValue[] _values = [(long)options.LeaseDuration.TotalMilliseconds, .. leases.Select(lease => (RedisValue)lease.Owner)];
 
     private long _sentAt;
