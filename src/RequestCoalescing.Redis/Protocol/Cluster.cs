@@ -190,14 +190,18 @@ internal sealed class Cluster : IAsyncDisposable
     /// <summary>The leases of this node for a key.</summary>
     public Lease[] LeasesOf(Names names) => _heartbeat.LeasesOf(names.Key);
 
-    /// <summary>Draws the line for the cluster. Sent before this returns; if it is lost, sent again until it is not.</summary>
+    /// <summary>Draws the line for the cluster. Sent before this returns; if it is lost, sent again until it is not. Fails in time.</summary>
     /// <param name="names">The key.</param>
     /// <param name="held">The leases that this node had for it when the line was drawn here.</param>
     public Task ForgetAsync(Names names, Lease[] held)
     {
         foreach (var lease in held) lease.Lose();
-        return _forgets.SendAsync(names);
+        return Observed(_forgets.SendAsync(names).WaitAsync(_options.CommandTimeout, _options.TimeProvider));
     }
+
+    /// <summary>Completes when Redis has heard of what this node has forgotten of the key. Fails in time.</summary>
+    public Task ForgottenAsync(Names names) =>
+        _forgets.Owed(names)?.WaitAsync(_options.CommandTimeout, _options.TimeProvider) ?? Task.CompletedTask;
 
     public async ValueTask DisposeAsync()
     {
@@ -207,6 +211,13 @@ internal sealed class Cluster : IAsyncDisposable
         _forgets.Dispose();
         await _commands.DrainAsync().ConfigureAwait(false);
         await _subscription.EndAsync(_options.CommandTimeout, _options.TimeProvider).ConfigureAwait(false);
+    }
+
+    // Whoever forgets need not wait for it.
+    private static Task Observed(Task task)
+    {
+        task.ContinueWith(static task => task.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        return task;
     }
 
     private static long Milliseconds(TimeSpan duration) => (long)duration.TotalMilliseconds;
@@ -250,6 +261,7 @@ internal sealed class Cluster : IAsyncDisposable
 
     private void OnConnectionRestored(object? sender, ConnectionFailedEventArgs e)
     {
+        _commands.CloseCircuit();
         _forgets.SendAgain();
         _subscription.Probe();
         _mailbox.WakeAll();

@@ -56,6 +56,9 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
     /// <summary>Forgets for the cluster, and completes when the line is drawn.</summary>
     public Task ForgetAsync(TKey key) => ForgetAsync(key, out _);
 
+    /// <summary>Completes when the line is drawn for the cluster that this node has drawn.</summary>
+    public Task ForgottenAsync(TKey key) => _cluster.ForgottenAsync(NamesOf(key));
+
     protected override bool ForgetCore(TKey key)
     {
         _ = ForgetAsync(key, out var had);

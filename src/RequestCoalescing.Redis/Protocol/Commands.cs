@@ -13,6 +13,7 @@ internal sealed class Commands
     private readonly RedisSingleflightOptions _options;
     private readonly ClusterTelemetry _telemetry;
     private readonly ResiliencePipeline _pipeline;
+    private readonly CircuitBreakerManualControl _circuit = new();
     private readonly Lock _gate = new();
     private readonly HashSet<Task> _pending = [];
 
@@ -26,6 +27,7 @@ internal sealed class Commands
                 MinimumThroughput = 2,
                 SamplingDuration = TimeSpan.FromSeconds(5),
                 BreakDuration = options.OutageBreak,
+                ManualControl = _circuit,
                 ShouldHandle = static arguments => ValueTask.FromResult(
                     arguments.Outcome.Exception is RedisConnectionException or RedisTimeoutException or TimeoutRejectedException),
             })
@@ -34,6 +36,9 @@ internal sealed class Commands
     }
 
     public IDatabase Database => _connection.GetDatabase();
+
+    /// <summary>The connection is back: there is no reason to leave Redis alone any longer.</summary>
+    public void CloseCircuit() => Follow(_circuit.CloseAsync());
 
     /// <summary>Sends a script, and does not wait for it. What comes of it is seen by its effects, or by whoever awaits it.</summary>
     public Task<RedisResult> Send(string script, RedisKey[] keys, RedisValue[] values)
@@ -79,6 +84,8 @@ internal sealed class Commands
     {
         Task[] pending;
         lock (_gate) pending = [.. _pending];
-        await Task.WhenAll(pending).WaitAsync(_options.CommandTimeout, _options.TimeProvider).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        var all = Task.WhenAll(pending);
+        await all.WaitAsync(_options.CommandTimeout, _options.TimeProvider).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _ = all.ContinueWith(static all => all.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default); // it may fail later
     }
 }

@@ -139,7 +139,10 @@ internal static class Scripts
 
     private const string Functions =
         """
-        if redis.set_repl then pcall(redis.set_repl, redis.REPL_NONE) end
+        local function replicate(to)
+          if redis.set_repl then pcall(redis.set_repl, redis[to]) end
+        end
+        replicate('REPL_NONE')
         local function time()
           local time = redis.call('TIME')
           return tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -163,11 +166,13 @@ internal static class Scripts
         end
         local function tell(waiting, prefix, key, kind, what, leader)
           local message = '1' .. kind .. string.len(key) .. ':' .. key .. what
+          replicate('REPL_ALL')
           for _, node in ipairs(redis.call('SMEMBERS', waiting)) do
             redis.call('PUBLISH', prefix .. node, message)
             if node == leader then leader = nil end
           end
           if leader then redis.call('PUBLISH', prefix .. leader, message) end
+          replicate('REPL_NONE')
         end
 
         """;
