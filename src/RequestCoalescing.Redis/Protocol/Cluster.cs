@@ -16,7 +16,7 @@ internal sealed class Cluster : IAsyncDisposable
     private readonly Forgets _forgets;
     private readonly Mailbox _mailbox;
     private readonly string _channels;
-    private readonly string _node = Guid.NewGuid().ToString("N");
+    private readonly string _node = Guid.NewGuid().ToString("N")[..16];
     private long _owners;
 
     private static readonly TimeSpan s_longestPoll = TimeSpan.FromSeconds(1);
@@ -74,38 +74,28 @@ internal sealed class Cluster : IAsyncDisposable
     {
         var lease = waiter.Lease;
         var names = lease.Names;
+        _commands.ThrowIfOpen();
         await _subscription.EnsureAsync().ConfigureAwait(false);
-        if (_forgets.Owed(names) is { } forgotten) await _commands.AwaitAsync(forgotten).ConfigureAwait(false);
+        if (_forgets.Owed(names) is { } forgotten) await _commands.AnswerAsync(forgotten).ConfigureAwait(false);
         var window = joinWindow == Timeout.InfiniteTimeSpan ? 0 : Math.Max(1, (long)joinWindow.TotalMicroseconds);
         var isGranted = false;
         var sentAt = lease.Ask();
         _heartbeat.Add(lease); // it may be granted long before that is heard
         try
         {
-            var answer = (RedisResult[])(await _commands.AskAsync(() => asking.Last = _commands.Send(
+            asking.Last = _commands.Send(
                 Scripts.Enter,
                 [names.Lease, names.Last, names.Outcome, names.Waiting],
-                [lease.Owner, Milliseconds(_options.LeaseDuration), bound, window, _node, _mailbox.RespectedBy(waiter)])).ConfigureAwait(false))!;
+                [lease.Owner, Milliseconds(_options.LeaseDuration), bound, window, _node, _mailbox.RespectedBy(waiter)]);
+            var entry = Read((byte[])(await _commands.AnswerAsync(asking.Last).ConfigureAwait(false))!, sentAt);
             _telemetry.Reached();
-
-            var token = Scripts.Number((string)answer[1]!);
-            var number = Scripts.Number((string)answer[2]!);
-            switch ((int)answer[0])
+            if (entry.What == Scripts.Lead)
             {
-                case Scripts.Lead:
-                    lease.Grant(token, new Grant(sentAt, _options.TimeProvider.GetTimestamp(), number));
-                    isGranted = true;
-                    return new Entry(Scripts.Lead, token, sentAt, default, default, default);
-
-                case Scripts.Outcome:
-                    // So long before the answer it landed, on the server's clock; the margin is for clocks that run apart.
-                    var age = TimeSpan.FromMicroseconds(Math.Max(0, number) * 1.1);
-                    var landedAt = sentAt - (long)(age.TotalSeconds * _options.TimeProvider.TimestampFrequency);
-                    return new Entry(Scripts.Outcome, token, landedAt, default, default, (byte[])answer[3]!);
-
-                default:
-                    return new Entry(Scripts.Wait, token, sentAt, number, TimeSpan.FromMilliseconds(Scripts.Number((string)answer[3]!)), default);
+                lease.Grant(entry.Token, new Grant(sentAt, _options.TimeProvider.GetTimestamp(), entry.ServerTime));
+                isGranted = true;
             }
+
+            return entry;
         }
         finally
         {
@@ -182,9 +172,10 @@ internal sealed class Cluster : IAsyncDisposable
     /// <exception cref="Exception">Redis cannot be reached.</exception>
     public async Task<bool> IsForgottenSinceAsync(Names names, long token)
     {
+        _commands.ThrowIfOpen();
         _telemetry.RoundTrip();
-        var last = (string?)await _commands.AskAsync(() => _commands.Database.StringGetAsync(names.Last)).ConfigureAwait(false);
-        return last?.Split('|') is not [_, var since, ..] || Scripts.Number(since) > token;
+        var last = (string?)await _commands.AnswerAsync(_commands.Database.StringGetAsync(names.Last)).ConfigureAwait(false);
+        return last?.Split('|') is not [_, var since, ..] || long.Parse(since, CultureInfo.InvariantCulture) > token;
     }
 
     /// <summary>The leases of this node for a key.</summary>
@@ -228,13 +219,40 @@ internal sealed class Cluster : IAsyncDisposable
     private async Task WithdrawAsync(Names names, string owner, Task<RedisResult> asked)
     {
         await ((Task)asked).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // it was sent before, and is done before
-        if (asked.IsCompletedSuccessfully && (int)((RedisResult[])asked.Result!)[0] != Scripts.Lead) return;
+        if (asked.IsCompletedSuccessfully && Read((byte[])asked.Result!, 0).What != Scripts.Lead) return;
         await _commands.Send(Scripts.Withdraw, [names.Lease, names.Waiting], [owner, names.Key, _channels]).ConfigureAwait(false);
     }
 
     // Past the circuit: it is sent whatever happened before, or waits for the connection's return.
-    private Task<RedisResult> SendForgetAsync(Names names) => _commands.Send(
-        Scripts.Forget, [names.Lease, names.Last, names.Outcome, names.Waiting], [_node, names.Key, _channels, Milliseconds(_options.LeaseDuration)]);
+    private Task<RedisResult> SendForgetAsync(Names names)
+    {
+        var sent = _commands.Send(
+            Scripts.Forget, [names.Lease, names.Last, names.Outcome, names.Waiting], [_node, names.Key, _channels, Milliseconds(_options.LeaseDuration)]);
+        _commands.Follow(sent);
+        return sent;
+    }
+
+    private Entry Read(Memory<byte> answer, long sentAt)
+    {
+        var what = (int)Take(ref answer);
+        var token = Take(ref answer);
+        var number = Take(ref answer);
+        switch (what)
+        {
+            case Scripts.Lead:
+                return new Entry(what, token, sentAt, number, default, default);
+
+            case Scripts.Outcome:
+                // So long before the answer it landed, on the server's clock; the margin is for clocks that run apart.
+                var age = TimeSpan.FromMicroseconds(Math.Max(0, number) * 1.1);
+                return new Entry(what, token, sentAt - (long)(age.TotalSeconds * _options.TimeProvider.TimestampFrequency), default, default, answer);
+
+            default:
+                return new Entry(what, token, sentAt, number, TimeSpan.FromMilliseconds(Scripts.Number(answer.Span)), default);
+        }
+
+        static long Take(ref Memory<byte> text) => Message.ReadNumber(ref text, (byte)'|') ?? throw new InvalidDataException("An answer that is none.");
+    }
 
     // The server's time at some time from now by this node's clock, or a little earlier: clocks run apart, by a hundredth at the most.
     private long ServerTimeAt(Lease lease, long timestamp, TimeSpan later)

@@ -92,7 +92,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
     {
         if (!flight.IsCurrent) return await LandHereAsync(key, state, work, flight).ConfigureAwait(false); // it runs alone: nobody joins it, here or elsewhere
 
-        using var lease = _cluster.NewLease(NamesOf(key));
+        var lease = _cluster.NewLease(NamesOf(key));
         var asking = new Asking();
         void Forget()
         {
@@ -131,17 +131,16 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
                 if (entry.What == Scripts.Lead)
                 {
                     waiter.Token = lease.Token;
-                    using (lease.Lost.UnsafeRegister(_ => Forget(), null)) // whoever comes now is not to join what is not current any more
+                    lease.WhenLost(Forget); // whoever comes now is not to join what is not current any more
+                    try
                     {
-                        try
-                        {
-                            _telemetry.Acquired(isTakeover: bound > 0);
-                            return await LeadAsync(lease, key, state, work, flight).ConfigureAwait(false);
-                        }
-                        finally
-                        {
-                            _cluster.Abandon(lease); // unless it is published
-                        }
+                        _telemetry.Acquired(isTakeover: bound > 0);
+                        return await LeadAsync(lease, key, state, work, flight, Forget).ConfigureAwait(false);
+                    }
+                    finally
+                    {
+                        _cluster.Abandon(lease); // unless it is published
+                        lease.GiveUp();
                     }
                 }
 
@@ -210,18 +209,33 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         TKey key,
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
-        FlightContext flight)
+        FlightContext flight,
+        Action forget)
     {
-        using (var linked = _options.OnLostLease == LostLeaseBehavior.Cancel
-            ? CancellationTokenSource.CreateLinkedTokenSource(flight.CancellationToken, lease.Lost)
-            : null)
+        using var cancelled = _options.OnLostLease == LostLeaseBehavior.Cancel ? CancellationTokenSource.CreateLinkedTokenSource(flight.CancellationToken) : null;
+        if (cancelled is not null)
+        {
+            lease.WhenLost(() =>
+            {
+                forget();
+                try
+                {
+                    cancelled.Cancel();
+                }
+                catch (Exception)
+                {
+                    // The flight is over, or what its work had registered fails.
+                }
+            });
+        }
+
         using (flight.CancellationToken.UnsafeRegister(_ => _cluster.Abandon(lease), null)) // nobody waits here, or not for this any more
         {
             flight.CancellationToken.ThrowIfCancellationRequested();
             TResult result;
             try
             {
-                result = await work(state, new FlightContext(new ClusterFlight(flight, lease, linked?.Token ?? flight.CancellationToken))).ConfigureAwait(false);
+                result = await work(state, new FlightContext(new ClusterFlight(flight, lease, cancelled?.Token ?? flight.CancellationToken))).ConfigureAwait(false);
             }
             catch (OperationCanceledException)
             {
@@ -230,11 +244,11 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
             }
             catch (Exception exception)
             {
-                _errors.Note(exception, key, await _cluster.PublishAsync(lease, ToPayload(() => _payload.OfError(exception), exception.GetType())).ConfigureAwait(false));
+                _errors.Note(exception, key, await _cluster.PublishAsync(lease, PayloadOf(default(TResult)!, exception)).ConfigureAwait(false));
                 throw;
             }
 
-            return new(result, await _cluster.PublishAsync(lease, ToPayload(() => _payload.OfValue(result), typeof(TResult))).ConfigureAwait(false));
+            return new(result, await _cluster.PublishAsync(lease, PayloadOf(result, null)).ConfigureAwait(false));
         }
     }
 
@@ -272,15 +286,15 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
     }
 
     // What cannot be written is no failure of the flight: the other nodes make it themselves.
-    private byte[] ToPayload(Func<byte[]> write, Type type)
+    private byte[] PayloadOf<TResult>(TResult result, Exception? error)
     {
         try
         {
-            return write();
+            return error is not null ? _payload.OfError(error) : _payload.OfValue(result);
         }
         catch (Exception exception)
         {
-            _telemetry.CannotBeWritten(type, exception);
+            _telemetry.CannotBeWritten(error?.GetType() ?? typeof(TResult), exception);
             return Payload.OfNotSent;
         }
     }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Protocol;
@@ -52,7 +53,7 @@ internal sealed class Extension(Lease[] leases, RedisSingleflightOptions options
     {
         var heardAt = options.TimeProvider.GetTimestamp();
         if (answer?.Split('|') is not [var time, var holds] || holds.Length != leases.Length) return;
-        var granted = new Grant(sentAt, heardAt, Scripts.Number(time));
+        var granted = new Grant(sentAt, heardAt, long.Parse(time, CultureInfo.InvariantCulture));
         for (var i = 0; i < leases.Length; i++)
         {
             if (holds[i] == '1') leases[i].Renew(granted);

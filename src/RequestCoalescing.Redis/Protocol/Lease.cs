@@ -4,11 +4,11 @@ namespace RequestCoalescing.Redis.Protocol;
 /// A leader's lease, or what a flight asks for in order to have one. The leader trusts it by its own monotonic clock alone: until what is left
 /// when the last request for it was sent.
 /// </summary>
-internal sealed class Lease(Names names, string owner, RedisSingleflightOptions options) : IDisposable
+internal sealed class Lease(Names names, string owner, RedisSingleflightOptions options)
 {
     // The server counts from when the request arrives, which is later than when it was sent; the margin is for clocks that run apart.
     private readonly TimeSpan _trusted = options.LeaseDuration * 0.9;
-    private readonly CancellationTokenSource _lost = new();
+    private Action? _tellLost;
     private Grant? _granted;
     private long _askedAt;
     private long? _lostAt;
@@ -25,9 +25,6 @@ internal sealed class Lease(Names names, string owner, RedisSingleflightOptions 
 
     /// <summary>What the lease holds in Redis.</summary>
     public string Value => $"{Token}|{owner}";
-
-    /// <summary>Fires when the lease is lost.</summary>
-    public CancellationToken Lost => _lost.Token;
 
     public bool IsHeld => !_isLost && Token > 0 && options.TimeProvider.GetElapsedTime(Granted.SentAt) < _trusted;
 
@@ -80,30 +77,34 @@ internal sealed class Lease(Names names, string owner, RedisSingleflightOptions 
         if (Token > 0 && sentAt > Granted.HeardAt) Lose();
     }
 
+    /// <summary>What is to be done, on the thread pool, when it is lost. At once if it is lost already.</summary>
+    public void WhenLost(Action tell)
+    {
+        Interlocked.Exchange(ref _tellLost, tell);
+        if (_isLost) TellLost();
+    }
+
     public void Lose()
     {
-        lock (_lost)
-        {
-            if (_isLost) return;
-            _lostAt = options.TimeProvider.GetTimestamp();
-            _isLost = true;
-            _lost.CancelAsync().ContinueWith(static told => told.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
-        }
+        if (_isLost) return;
+        _lostAt = options.TimeProvider.GetTimestamp();
+        _isLost = true;
+        TellLost();
     }
 
     /// <summary>Claims the end of the flight's part in the cluster: to publish, or to give the lease up.</summary>
     /// <returns>Whether nobody has claimed it before.</returns>
     public bool TryEnd() => Interlocked.Exchange(ref _isEnded, 1) == 0;
 
-    /// <summary>It is given up: whoever works under it has no part in the cluster any more, but has lost nothing.</summary>
+    /// <summary>It is given up, or over: whoever works under it has no part in the cluster any more, but has lost nothing.</summary>
     public void GiveUp()
     {
-        lock (_lost) _isLost = true;
+        Interlocked.Exchange(ref _tellLost, null);
+        _isLost = true;
     }
 
-    public void Dispose()
+    private void TellLost()
     {
-        GiveUp();
-        _lost.Dispose();
+        if (Interlocked.Exchange(ref _tellLost, null) is { } tell) ThreadPool.UnsafeQueueUserWorkItem(static tell => tell(), tell, preferLocal: false);
     }
 }

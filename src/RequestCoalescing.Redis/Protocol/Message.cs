@@ -33,7 +33,8 @@ internal readonly record struct Message(MessageKind Kind, string Key, long Token
         return token is null || landed is null ? null : new Message(kind, key, token.Value, landed.Value, rest);
     }
 
-    private static long? ReadNumber(ref Memory<byte> text, byte end)
+    /// <summary>Takes a number that ends with this off a text; null if there is none.</summary>
+    public static long? ReadNumber(ref Memory<byte> text, byte end)
     {
         if (!Utf8Parser.TryParse(text.Span, out long number, out var length) || number < 0 || length == text.Length || text.Span[length] != end) return null;
         text = text[(length + 1)..];

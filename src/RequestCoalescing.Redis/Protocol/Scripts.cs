@@ -35,7 +35,7 @@ internal static class Scripts
 
     /// <summary>
     /// KEYS lease, last, outcome, waiting. ARGV owner, lease ms, the token it waits for or 0, join window or 0, node, owners that it respects.
-    /// Answers {what, token, the time or how long ago it landed, ms left of the lease or the payload}. Who waits for a token accepts its outcome
+    /// Answers what, token, the time or how long ago it landed, ms left of the lease or the payload, with bars between. Who waits for a token accepts its outcome
     /// or that of a later one, which began after it came: where a leader was lost, others may have taken over and landed before it looks again. Its
     /// own lease is led again with the same token, so that a lost reply does no harm. The lease of another flight of its node gives way, unless
     /// it is respected: nobody could join that flight any more when it asked for the lease, so that its run is younger than whatever closed it.
@@ -46,12 +46,12 @@ internal static class Scripts
         local now = time()
         if bound > 0 then
           local token, landed, payload = string.match(redis.call('GET', KEYS[3]) or '', '^(%d+)|(%d+)|(.*)$')
-          if token and tonumber(token) >= bound then return {2, token, text(now - tonumber(landed)), payload} end
+          if token and tonumber(token) >= bound then return '2|' .. token .. '|' .. text(now - tonumber(landed)) .. '|' .. payload end
         end
         local token, holder = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+)|(.*)$')
         if holder == owner then
           redis.call('PEXPIRE', KEYS[1], duration)
-          return {1, token, text(now), duration}
+          return '1|' .. token .. '|' .. text(now) .. '|'
         end
         if holder and bound == 0 then
           local isOwn = string.sub(holder, 1, string.len(node)) == node and not string.find(respected, holder .. ' ', 1, true)
@@ -60,11 +60,11 @@ internal static class Scripts
         if holder then
           redis.call('SADD', KEYS[4], node)
           redis.call('PEXPIRE', KEYS[4], 2 * duration)
-          return {0, token, text(now), text(redis.call('PTTL', KEYS[1]))}
+          return '0|' .. token .. '|' .. text(now) .. '|' .. text(redis.call('PTTL', KEYS[1]))
         end
         token = next(KEYS[2], now, 2 * duration)
         redis.call('SET', KEYS[1], token .. '|' .. owner, 'PX', duration)
-        return {1, token, text(now), duration}
+        return '1|' .. token .. '|' .. text(now) .. '|'
         """;
 
     /// <summary>
@@ -178,5 +178,5 @@ internal static class Scripts
         """;
 
     /// <summary>A number, as scripts answer it.</summary>
-    public static long Number(string text) => long.Parse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
+    public static long Number(ReadOnlySpan<byte> text) => long.Parse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
 }

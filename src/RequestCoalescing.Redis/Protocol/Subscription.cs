@@ -6,7 +6,7 @@ namespace RequestCoalescing.Redis.Protocol;
 internal sealed class Subscription(IConnectionMultiplexer connection, RedisChannel channel, Commands commands, Mailbox mailbox)
 {
     private readonly Lock _gate = new();
-    private Task? _subscribing;
+    private Task<bool>? _subscribing;
     private long _failures;
     private long _confirmed; // by how many failures it was confirmed last
 
@@ -17,7 +17,7 @@ internal sealed class Subscription(IConnectionMultiplexer connection, RedisChann
     /// <exception cref="Exception">Redis cannot be reached.</exception>
     public async Task EnsureAsync()
     {
-        Task subscribing;
+        Task<bool> subscribing;
         lock (_gate)
         {
             if (_subscribing is null or { IsFaulted: true } or { IsCanceled: true })
@@ -30,7 +30,7 @@ internal sealed class Subscription(IConnectionMultiplexer connection, RedisChann
             subscribing = _subscribing;
         }
 
-        if (!subscribing.IsCompletedSuccessfully) await commands.AwaitAsync(subscribing).ConfigureAwait(false);
+        if (!subscribing.IsCompletedSuccessfully) await commands.AnswerAsync(subscribing).ConfigureAwait(false);
     }
 
     /// <summary>A connection has failed: messages may have been lost, and may be until the node has heard itself.</summary>
@@ -66,11 +66,12 @@ internal sealed class Subscription(IConnectionMultiplexer connection, RedisChann
         }
     }
 
-    private async Task SubscribeAsync()
+    private async Task<bool> SubscribeAsync()
     {
         var failures = Volatile.Read(ref _failures);
         await connection.GetSubscriber().SubscribeAsync(channel, Deliver).ConfigureAwait(false);
         Volatile.Write(ref _confirmed, failures);
+        return true;
     }
 
     private void Deliver(RedisChannel from, RedisValue value)

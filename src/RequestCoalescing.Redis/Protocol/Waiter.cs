@@ -4,7 +4,8 @@ namespace RequestCoalescing.Redis.Protocol;
 internal sealed class Waiter(Lease lease, TimeProvider clock, Action forget)
 {
     private readonly Lock _gate = new();
-    private TaskCompletionSource _signal = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource? _signal;
+    private bool _isWoken;
     private Message? _landed;
     private long _forgottenBy;
 
@@ -41,7 +42,8 @@ internal sealed class Waiter(Lease lease, TimeProvider clock, Action forget)
         {
             if (message is { Kind: MessageKind.LandedWithOutcome or MessageKind.Landed }) LandedAt = clock.GetTimestamp();
             if (message is { Kind: MessageKind.LandedWithOutcome }) _landed = message;
-            _signal.TrySetResult();
+            _isWoken = true;
+            _signal?.TrySetResult();
         }
     }
 
@@ -56,14 +58,26 @@ internal sealed class Waiter(Lease lease, TimeProvider clock, Action forget)
     public async Task<bool> WaitAsync(TimeSpan atMost, CancellationToken cancellationToken)
     {
         Task signal;
-        lock (_gate) signal = _signal.Task;
+        lock (_gate)
+        {
+            if (TakeWakeUp()) return true;
+            _signal = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            signal = _signal.Task;
+        }
+
         await signal.WaitAsync(atMost, clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         cancellationToken.ThrowIfCancellationRequested();
         lock (_gate)
         {
-            if (!_signal.Task.IsCompleted) return false;
-            _signal = new(TaskCreationOptions.RunContinuationsAsynchronously);
-            return true;
+            _signal = null;
+            return TakeWakeUp();
         }
+    }
+
+    private bool TakeWakeUp()
+    {
+        var isWoken = _isWoken;
+        _isWoken = false;
+        return isWoken;
     }
 }
