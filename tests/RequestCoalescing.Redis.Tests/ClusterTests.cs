@@ -294,6 +294,17 @@ public abstract class ClusterTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_flight_that_nobody_waited_for_leaves_a_small_record_for_two_leases()
+    {
+        var lease = TimeSpan.FromMinutes(5);
+        var nodes = await NodesAsync(1, options => options.LeaseDuration = lease);
+        await nodes[0].ExecuteAsync(Key, static _ => ValueTask.FromResult(1));
+        var stem = $"{_prefix}:{{{Key}}}:{Key}:";
+        Assert.InRange((await DatabaseOf(0).KeyTimeToLiveAsync(stem + "last"))!.Value, TimeSpan.FromSeconds(1), 2 * lease);
+        foreach (var gone in new[] { "lease", "outcome", "waiting" }) Assert.False(await DatabaseOf(0).KeyExistsAsync(stem + gone), gone);
+    }
+
+    [Fact]
     public async Task Keys_of_any_kind_are_told_apart()
     {
         var nodes = await NodesAsync(2);
