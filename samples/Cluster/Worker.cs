@@ -16,7 +16,7 @@ internal static class Worker
         using var counts = new Counts();
         using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = backend };
         await using var connection = await ConnectionMultiplexer.ConnectAsync(redis);
-        await using var singleflight = new RedisSingleflight(connection, new SingleflightOptions { MaxDuration = TimeSpan.FromMinutes(1) }, new RedisSingleflightOptions { LeaseDuration = lease, CommandTimeout = TimeSpan.FromSeconds(5) });
+        await using var singleflight = new RedisSingleflight(connection, new SingleflightOptions { MaxDuration = TimeSpan.FromMinutes(1) }, new RedisSingleflightOptions { LeaseDuration = lease, CommandTimeout = TimeSpan.FromSeconds(20) });
         await singleflight.ExecuteAsync($"warm-up {Environment.ProcessId}", static _ => ValueTask.FromResult(0));
         Console.WriteLine("ready");
         while (await Console.In.ReadLineAsync() is { } order)
