@@ -261,12 +261,13 @@ public abstract class ClusterTests : IAsyncLifetime
     public async Task After_a_forget_a_node_that_waited_and_its_new_callers_share_one_run(int forgetting)
     {
         var nodes = await NodesAsync(2, options => options.LeaseDuration = TimeSpan.FromMinutes(5));
-        var before = nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var before = nodes[0].ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
         var old = await _backend.NextRunAsync();
         var waited = nodes[1].ExecuteAsync(Key, _backend.RunAsync).AsTask();
         await UntilAllWaitAsync(others: 1);
         await nodes[forgetting].ForgetAsync(Key);
         var fresh = await _backend.NextRunAsync(); // of the node that waited: it leads now
+        await Patience.UntilAsync(() => !old.Flight.IsCurrent, "the old leader has heard of it");
         var after = Enumerable.Range(0, 10).SelectMany(_ => nodes.Select(node => node.ExecuteAsync(Key, _backend.RunAsync).AsTask())).ToArray();
         await UntilAllWaitAsync(others: 2);
         old.Succeed(1);
