@@ -28,13 +28,12 @@ public abstract class ClusterTests : IAsyncLifetime
     [Fact]
     public async Task All_callers_of_all_nodes_share_one_run()
     {
-        var clock = new LeapingClock();
-        var nodes = await NodesAsync(4, options => options.TimeProvider = clock);
+        var nodes = await NodesAsync(4);
         var callers = nodes.SelectMany(node => Enumerable.Range(0, 100).Select(_ => node.ExecuteAsync(Key, _backend.RunAsync).AsTask())).ToArray();
         foreach (var node in nodes) await node.UntilSubscribersAsync(100);
         var run = await _backend.NextRunAsync();
         await UntilAllWaitAsync(others: 3);
-        clock.Leap(TimeSpan.FromSeconds(1)); // whoever comes a round trip before the landing cannot be told from who comes after
+        await UntilToldApartAsync();
         run.Succeed(42);
         Assert.All(await Task.WhenAll(callers).SoonAsync(), result => Assert.Equal(42, result));
         Assert.Equal(1, _backend.Runs);
@@ -270,6 +269,7 @@ public abstract class ClusterTests : IAsyncLifetime
         await Patience.UntilAsync(() => !old.Flight.IsCurrent, "the old leader has heard of it");
         var after = Enumerable.Range(0, 10).SelectMany(_ => nodes.Select(node => node.ExecuteAsync(Key, _backend.RunAsync).AsTask())).ToArray();
         await UntilAllWaitAsync(others: 2);
+        await UntilToldApartAsync();
         old.Succeed(1);
         Assert.Equal(1, await before.SoonAsync());
         fresh.Succeed(2);
@@ -363,6 +363,13 @@ public abstract class ClusterTests : IAsyncLifetime
         foreach (var connection in _connections) await AnsweredAsync(connection);
     }
 
+    // Whoever comes a round trip before the landing cannot be told from who comes after.
+    private static async Task UntilToldApartAsync()
+    {
+        var start = Stopwatch.GetTimestamp();
+        await Patience.UntilAsync(() => Stopwatch.GetElapsedTime(start) > TimeSpan.FromSeconds(1), "a round trip is certainly past");
+    }
+
     private static async Task AnsweredAsync(ConnectionMultiplexer connection) => await Task.WhenAll(connection.GetServers().Select(server => server.PingAsync()));
 
     private async Task<long> TakeLeaseAsync(TimeSpan duration)
@@ -374,15 +381,6 @@ public abstract class ClusterTests : IAsyncLifetime
     }
 
     private async Task<long> LastTokenAsync() => long.Parse(((string?)await DatabaseOf(0).StringGetAsync($"{_prefix}:{{{Key}}}:{Key}:last"))!.Split('|')[0], CultureInfo.InvariantCulture);
-
-    private sealed class LeapingClock : TimeProvider
-    {
-        private long _leapt;
-
-        public void Leap(TimeSpan time) => Interlocked.Add(ref _leapt, (long)(time.TotalSeconds * TimestampFrequency));
-
-        public override long GetTimestamp() => base.GetTimestamp() + Interlocked.Read(ref _leapt);
-    }
 
     private sealed class WordlessException : Exception
     {
