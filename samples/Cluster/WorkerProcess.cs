@@ -39,6 +39,9 @@ internal sealed class WorkerProcess : IAsyncDisposable
     /// <summary>Asks for many keys at once.</summary>
     public Task<WorkerAnswer> SpreadAsync(string prefix, int keys, int ms) => OrderAsync($"spread {prefix} {keys} {ms}");
 
+    /// <summary>Keeps all threads of its pool busy for a time.</summary>
+    public Task<WorkerAnswer> StarveAsync(int ms) => OrderAsync($"starve pool 500 {ms}");
+
     /// <summary>Ends the process without a word.</summary>
     public void Kill() => _process.Kill();
 
@@ -55,6 +58,6 @@ internal sealed class WorkerProcess : IAsyncDisposable
         await _process.StandardInput.FlushAsync();
         var answer = (await _answers.Reader.ReadAsync()).Split('|');
         return new WorkerAnswer(
-            int.Parse(answer[1], CultureInfo.InvariantCulture), int.Parse(answer[2], CultureInfo.InvariantCulture), int.Parse(answer[3], CultureInfo.InvariantCulture), answer[4]);
+            int.Parse(answer[1], CultureInfo.InvariantCulture), int.Parse(answer[2], CultureInfo.InvariantCulture), int.Parse(answer[3], CultureInfo.InvariantCulture), answer[4], answer[5]);
     }
 }

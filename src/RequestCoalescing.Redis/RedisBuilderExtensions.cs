@@ -28,6 +28,7 @@ public static class RedisBuilderExtensions
         ArgumentException.ThrowIfNullOrWhiteSpace(connectionString);
         var configuration = ConfigurationOptions.Parse(connectionString);
         configuration.AbortOnConnectFail = false;
+        configuration.ReconnectRetryPolicy = new LinearRetry(500); // by default it waits for seconds, and the node is alone for as long
         return builder.Use<string>(static key => key, _ => (ConnectionMultiplexer.Connect(configuration), true), configure);
     }
 
@@ -74,9 +75,16 @@ public static class RedisBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         var name = builder.Name.Length == 0 ? "default" : builder.Name;
+        if (builder.KeyType != typeof(TKey))
+        {
+            throw new ArgumentException(
+                $"The instance '{name}' has keys of type {builder.KeyType}, and not of type {typeof(TKey)}. For keys that are not strings, say how a key is written as text, equal texts for equal keys: UseRedis<{builder.KeyType.Name}>(key => …).",
+                nameof(builder));
+        }
+
         if (builder.Services.Any(service => service.ImplementationInstance is Marker marker && marker.Name == builder.Name))
         {
-            throw new InvalidOperationException($"The instance '{name}' has been given to Redis before; once is enough.");
+            throw new InvalidOperationException($"The instance '{name}' uses Redis already. Call UseRedis once for each instance.");
         }
 
         builder.Decorate<TKey>((services, inner) =>
@@ -85,13 +93,32 @@ public static class RedisBuilderExtensions
             var logger = services.GetService<ILoggerFactory>()?.CreateLogger(typeof(RedisSingleflight).FullName!) ?? NullLogger.Instance;
             var joinWindow = services.GetRequiredService<IOptionsFactory<SingleflightOptions>>().Create(builder.Name).JoinWindow;
             var (connection, isOwned) = connect(services);
-            return new ClusterSingleflight<TKey>(
+            return services.GetRequiredKeyedService<HostedCluster<TKey>.Part>(builder.Name).Cluster = new ClusterSingleflight<TKey>(
                 inner, connection, textOf, options, joinWindow, new ClusterTelemetry(name, logger, services.GetService<IMeterFactory>()), isOwned);
         });
         builder.Services.AddSingleton(new Marker(builder.Name));
+        builder.Services.AddKeyedSingleton(builder.Name, static (_, _) => new HostedCluster<TKey>.Part());
+        builder.AddHostedCluster<TKey>();
         builder.Services.Configure<RedisSingleflightOptions>(builder.Name, options => options.KeyPrefix = $"singleflight:{name}");
         if (configure is not null) builder.Services.Configure(builder.Name, configure);
         return builder.BindSettings<RedisSingleflightOptions>("Redis", static (section, options) => section.Bind(options), static options => options.Validate());
+    }
+
+    // By the name of the instance, or by the type of its keys alone, as the instance itself.
+    private static void AddHostedCluster<TKey>(this ISingleflightBuilder builder)
+        where TKey : notnull
+    {
+        if (builder.Services.Any(service => service.IsKeyedService && service.ServiceType == typeof(ISingleflight<TKey>) && Equals(service.ServiceKey, builder.Name)))
+        {
+            builder.Services.AddKeyedSingleton(builder.Name, (services, _) => Create(services, services.GetRequiredKeyedService<ISingleflight<TKey>>(builder.Name)));
+        }
+        else
+        {
+            builder.Services.AddSingleton(services => Create(services, services.GetRequiredService<ISingleflight<TKey>>()));
+        }
+
+        IClusterSingleflight<TKey> Create(IServiceProvider services, ISingleflight<TKey> instance) =>
+            new HostedCluster<TKey>(instance, services.GetRequiredKeyedService<HostedCluster<TKey>.Part>(builder.Name));
     }
 
     private sealed record Marker(string Name);

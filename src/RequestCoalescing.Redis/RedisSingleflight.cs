@@ -13,7 +13,7 @@ namespace RequestCoalescing;
 /// outcome of one generation never reaches the subscribers of another. Not for side effects.</para>
 /// <para>All members are safe to call from any number of threads at once. Statistics and limits are this node's.</para>
 /// </remarks>
-public sealed class RedisSingleflight : SingleflightBase<string>, ISingleflight, IAsyncDisposable
+public sealed class RedisSingleflight : SingleflightBase<string>, ISingleflight, IClusterSingleflight<string>, IAsyncDisposable
 {
     private readonly Singleflight _engine;
     private readonly ClusterSingleflight<string> _cluster;
@@ -35,12 +35,7 @@ public sealed class RedisSingleflight : SingleflightBase<string>, ISingleflight,
             _engine, connection, static key => key, redisOptions, options.JoinWindow, new ClusterTelemetry(redisOptions.KeyPrefix, NullLogger.Instance, factory: null));
     }
 
-    /// <summary>
-    /// Draws the line for the whole cluster, and completes when it is drawn. <see cref="SingleflightBase{TKey}.Forget"/> does the same without
-    /// waiting: on this node the line is drawn when it returns, on others as soon as Redis has told them.
-    /// </summary>
-    /// <param name="key">The key.</param>
-    /// <exception cref="Exception">Redis cannot be reached. On this node the key is forgotten; the others are told as soon as they can be.</exception>
+    /// <inheritdoc/>
     public Task ForgetAsync(string key)
     {
         ArgumentNullException.ThrowIfNull(key);

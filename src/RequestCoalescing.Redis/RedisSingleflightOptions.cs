@@ -10,7 +10,7 @@ public sealed class RedisSingleflightOptions
     public string KeyPrefix { get; set; } = "singleflight";
 
     /// <summary>
-    /// How long a lease lasts without its leader's heartbeat, which comes at a third of it: how long others wait for a leader that
+    /// How long a lease lasts without its leader's heartbeat, which comes when a quarter of it is over: how long others wait for a leader that
     /// was killed. A leader that is paused for longer loses its lease. Default 3 seconds. Range: 100 milliseconds to 10 minutes.
     /// </summary>
     public TimeSpan LeaseDuration { get; set; } = TimeSpan.FromSeconds(3);
@@ -35,8 +35,9 @@ public sealed class RedisSingleflightOptions
     public TimeSpan OutageBreak { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// A node that waits looks again after this, then after twice that and so on up to a second, in case a message is lost. Default 50
-    /// milliseconds. Range: 1 millisecond to 1 second.
+    /// A node that waits and does not know whether it hears messages, as its connection has failed, looks after this, then after twice that and
+    /// so on up to a second. One that hears looks at the end of the lease, or after four fifths of <see cref="OutcomeRetention"/> if that is
+    /// sooner. Default 50 milliseconds. Range: 1 millisecond to 1 second.
     /// </summary>
     public TimeSpan PollInterval { get; set; } = TimeSpan.FromMilliseconds(50);
 

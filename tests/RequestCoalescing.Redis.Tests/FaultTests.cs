@@ -34,7 +34,7 @@ public sealed class FaultTests : IAsyncLifetime
     public async Task Who_joins_a_node_that_has_not_heard_of_the_landing_starts_anew(bool succeeds)
     {
         var (remote, _) = await NodeAsync();
-        var (node, proxy) = await NodeAsync(options => options.PollInterval = TimeSpan.FromSeconds(1));
+        var (node, proxy) = await NodeAsync(options => options.OutcomeRetention = TimeSpan.FromSeconds(2)); // it looks before that is over
         var leader = remote.ExecuteAsync(Key, _backend.RunAsync).AsTask();
         var first = await _backend.NextRunAsync();
         var before = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
@@ -187,6 +187,46 @@ public sealed class FaultTests : IAsyncLifetime
         proxy.CatchUp();
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Who_joined_a_leader_after_a_forget_starts_anew_though_the_server_has_lost_that_forget(bool isAskedForAgain)
+    {
+        var (remote, _) = await NodeAsync();
+        var (node, proxy) = await NodeAsync();
+        var before = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var first = await _backend.NextRunAsync();
+        proxy.Deafen();
+        await remote.ForgetAsync(Key);
+        await FlushAsync();
+        if (isAskedForAgain) await remote.ExecuteAsync(Key, static _ => ValueTask.FromResult(0)); // there is a record again, younger than the lease
+        var after = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        first.Succeed(1);
+        Assert.Equal(1, await before.SoonAsync());
+        (await _backend.NextRunAsync()).Succeed(2);
+        Assert.Equal(2, await after.SoonAsync());
+        proxy.CatchUp();
+    }
+
+    [Fact]
+    public async Task A_lease_that_another_node_took_over_for_its_age_proves_that_nothing_was_forgotten()
+    {
+        var (node, _) = await NodeAsync();
+        var window = TimeSpan.FromMilliseconds(50);
+        var (other, _) = await NodeAsync(window: window);
+        var before = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var first = await _backend.NextRunAsync();
+        var start = Stopwatch.GetTimestamp();
+        await Patience.UntilAsync(() => Stopwatch.GetElapsedTime(start) > 2 * window, "the window is past");
+        var joined = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var newer = other.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        (await _backend.NextRunAsync()).Succeed(2);
+        Assert.Equal(2, await newer.SoonAsync());
+        first.Succeed(1);
+        Assert.Equal((1, 1), (await before.SoonAsync(), await joined.SoonAsync()));
+        Assert.Equal(2, _backend.Runs);
+    }
+
     [Fact]
     public async Task Who_leads_publishes_though_others_of_its_node_have_found_the_server_out()
     {
@@ -309,6 +349,75 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Whoever_waits_for_a_forget_waits_for_the_command_timeout_and_no_longer()
+    {
+        var (node, proxy) = await NodeAsync(options => options.CommandTimeout = TimeSpan.FromMilliseconds(200));
+        proxy.HoldCommands();
+        Assert.IsType<TimeoutException>(await node.ForgetAsync(Key).ThrowsAsync<TimeoutException>()); // and not the connection's own, after seconds
+        proxy.PassCommands();
+    }
+
+    [Fact]
+    public async Task When_the_connection_is_back_the_circuit_is_closed()
+    {
+        var (other, _) = await NodeAsync();
+        var (node, proxy) = await NodeAsync(options => (options.CommandTimeout, options.OutageBreak) = (TimeSpan.FromMilliseconds(500), TimeSpan.FromDays(1)));
+        proxy.Stall();
+        for (var i = 0; i < 5; i++) await node.ExecuteAsync($"{i}", static _ => ValueTask.FromResult(0)); // the circuit opens
+        proxy.Cut();
+        proxy.Resume();
+        var start = Stopwatch.GetTimestamp();
+        for (var i = 0; ; i++)
+        {
+            Assert.True(Stopwatch.GetElapsedTime(start) < Patience.Limit, "The node does not ask Redis again.");
+            await node.ExecuteAsync($"again {i}", static _ => ValueTask.FromResult(0));
+            if (await _connections[other].GetDatabase().KeyExistsAsync($"singleflight:{{again {i}}}:again {i}:last")) return;
+        }
+    }
+
+    [Fact]
+    public async Task What_fails_when_nobody_waits_for_it_any_more_is_no_unobserved_exception()
+    {
+        var unobserved = 0;
+        void Note(object? sender, UnobservedTaskExceptionEventArgs told)
+        {
+            var message = told.Exception.ToString(); // of this test or any other: no test leaves a command unobserved itself
+            if (message.Contains("timed out in the backlog", StringComparison.Ordinal) || message.Contains("Connection is being disposed", StringComparison.Ordinal)) Interlocked.Increment(ref unobserved);
+        }
+
+        TaskScheduler.UnobservedTaskException += Note;
+        try
+        {
+            await FailAsync();
+            for (var i = 0; i < 3; i++)
+            {
+                GC.Collect();
+                GC.WaitForPendingFinalizers();
+            }
+
+            Assert.Equal(0, unobserved);
+        }
+        finally
+        {
+            TaskScheduler.UnobservedTaskException -= Note;
+        }
+
+        // Nothing of it is to be on the stack when the garbage is collected.
+        async Task FailAsync()
+        {
+            await using var connection = await ConnectionMultiplexer.ConnectAsync("127.0.0.1:1,abortConnect=false,connectTimeout=200,syncTimeout=500,asyncTimeout=500");
+            await using (var node = new RedisSingleflight(connection, null, Options(options => options.CommandTimeout = TimeSpan.FromMilliseconds(20))))
+            {
+                await node.ExecuteAsync(Key, static _ => ValueTask.FromResult(0)); // its subscription fails later than that
+                node.Forget(Key);
+            }
+
+            var later = RedisChannel.Literal(Guid.NewGuid().ToString());
+            await Assert.ThrowsAnyAsync<RedisException>(() => connection.GetSubscriber().SubscribeAsync(later, static (_, _) => { })); // given up after what was sent before
+        }
+    }
+
+    [Fact]
     public async Task A_forget_that_is_heard_late_spares_what_came_after_it()
     {
         var (node, proxy) = await NodeAsync();
@@ -352,7 +461,8 @@ public sealed class FaultTests : IAsyncLifetime
         var (_, proxy) = await NodeAsync();
         await using var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{proxy.Port},abortConnect=false,connectRetry=10");
         _owned.Add(connection);
-        var handlers = () => connection.GetSubscriber().SubscribedEndpoint(RedisChannel.Literal("singleflight:flights"));
+        var channels = () => connection.GetServers()[0].SubscriptionChannels(RedisChannel.Pattern("singleflight:node:*")).Length;
+        var before = channels();
         await using (var node = new RedisSingleflight(connection, null, Options(options => options.CommandTimeout = TimeSpan.FromMilliseconds(100))))
         {
             proxy.Stall();
@@ -363,7 +473,7 @@ public sealed class FaultTests : IAsyncLifetime
             await node.ExecuteAsync(Key, static _ => ValueTask.FromResult(0));
         }
 
-        Assert.Null(handlers());
+        Assert.Equal(before, channels());
     }
 
     [Fact]
@@ -429,6 +539,12 @@ public sealed class FaultTests : IAsyncLifetime
         await node.ForgetAsync(Key).ThrowsAsync<RedisException>();
         Assert.True(run.Flight.IsCurrent);
         await _connections[node].GetDatabase().KeyDeleteAsync(last);
+    }
+
+    private async Task FlushAsync()
+    {
+        await using var admin = await ConnectionMultiplexer.ConnectAsync($"{_server.ConnectionString},allowAdmin=true");
+        await admin.GetServers()[0].FlushAllDatabasesAsync();
     }
 
     private static RedisSingleflightOptions Options(Action<RedisSingleflightOptions>? configure)

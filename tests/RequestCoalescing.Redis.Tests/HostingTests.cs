@@ -38,12 +38,37 @@ public sealed class HostingTests
         Assert.Equal(1, _backend.Runs);
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData("posts")]
+    public async Task Whoever_forgets_can_wait_until_the_whole_cluster_has_forgotten(string? name)
+    {
+        await using var server = RedisServer.StartGarnet();
+        await using var connection = await server.ConnectAsync();
+        await using var one = Provider(connection, name, ("Singleflight:posts:Redis:CommandTimeout", "00:00:10"), ("Singleflight:Redis:CommandTimeout", "00:00:10"));
+        await using var other = Provider(connection, name, ("Singleflight:posts:Redis:CommandTimeout", "00:00:10"), ("Singleflight:Redis:CommandTimeout", "00:00:10"));
+        T Get<T>(IServiceProvider provider)
+            where T : notnull => name is null ? provider.GetRequiredService<T>() : provider.GetRequiredKeyedService<T>(name);
+
+        var before = Get<ISingleflight<string>>(one).ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var first = await _backend.NextRunAsync();
+        await Get<IClusterSingleflight<string>>(other).ForgetAsync(Key);
+        var after = Get<ISingleflight<string>>(other).ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        (await _backend.NextRunAsync()).Succeed(2);
+        Assert.Equal(2, await after.SoonAsync());
+        first.Succeed(1);
+        Assert.Equal(1, await before.SoonAsync());
+    }
+
     [Fact]
     public void Keys_of_another_type_need_words()
     {
         var builder = new ServiceCollection().AddSingleflight<long>("posts");
-        Assert.Throws<ArgumentException>("builder", () => builder.UseRedis());
+        Assert.Contains("UseRedis<Int64>(key => …)", Assert.Throws<ArgumentException>("builder", () => builder.UseRedis()).Message, StringComparison.Ordinal);
         builder.UseRedis<long>(key => $"{key}");
+        var untitled = new ServiceCollection();
+        untitled.AddSingleflight<long>().UseRedis<long>(key => $"{key}");
+        Assert.Contains(untitled, service => service.ServiceType == typeof(IClusterSingleflight<long>) && !service.IsKeyedService);
     }
 
     [Fact]

@@ -127,6 +127,52 @@ public sealed partial class OutageTests(ITestOutputHelper output)
         Assert.Equal(3, await next.SoonAsync());
     }
 
+    [Fact]
+    public async Task A_forget_that_a_failover_has_lost_is_a_line_all_the_same()
+    {
+        await using var primary = await RedisServer.StartRedisAsync();
+        await using var replica = await RedisServer.StartRedisAsync(null, "--replicaof", "127.0.0.1", $"{primary.Port}");
+        await using var admin = await ConnectionMultiplexer.ConnectAsync($"{replica.ConnectionString},allowAdmin=true");
+        await Patience.UntilAsync(() => admin.GetServers()[0].InfoRaw("replication")!.Contains("master_link_status:up", StringComparison.Ordinal), "the replica follows");
+        await using var connection = await RedisServer.At([primary, replica]).ConnectAsync();
+        await using var remote = await primary.ConnectAsync();
+        var options = new RedisSingleflightOptions { LeaseDuration = TimeSpan.FromMinutes(5), CommandTimeout = TimeSpan.FromSeconds(10) };
+        await using var node = new RedisSingleflight(connection, null, options);
+        await using var other = new RedisSingleflight(remote, null, options);
+        var before = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var first = await _backend.NextRunAsync();
+        await remote.GetDatabase().StringSetAsync("mark", 1);
+        await Patience.UntilAsync(() => admin.GetDatabase().KeyExists("mark"), "the replica has all that was written before");
+
+        await connection.GetSubscriber().UnsubscribeAllAsync(); // the leader hears nothing any more
+        await admin.GetServers()[0].ExecuteAsync("REPLICAOF", "NO", "ONE");
+        await other.ForgetAsync(Key); // at the old primary, and nowhere else
+        primary.Process.Kill();
+        var after = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        await UntilWritesAsync(connection);
+        first.Succeed(1);
+        Assert.Equal(1, await before.SoonAsync());
+        (await _backend.NextRunAsync()).Succeed(2);
+        Assert.Equal(2, await after.SoonAsync());
+    }
+
+    private static async Task UntilWritesAsync(ConnectionMultiplexer connection)
+    {
+        var start = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(start) < Patience.Limit)
+        {
+            try
+            {
+                await connection.GetDatabase().StringSetAsync("writes", 1);
+                return;
+            }
+            catch (RedisException)
+            {
+                await connection.ConfigureAsync(); // it finds out that the replica is the primary now
+            }
+        }
+    }
+
     private const int Stop = 19;
     private const int Continue = 18;
 

@@ -94,6 +94,18 @@ public sealed partial class ProcessTests(ITestOutputHelper output) : IAsyncLifet
         Assert.Equal(2, Asked("paused"));
     }
 
+    [Fact]
+    public async Task A_leader_whose_thread_pool_is_busy_for_two_leases_keeps_its_lease()
+    {
+        await StartNodesAsync(s_shortLease);
+        var calls = _nodes.ToDictionary(node => node, node => node.CallAsync("starved", 100, 1_000)); // the answer comes while nobody can read it
+        var leader = await LeaderOfAsync("starved");
+        var starved = leader.StarveAsync((int)(2 * s_shortLease).TotalMilliseconds);
+        var answers = await Task.WhenAll(calls.Where(call => call.Key != leader).Select(call => call.Value)).WaitAsync(s_patience);
+        Assert.All(answers, answer => Assert.EndsWith($"node {leader.Id}", answer.Answer, StringComparison.Ordinal));
+        Assert.Equal(1, Asked("starved"));
+    }
+
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     private static partial int Kill(int process, int signal);
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Tasks.Sources;
+using RequestCoalescing.Engine;
 
 namespace RequestCoalescing.Redis.Protocol;
 
@@ -41,21 +42,26 @@ internal sealed class Call<TKey, TState, TResult>(
     public TResult GetResult(short token)
     {
         if (!_isAwaited) TrySettle();
+        if (_outcome.GetStatus(token) == ValueTaskSourceStatus.Pending) throw Misuse.Error();
         return _outcome.GetResult(token);
     }
 
     public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
     {
+        if (Interlocked.Exchange(ref _isAwaited, true))
+        {
+            Misuse.Resume(continuation, state, flags);
+            return;
+        }
+
         _outcome.OnCompleted(continuation, state, token, flags);
-        if (_isAwaited) return;
-        _isAwaited = true;
         _waiting = ExecutionContext.Capture();
         if (!_isSettled) Await();
     }
 
     private void Board()
     {
-        _arrivedAt = cluster.Arrive(key);
+        _arrivedAt = cluster.Now();
         _flight = AwaiterOf(cluster.BoardAsync(key, this, cancellationToken));
     }
 

@@ -11,8 +11,6 @@ namespace RequestCoalescing.Redis.Protocol;
 internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable
     where TKey : notnull
 {
-    private static readonly TimeSpan s_longestPoll = TimeSpan.FromSeconds(1);
-
     private readonly ISingleflight<TKey> _inner;
     private readonly Func<TKey, string> _textOf;
     private readonly RedisSingleflightOptions _options;
@@ -21,7 +19,6 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
     private readonly Payload _payload;
     private readonly Cluster _cluster;
     private readonly IConnectionMultiplexer? _ownedConnection;
-    private readonly long[] _arrivals = new long[256];
     private readonly Errors<TKey> _errors = new();
 
     public ClusterSingleflight(
@@ -59,6 +56,9 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
     /// <summary>Forgets for the cluster, and completes when the line is drawn.</summary>
     public Task ForgetAsync(TKey key) => ForgetAsync(key, out _);
 
+    /// <summary>Completes when the line is drawn for the cluster that this node has drawn.</summary>
+    public Task ForgottenAsync(TKey key) => _cluster.ForgottenAsync(NamesOf(key));
+
     protected override bool ForgetCore(TKey key)
     {
         _ = ForgetAsync(key, out var had);
@@ -73,14 +73,8 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         return _cluster.ForgetAsync(names, held);
     }
 
-    /// <summary>Notes that a caller comes.</summary>
-    /// <returns>When, as a timestamp.</returns>
-    public long Arrive(TKey key)
-    {
-        var now = _options.TimeProvider.GetTimestamp();
-        Volatile.Write(ref LastArrival(key), now);
-        return now;
-    }
+    /// <summary>The time by this node's clock, as a timestamp.</summary>
+    public long Now() => _options.TimeProvider.GetTimestamp();
 
     /// <summary>Joins or leads the flight of this node.</summary>
     public ValueTask<Landing<TResult>> BoardAsync<TState, TResult>(TKey key, Call<TKey, TState, TResult> call, CancellationToken cancellationToken) =>
@@ -98,15 +92,14 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
     {
         if (!flight.IsCurrent) return await LandHereAsync(key, state, work, flight).ConfigureAwait(false); // it runs alone: nobody joins it, here or elsewhere
 
-        var names = NamesOf(key);
-        var owner = _cluster.NewOwner();
+        var lease = _cluster.NewLease(NamesOf(key));
         var asking = new Asking();
         void Forget()
         {
             if (flight.IsCurrent) _inner.Forget(key);
         }
 
-        var waiter = _cluster.Register(names.Key, Forget);
+        var waiter = _cluster.Register(lease, Forget);
         try
         {
             var (bound, until) = (0L, 0L);
@@ -115,11 +108,11 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
             while (true)
             {
                 flight.CancellationToken.ThrowIfCancellationRequested();
+                waiter.HasAskedClosed = !flight.IsCurrent;
                 Entry entry;
-                Lease? lease;
                 try
                 {
-                    (entry, lease) = await _cluster.EnterAsync(names, owner, bound, _joinWindow, asking).ConfigureAwait(false);
+                    entry = await _cluster.EnterAsync(waiter, bound, _joinWindow, asking).ConfigureAwait(false);
                 }
                 catch (RedisConnectionException) when (!isRetry)
                 {
@@ -128,60 +121,39 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
                 }
                 catch (Exception outage)
                 {
-                    _cluster.Withdraw(names, owner, asking);
-                    if (bound > 0 && waiter.LandedSince(bound) is { } heard) return await FollowAsync(heard.Token, heard.Payload, until).ConfigureAwait(false);
+                    _cluster.Withdraw(lease, asking);
+                    if (bound > 0 && waiter.LandedSince(bound) is { } heard) return await FollowAsync(heard.Token, heard.Rest, until).ConfigureAwait(false);
                     _telemetry.OutageFlight(outage);
                     if (_options.OnOutage == OutageBehavior.Fail) throw new ClusterUnavailableException(outage);
                     return await LandHereAsync(key, state, work, flight).ConfigureAwait(false);
                 }
 
-                if (lease is not null)
+                if (entry.What == Scripts.Lead)
                 {
                     waiter.Token = lease.Token;
-                    using (lease)
-                    using (lease.Lost.UnsafeRegister(_ => Forget(), null)) // whoever comes now is not to join what is not current any more
+                    lease.WhenLost(Forget); // whoever comes now is not to join what is not current any more
+                    try
                     {
-                        try
-                        {
-                            _telemetry.Acquired(isTakeover: bound > 0);
-                            return await LeadAsync(lease, key, state, work, flight).ConfigureAwait(false);
-                        }
-                        finally
-                        {
-                            _cluster.Abandon(lease); // unless it is published
-                        }
+                        _telemetry.Acquired(isTakeover: bound > 0);
+                        return await LeadAsync(lease, key, state, work, flight, Forget).ConfigureAwait(false);
+                    }
+                    finally
+                    {
+                        _cluster.Abandon(lease); // unless it is published
+                        lease.GiveUp();
                     }
                 }
 
                 until = Math.Max(until, entry.Until);
                 if (entry.What == Scripts.Outcome) return await FollowAsync(entry.Token, entry.Payload, until).ConfigureAwait(false);
                 if (entry.Token != bound) (waiter.Token, bound, poll) = (entry.Token, entry.Token, _options.PollInterval);
-                if (waiter.LandedSince(bound) is null)
-                {
-                    // Whichever is first: a message, the connection's return, the lease's end (with some jitter, for all wait for it), the end
-                    // of the time in which the flight may be joined, a look.
-                    var jitter = TimeSpan.FromMilliseconds(Random.Shared.Next(5, 50));
-                    var wait = entry.LeaseLeft + jitter < poll ? entry.LeaseLeft + jitter : poll;
-                    if (_joinWindow != Timeout.InfiniteTimeSpan && flight.IsCurrent && _joinWindow - entry.Age is var joinable && joinable < wait)
-                    {
-                        if (joinable <= TimeSpan.Zero) Forget(); // by its own node's clock it took off when that node began to wait for it
-                        else wait = joinable;
-                    }
-
-                    await waiter.WaitAsync(wait > TimeSpan.Zero ? wait : jitter, flight.CancellationToken).ConfigureAwait(false);
-                    poll = poll * 2 < s_longestPoll ? poll * 2 : s_longestPoll;
-                }
-
-                // It landed after the last look. Whoever came since gets it only if they came before it landed: another look tells when that was.
-                if (waiter.LandedSince(bound) is { } landed && Volatile.Read(ref LastArrival(key)) <= until)
-                {
-                    return await FollowAsync(landed.Token, landed.Payload, until).ConfigureAwait(false);
-                }
+                await WaitAsync(waiter, entry, _cluster.NextLook(entry, ref poll), flight, Forget).ConfigureAwait(false);
+                if (waiter.LandedSince(bound) is { } landed) return await FollowAsync(landed.Token, landed.Rest, UntilOf(landed, entry)).ConfigureAwait(false);
             }
         }
         finally
         {
-            _cluster.Unregister(names.Key, waiter);
+            _cluster.Unregister(waiter);
         }
 
         async ValueTask<Landing<TResult>> FollowAsync(long token, ReadOnlyMemory<byte> outcome, long until)
@@ -198,7 +170,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
                 throw;
             }
 
-            return await LandHereAsync(key, state, work, flight, () => UnlessForgottenAsync(names, token, until)).ConfigureAwait(false); // it cannot cross: once a node, then
+            return await LandHereAsync(key, state, work, flight, () => UnlessForgottenAsync(lease.Names, token, until)).ConfigureAwait(false); // it cannot cross: once a node, then
         }
     }
 
@@ -209,23 +181,61 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         CancellationToken cancellationToken) =>
         new Call<TKey, TState, TResult>(this, key, state, work, cancellationToken).StartAsync();
 
+    // Until a message, the connection's return, or the next look. Meanwhile the time may end in which the flight may be joined: by its own
+    // node's clock it took off when that node began to wait for it.
+    private async ValueTask WaitAsync(Waiter waiter, Entry entry, TimeSpan untilLook, FlightContext flight, Action forget)
+    {
+        var joinable = _joinWindow == Timeout.InfiniteTimeSpan || !flight.IsCurrent ? TimeSpan.MaxValue : _joinWindow - entry.Age;
+        if (joinable < untilLook)
+        {
+            if (joinable > TimeSpan.Zero && await waiter.WaitAsync(joinable, flight.CancellationToken).ConfigureAwait(false)) return;
+            forget();
+            if (joinable > TimeSpan.Zero) untilLook -= joinable;
+        }
+
+        await waiter.WaitAsync(untilLook, flight.CancellationToken).ConfigureAwait(false);
+    }
+
+    // It landed so long after the last look was answered, by the server's clock, and that was not before the look was sent. The margin is for
+    // clocks that run apart.
+    private long UntilOf(Message landed, Entry lastLook)
+    {
+        var since = TimeSpan.FromMicroseconds(Math.Max(0, landed.Landed - lastLook.ServerTime) * 0.99);
+        return lastLook.Until + (long)(since.TotalSeconds * _options.TimeProvider.TimestampFrequency);
+    }
+
     private async ValueTask<Landing<TResult>> LeadAsync<TState, TResult>(
         Lease lease,
         TKey key,
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
-        FlightContext flight)
+        FlightContext flight,
+        Action forget)
     {
-        using (var linked = _options.OnLostLease == LostLeaseBehavior.Cancel
-            ? CancellationTokenSource.CreateLinkedTokenSource(flight.CancellationToken, lease.Lost)
-            : null)
+        using var cancelled = _options.OnLostLease == LostLeaseBehavior.Cancel ? CancellationTokenSource.CreateLinkedTokenSource(flight.CancellationToken) : null;
+        if (cancelled is not null)
+        {
+            lease.WhenLost(() =>
+            {
+                forget();
+                try
+                {
+                    cancelled.Cancel();
+                }
+                catch (Exception)
+                {
+                    // The flight is over, or what its work had registered fails.
+                }
+            });
+        }
+
         using (flight.CancellationToken.UnsafeRegister(_ => _cluster.Abandon(lease), null)) // nobody waits here, or not for this any more
         {
             flight.CancellationToken.ThrowIfCancellationRequested();
             TResult result;
             try
             {
-                result = await work(state, new FlightContext(new ClusterFlight(flight, lease, linked?.Token ?? flight.CancellationToken))).ConfigureAwait(false);
+                result = await work(state, new FlightContext(new ClusterFlight(flight, lease, cancelled?.Token ?? flight.CancellationToken))).ConfigureAwait(false);
             }
             catch (OperationCanceledException)
             {
@@ -234,11 +244,11 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
             }
             catch (Exception exception)
             {
-                _errors.Note(exception, key, await _cluster.PublishAsync(lease, ToPayload(() => _payload.OfError(exception), exception.GetType())).ConfigureAwait(false));
+                _errors.Note(exception, key, await _cluster.PublishAsync(lease, PayloadOf(default(TResult)!, exception)).ConfigureAwait(false));
                 throw;
             }
 
-            return new(result, await _cluster.PublishAsync(lease, ToPayload(() => _payload.OfValue(result), typeof(TResult))).ConfigureAwait(false));
+            return new(result, await _cluster.PublishAsync(lease, PayloadOf(result, null)).ConfigureAwait(false));
         }
     }
 
@@ -275,19 +285,16 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         }
     }
 
-    // Of this key, or of another that shares the place with it: that costs a look.
-    private ref long LastArrival(TKey key) => ref _arrivals[key.GetHashCode() & (_arrivals.Length - 1)];
-
     // What cannot be written is no failure of the flight: the other nodes make it themselves.
-    private byte[] ToPayload(Func<byte[]> write, Type type)
+    private byte[] PayloadOf<TResult>(TResult result, Exception? error)
     {
         try
         {
-            return write();
+            return error is not null ? _payload.OfError(error) : _payload.OfValue(result);
         }
         catch (Exception exception)
         {
-            _telemetry.CannotBeWritten(type, exception);
+            _telemetry.CannotBeWritten(error?.GetType() ?? typeof(TResult), exception);
             return Payload.OfNotSent;
         }
     }

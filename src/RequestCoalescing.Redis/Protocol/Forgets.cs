@@ -1,23 +1,25 @@
+using StackExchange.Redis;
+
 namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>
 /// What this node has forgotten, until Redis has been told. A flight of the key does not ask Redis for anything before: it would be shown what
 /// the node has forgotten. Kept for as long as Redis cannot be told.
 /// </summary>
-internal sealed class Forgets(Func<Names, Task> send, TimeSpan pause, TimeProvider clock) : IDisposable
+internal sealed class Forgets(Func<Names, Task<RedisResult>> send, TimeSpan pause, TimeProvider clock) : IDisposable
 {
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, (Names Names, Task Sent)> _untold = [];
+    private readonly Dictionary<string, (Names Names, Task<RedisResult> Sent)> _untold = [];
     private readonly CancellationTokenSource _end = new();
     private bool _isPausing;
 
-    public Task SendAsync(Names names)
+    public Task<RedisResult> SendAsync(Names names)
     {
         lock (_gate) return Send(names);
     }
 
     /// <summary>What must be done before Redis is asked about this key; null if that is nothing.</summary>
-    public Task? Owed(Names names)
+    public Task<RedisResult>? Owed(Names names)
     {
         lock (_gate)
         {
@@ -42,7 +44,7 @@ internal sealed class Forgets(Func<Names, Task> send, TimeSpan pause, TimeProvid
 
     private static bool HasFailed(Task sent) => sent.IsFaulted || sent.IsCanceled;
 
-    private Task Send(Names names)
+    private Task<RedisResult> Send(Names names)
     {
         var sent = send(names);
         _untold[names.Key] = (names, sent);

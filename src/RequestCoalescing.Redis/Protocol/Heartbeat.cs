@@ -1,43 +1,42 @@
+using RequestCoalescing.Redis.Telemetry;
 using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Protocol;
 
-/// <summary>Extends the leases of this node at a third of their time, all in one batch. Without leases there is no beat.</summary>
-internal sealed class Heartbeat : IDisposable
+/// <summary>
+/// Extends the leases of this node before they are half over, all that are due in one command. Without leases there is no beat, and soon no thread.
+/// </summary>
+/// <remarks>
+/// It beats on a thread of its own: timers, and whatever the connection sends and hears, wait for the thread pool, and a node whose pool is busy
+/// would lose its leases. An answer that the connection does not bring in time is asked for once more, over a line that needs that thread alone.
+/// The thread sleeps by the machine's clock, for the same reason; what is due it judges by the options' clock.
+/// </remarks>
+internal sealed class Heartbeat(IConnectionMultiplexer connection, RedisSingleflightOptions options, ClusterTelemetry telemetry) : IDisposable
 {
-    private readonly Func<IDatabase> _database;
-    private readonly RedisSingleflightOptions _options;
-    private readonly Lock _gate = new();
-    private readonly HashSet<Lease> _leases = [];
-    private readonly ITimer _timer;
+    private const int MostAtOnce = 100; // a script keeps the server from everything else
 
-    public Heartbeat(Func<IDatabase> database, RedisSingleflightOptions options)
-    {
-        (_database, _options) = (database, options);
-        using (ExecutionContext.IsFlowSuppressed() ? default : ExecutionContext.SuppressFlow())
-        {
-            _timer = options.TimeProvider.CreateTimer(static self => ((Heartbeat)self!).Beat(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        }
-    }
+    private readonly TimeSpan _due = options.LeaseDuration / 4;
+    private readonly TimeSpan _grace = options.LeaseDuration / 12;
+    private readonly object _gate = new();
+    private readonly HashSet<Lease> _leases = [];
+    private Thread? _thread;
+    private bool _isDisposed;
 
     public void Add(Lease lease)
     {
         lock (_gate)
         {
             _leases.Add(lease);
-            if (_leases.Count == 1) _timer.Change(_options.LeaseDuration / 3, _options.LeaseDuration / 3);
+            if (_thread is not null || _isDisposed) return;
+            _thread = new Thread(static self => ((Heartbeat)self!).Run()) { IsBackground = true, Name = "RequestCoalescing heartbeat", Priority = ThreadPriority.AboveNormal };
+            _thread.UnsafeStart(this);
         }
     }
 
     /// <returns>Whether it was there.</returns>
     public bool Remove(Lease lease)
     {
-        lock (_gate)
-        {
-            if (!_leases.Remove(lease)) return false;
-            if (_leases.Count == 0) _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-            return true;
-        }
+        lock (_gate) return _leases.Remove(lease);
     }
 
     public Lease[] LeasesOf(string key)
@@ -50,46 +49,69 @@ internal sealed class Heartbeat : IDisposable
     {
         foreach (var lease in LeasesOf(key))
         {
-            if (lease.Token < before) lease.Lose();
+            if (lease.Token > 0 && lease.Token < before) lease.Lose();
         }
     }
 
-    public void Dispose() => _timer.Dispose();
-
-    private void Beat()
+    public void Dispose()
     {
-        try
+        lock (_gate)
+        {
+            _isDisposed = true;
+            Monitor.Pulse(_gate);
+        }
+    }
+
+    private void Run()
+    {
+        using var lines = new Lines(connection, options.LeaseDuration / 2, telemetry);
+        var sent = Task.CompletedTask;
+        var idleSince = options.TimeProvider.GetTimestamp();
+        while (true)
         {
             Lease[] leases;
-            lock (_gate) leases = [.. _leases];
-            var sentAt = _options.TimeProvider.GetTimestamp();
-            var batch = _database().CreateBatch();
-            var answers = new List<(Lease Lease, Task<RedisResult> Holds)>();
-            foreach (var lease in leases)
+            lock (_gate)
             {
-                if (lease.IsHeld) answers.Add((lease, batch.ScriptEvaluateAsync(Scripts.Extend, [lease.Names.Lease], [lease.Value, (long)_options.LeaseDuration.TotalMilliseconds])));
-                else lease.Lose();
+                leases = [.. _leases.Where(static lease => !lease.IsLost)];
+                if (_leases.Count > 0) idleSince = options.TimeProvider.GetTimestamp();
+                if (_isDisposed || options.TimeProvider.GetElapsedTime(idleSince) > options.LeaseDuration)
+                {
+                    _thread = null;
+                    return;
+                }
+
+                // A lease that comes meanwhile is not due before this is over.
+                var wait = _due - (leases.Length == 0 ? TimeSpan.Zero : leases.Max(static lease => lease.SinceAsked));
+                if (wait > TimeSpan.Zero)
+                {
+                    Monitor.Wait(_gate, wait);
+                    continue;
+                }
             }
 
-            batch.Execute();
-            foreach (var (lease, holds) in answers) _ = HearAsync(lease, holds, sentAt);
-        }
-        catch (Exception)
-        {
-            // Not extended: the next beat tries again, or finds that the time is over.
+            sent = Beat(leases, lines, sent);
         }
     }
 
-    private async Task HearAsync(Lease lease, Task<RedisResult> holds, long sentAt)
+    // Answers with what it has sent over the connection and not heard yet.
+    private Task Beat(Lease[] leases, Lines lines, Task unheard)
     {
-        try
+        foreach (var lease in leases.Where(static lease => lease is { Token: > 0, IsHeld: false })) lease.Lose();
+        var beats = leases
+            .Where(lease => !lease.IsLost && lease.SinceAsked > _due / 2)
+            .GroupBy(lease => connection.GetHashSlot(lease.Names.Lease))
+            .SelectMany(static slot => slot.Chunk(MostAtOnce))
+            .Select(chunk => new Extension(chunk, options))
+            .ToArray();
+        if (unheard.IsCompleted)
         {
-            if ((long)await holds.ConfigureAwait(false) is > 0 and var serverTime) lease.Renew(new Grant(sentAt, _options.TimeProvider.GetTimestamp(), serverTime));
-            else lease.Lose();
+            var heard = beats.Select(extension => extension.SendAsync(connection.GetDatabase())).ToArray();
+            unheard = Task.WhenAll(heard);
+            unheard.Wait(_grace); // this thread has nothing else to do, and nobody needs it for the answer
+            beats = [.. beats.Where((_, i) => !heard[i].IsCompletedSuccessfully || !heard[i].Result)];
         }
-        catch (Exception)
-        {
-            // As above.
-        }
+
+        if (beats.Length > 0) lines.Send(beats);
+        return unheard;
     }
 }

@@ -14,20 +14,21 @@ internal sealed class Mailbox(string node, Heartbeat heartbeat, TimeProvider clo
         }
     }
 
-    public Waiter Register(string key, Action forget)
+    public Waiter Register(Lease lease, Action forget)
     {
-        var waiter = new Waiter(clock, forget);
+        var waiter = new Waiter(lease, clock, forget);
         lock (_gate)
         {
-            if (!_waiters.TryGetValue(key, out var waiters)) _waiters.Add(key, waiters = []);
+            if (!_waiters.TryGetValue(lease.Names.Key, out var waiters)) _waiters.Add(lease.Names.Key, waiters = new(1));
             waiters.Add(waiter);
         }
 
         return waiter;
     }
 
-    public void Unregister(string key, Waiter waiter)
+    public void Unregister(Waiter waiter)
     {
+        var key = waiter.Lease.Names.Key;
         lock (_gate)
         {
             if (!_waiters.TryGetValue(key, out var waiters)) return;
@@ -36,19 +37,25 @@ internal sealed class Mailbox(string node, Heartbeat heartbeat, TimeProvider clo
         }
     }
 
+    /// <summary>The other flights of the key on this node whose leases are respected, as <see cref="Scripts.Enter"/> takes them.</summary>
+    public string RespectedBy(Waiter waiter)
+    {
+        lock (_gate)
+        {
+            if (!_waiters.TryGetValue(waiter.Lease.Names.Key, out var waiters) || waiters.Count == 1) return "";
+            return string.Concat(waiters.Where(other => other != waiter && other.IsRespected).Select(static other => other.Lease.Owner + " "));
+        }
+    }
+
     public void Deliver(Message message)
     {
         Waiter[] waiters;
         lock (_gate) waiters = _waiters.TryGetValue(message.Key, out var found) ? [.. found] : [];
-        if (message.Kind == MessageKind.Forgotten && message.ReadForgotten() is { } forgotten && forgotten.Node != node)
+        if (message.Kind == MessageKind.Forgotten && message.Node != node)
         {
             // Drawn by another node: this one's leader is not current any more, and its callers that come from now on start anew as well.
-            foreach (var waiter in waiters)
-            {
-                if (waiter.Token < forgotten.Token) waiter.Forget();
-            }
-
-            heartbeat.Lose(message.Key, forgotten.Token);
+            foreach (var waiter in waiters) waiter.Forget(message.Token);
+            heartbeat.Lose(message.Key, message.Token);
         }
 
         foreach (var waiter in waiters) waiter.Wake(message);

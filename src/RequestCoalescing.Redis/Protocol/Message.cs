@@ -1,49 +1,43 @@
-using System.Buffers.Binary;
-using System.Globalization;
+using System.Buffers.Text;
 using System.Text;
 
 namespace RequestCoalescing.Redis.Protocol;
 
-/// <summary>What one node tells all. A hint: who misses it finds out by looking.</summary>
-/// <remarks>On the wire: version, kind, token (8 bytes), length of the key (4 bytes), key, payload; numbers little-endian.</remarks>
-internal readonly record struct Message(MessageKind Kind, long Token, string Key, ReadOnlyMemory<byte> Payload)
+/// <summary>What a node is told. A hint: who misses it finds out by looking. See <see cref="Scripts"/> for its form.</summary>
+/// <param name="Kind">What it says.</param>
+/// <param name="Key">The key, in words.</param>
+/// <param name="Token">The token of the outcome, or that all before it are forgotten by.</param>
+/// <param name="Landed">When the flight has landed: the server's time, in microseconds.</param>
+/// <param name="Rest">The outcome, or the node that has forgotten.</param>
+internal readonly record struct Message(MessageKind Kind, string Key, long Token, long Landed, ReadOnlyMemory<byte> Rest)
 {
-    private const byte Version = 1;
-    private const int HeaderLength = 14;
+    private const byte Version = (byte)'1';
 
-    public byte[] ToBytes()
-    {
-        var keyLength = Encoding.UTF8.GetByteCount(Key);
-        var bytes = new byte[HeaderLength + keyLength + Payload.Length];
-        bytes[0] = Version;
-        bytes[1] = (byte)Kind;
-        BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(2), Token);
-        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(10), keyLength);
-        Encoding.UTF8.GetBytes(Key, bytes.AsSpan(HeaderLength));
-        Payload.Span.CopyTo(bytes.AsSpan(HeaderLength + keyLength));
-        return bytes;
-    }
+    /// <summary>What a node calls itself with.</summary>
+    public static byte[] Echo(long number) => Encoding.ASCII.GetBytes($"1E0:{number}|");
 
-    /// <summary>Who forgot the key, and the token that all before it are forgotten by; null if the message does not say.</summary>
-    public (string Node, long Token)? ReadForgotten()
-    {
-        const int NodeLength = 32;
-        var text = Encoding.ASCII.GetString(Payload.Span);
-        return text.Length > NodeLength && long.TryParse(text.AsSpan(NodeLength), NumberStyles.None, CultureInfo.InvariantCulture, out var token)
-            ? (text[..NodeLength], token)
-            : null;
-    }
+    /// <summary>The node that has forgotten.</summary>
+    public string Node => Encoding.ASCII.GetString(Rest.Span);
 
     /// <summary>Reads a message; null if it is none, or of a version that is not known here.</summary>
     public static Message? Parse(byte[]? bytes)
     {
-        if (bytes is null || bytes.Length < HeaderLength || bytes[0] != Version) return null;
-        var keyLength = BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(10));
-        if (keyLength < 0 || keyLength > bytes.Length - HeaderLength) return null;
-        return new Message(
-            (MessageKind)bytes[1],
-            BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(2)),
-            Encoding.UTF8.GetString(bytes, HeaderLength, keyLength),
-            bytes.AsMemory(HeaderLength + keyLength));
+        if (bytes is null || bytes.Length < 4 || bytes[0] != Version) return null;
+        var rest = bytes.AsMemory(2);
+        if (ReadNumber(ref rest, (byte)':') is not { } length || length > rest.Length) return null;
+        var key = Encoding.UTF8.GetString(rest.Span[..(int)length]);
+        rest = rest[(int)length..];
+        var kind = (MessageKind)bytes[1];
+        var token = kind == MessageKind.Abandoned ? 0 : ReadNumber(ref rest, (byte)'|');
+        var landed = kind is MessageKind.Landed or MessageKind.LandedWithOutcome ? ReadNumber(ref rest, (byte)'|') : 0;
+        return token is null || landed is null ? null : new Message(kind, key, token.Value, landed.Value, rest);
+    }
+
+    /// <summary>Takes a number that ends with this off a text; null if there is none.</summary>
+    public static long? ReadNumber(ref Memory<byte> text, byte end)
+    {
+        if (!Utf8Parser.TryParse(text.Span, out long number, out var length) || number < 0 || length == text.Length || text.Span[length] != end) return null;
+        text = text[(length + 1)..];
+        return number;
     }
 }

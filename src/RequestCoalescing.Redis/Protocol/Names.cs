@@ -4,12 +4,25 @@ using StackExchange.Redis;
 namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>What a flight's things are called in Redis. One hash tag a key, so that Redis Cluster keeps them in one slot.</summary>
-internal readonly struct Names(string prefix, string key)
+internal sealed class Names
 {
-    // A brace in the key would end the tag early: what counts is that all three have the same one.
-    private readonly string _stem = $"{prefix}:{{{key.Replace('}', ')')}}}:{key}";
+    public Names(string prefix, string key)
+    {
+        // A brace in the key would end the tag early: what counts is that all have the same one.
+        var stem = $"{prefix}:{{{key.Replace('}', ')')}}}:{key}:";
+        Key = key;
+        (Lease, Last, Outcome, Waiting) = (stem + "lease", stem + "last", stem + "outcome", stem + "waiting");
+    }
 
-    public string Key => key;
+    public string Key { get; }
+
+    public RedisKey Lease { get; }
+
+    public RedisKey Last { get; }
+
+    public RedisKey Outcome { get; }
+
+    public RedisKey Waiting { get; }
 
     /// <summary>
     /// A text that survives being written as UTF-8, and is not empty: different for different keys, the same on every node. Only keys with
@@ -28,10 +41,4 @@ internal readonly struct Names(string prefix, string key)
 
         return isPlain ? key : Marker + string.Concat(key.Select(character => ((int)character).ToString("x4", CultureInfo.InvariantCulture)));
     }
-
-    public RedisKey Lease => $"{_stem}:lease";
-
-    public RedisKey Last => $"{_stem}:last";
-
-    public RedisKey Outcome => $"{_stem}:outcome";
 }

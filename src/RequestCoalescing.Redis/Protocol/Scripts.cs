@@ -1,11 +1,19 @@
+using System.Globalization;
+
 namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>The protocol's steps, each one atomic on the server. Numbers stay below 2^53, as Lua's do (a microsecond clock does until 2255).</summary>
 /// <remarks>
-/// The keys of one flight share a hash tag. <c>prefix:{key}:lease</c> holds <c>token|owner</c>; <c>…:outcome</c>
-/// <c>token|time of landing|payload</c>; <c>…:last</c> <c>token|forget|node|lease</c>: the last token that was given out, that of the last
-/// forget, the node that forgot, and the lease that it did away with. Tokens only grow: each is over the last and at least the server's time, so
-/// that they grow past a <c>last</c> that was lost, too. Times are the server's, in microseconds.
+/// <para>The keys of one flight share a hash tag. <c>prefix:{key}:lease</c> holds <c>token|owner</c>, where an owner is <c>node-number</c>;
+/// <c>…:outcome</c> <c>token|time of landing|payload</c>; <c>…:waiting</c> the nodes that wait for an outcome; <c>…:last</c>
+/// <c>token|since|node|lease</c>: the last token that was given out, the token since which nothing was forgotten, and, if that was a forget, the
+/// node that forgot and the lease that it did away with. Tokens only grow: each is over the last and at least the server's time, so that they
+/// grow past a <c>last</c> that was lost, too. Times are the server's, in microseconds.</para>
+/// <para>A <c>last</c> that is missing, or that was made after a lease was granted, does not prove that nothing was forgotten since that grant.
+/// Nothing of all this goes to replicas, where the server lets a script choose: one that is promoted knows of no lease, rather than of one that
+/// was forgotten when it did not listen.</para>
+/// <para>A message goes to the channel of each node that it concerns: <c>1</c>, a letter for its kind, the key's length, a colon, the key, and
+/// <c>token|time of landing|payload</c> for an outcome, <c>token|node</c> for a forget.</para>
 /// </remarks>
 internal static class Scripts
 {
@@ -20,95 +28,121 @@ internal static class Scripts
     /// </summary>
     public const int Done = 1;
 
-    /// <summary>Another node has forgotten the flight; callers of the leader's own node may have joined it since.</summary>
+    /// <summary>
+    /// Another node has forgotten the flight, or may have, for nothing proves that none has; callers of the leader's own node may have joined it since.
+    /// </summary>
     public const int Forgotten = 3;
 
     /// <summary>
-    /// KEYS lease, last, outcome. ARGV owner, lease ms, the token it waits for or 0, join window or 0, node. Answers {what, token, the time or
-    /// how long ago it took off or landed, ms left of the lease or the payload}. Who waits for a token accepts its outcome or that of a later one, which
-    /// began after it came: where a leader was lost, others may have taken over and landed before it looks again. Its own lease is led again
-    /// with the same token, so that a lost reply does no harm; that of another flight of its node, which that node has forgotten or
-    /// superseded, gives way.
+    /// KEYS lease, last, outcome, waiting. ARGV owner, lease ms, the token it waits for or 0, join window or 0, node, owners that it respects.
+    /// Answers what, token, the time or how long ago it landed, ms left of the lease or the payload, with bars between. Who waits for a token accepts its outcome
+    /// or that of a later one, which began after it came: where a leader was lost, others may have taken over and landed before it looks again. Its
+    /// own lease is led again with the same token, so that a lost reply does no harm. The lease of another flight of its node gives way, unless
+    /// it is respected: nobody could join that flight any more when it asked for the lease, so that its run is younger than whatever closed it.
     /// </summary>
     public const string Enter = Functions +
         """
-        local owner, duration, bound, window, node = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+        local owner, duration, bound, window, node, respected = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], ARGV[6]
         local now = time()
         if bound > 0 then
           local token, landed, payload = string.match(redis.call('GET', KEYS[3]) or '', '^(%d+)|(%d+)|(.*)$')
-          if token and tonumber(token) >= bound then return {2, token, text(now - tonumber(landed)), payload} end
+          if token and tonumber(token) >= bound then return '2|' .. token .. '|' .. text(now - tonumber(landed)) .. '|' .. payload end
         end
         local token, holder = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+)|(.*)$')
         if holder == owner then
           redis.call('PEXPIRE', KEYS[1], duration)
-          return {1, token, text(now), duration}
+          return '1|' .. token .. '|' .. text(now) .. '|'
         end
-        local isOwn = holder and string.sub(holder, 1, string.len(node)) == node
-        if holder and (bound > 0 or (not isOwn and (window == 0 or now - tonumber(token) <= window))) then
-          return {0, token, text(now - tonumber(token)), text(redis.call('PTTL', KEYS[1]))}
+        if holder and bound == 0 then
+          local isOwn = string.sub(holder, 1, string.len(node)) == node and not string.find(respected, holder .. ' ', 1, true)
+          if isOwn or (window > 0 and now - tonumber(token) > window) then holder = nil end
         end
-        token = next(KEYS[2], now)
+        if holder then
+          redis.call('SADD', KEYS[4], node)
+          redis.call('PEXPIRE', KEYS[4], 2 * duration)
+          return '0|' .. token .. '|' .. text(now) .. '|' .. text(redis.call('PTTL', KEYS[1]))
+        end
+        token = next(KEYS[2], now, 2 * duration)
         redis.call('SET', KEYS[1], token .. '|' .. owner, 'PX', duration)
-        return {1, token, text(now), duration}
-        """;
-
-    /// <summary>KEYS lease. ARGV lease, lease ms. Answers the time if it still holds, 0 if not.</summary>
-    public const string Extend = Functions +
-        """
-        if redis.call('GET', KEYS[1]) ~= ARGV[1] then return '0' end
-        redis.call('PEXPIRE', KEYS[1], ARGV[2])
-        return text(time())
+        return '1|' .. token .. '|' .. text(now) .. '|'
         """;
 
     /// <summary>
-    /// KEYS lease, last, outcome. ARGV lease, node, channel, token, payload, ms to keep it, the time until which the leader waits for this,
-    /// message, message of an abandoned lease. Hands the outcome to the others.
+    /// KEYS leases, each with its last. ARGV lease ms, and the owner that each is to have. Answers a text: the time, a bar, and for each 1 if that
+    /// owner has it, 0 if not. By the owner, not the token: a lease is extended before its leader has heard the token that was granted.
+    /// </summary>
+    public const string Extend = Functions +
+        """
+        local holds = ''
+        for i = 1, #KEYS / 2 do
+          local isHeld = string.match(redis.call('GET', KEYS[2 * i - 1]) or '', '^%d+|(.*)$') == ARGV[i + 1]
+          if isHeld then
+            redis.call('PEXPIRE', KEYS[2 * i - 1], ARGV[1])
+            redis.call('PEXPIRE', KEYS[2 * i], 2 * ARGV[1])
+          end
+          holds = holds .. (isHeld and '1' or '0')
+        end
+        return text(time()) .. '|' .. holds
+        """;
+
+    /// <summary>
+    /// KEYS lease, last, outcome, waiting. ARGV lease, node, key, channels' prefix, token, payload, ms to keep it, the time until which the leader
+    /// waits for this, the longest payload for a message. Hands the outcome to those who wait; where nobody does, it is not even kept.
     /// </summary>
     public const string Publish = Functions +
         """
-        local lease, node, channel, token, payload, retention, deadline = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7])
+        local lease, node, key, prefix, token, payload = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
         if redis.call('GET', KEYS[1]) ~= lease then return lost(KEYS[2], node, lease) end
         redis.call('DEL', KEYS[1])
         local now = time()
-        if now > deadline then
-          redis.call('PUBLISH', channel, ARGV[9])
+        if now > tonumber(ARGV[8]) then
+          tell(KEYS[4], prefix, key, 'A', '')
           return 2
         end
-        redis.call('SET', KEYS[3], token .. '|' .. text(now) .. '|' .. payload, 'PX', retention)
-        redis.call('PUBLISH', channel, ARGV[8])
+        if redis.call('EXISTS', KEYS[4]) == 0 then return 1 end
+        local head = token .. '|' .. text(now) .. '|'
+        redis.call('SET', KEYS[3], head .. payload, 'PX', ARGV[7])
+        if string.len(payload) > tonumber(ARGV[9]) then tell(KEYS[4], prefix, key, 'L', head)
+        else tell(KEYS[4], prefix, key, 'O', head .. payload) end
+        redis.call('DEL', KEYS[4])
         return 1
         """;
 
-    /// <summary>KEYS lease, last. ARGV lease, node, channel, message. Gives the lease up.</summary>
+    /// <summary>KEYS lease, last, waiting. ARGV lease, node, key, channels' prefix. Gives the lease up.</summary>
     public const string Abandon = Functions +
         """
         if redis.call('GET', KEYS[1]) ~= ARGV[1] then return lost(KEYS[2], ARGV[2], ARGV[1]) end
         redis.call('DEL', KEYS[1])
-        redis.call('PUBLISH', ARGV[3], ARGV[4])
+        tell(KEYS[3], ARGV[4], ARGV[3], 'A', '')
         return 1
         """;
 
-    /// <summary>KEYS lease. ARGV owner, channel, message. Gives up whatever lease was granted to an owner that did not hear of it.</summary>
-    public const string Withdraw =
+    /// <summary>KEYS lease, waiting. ARGV owner, key, channels' prefix. Gives up whatever lease was granted to an owner that did not hear of it.</summary>
+    public const string Withdraw = Functions +
         """
         if string.match(redis.call('GET', KEYS[1]) or '', '^%d+|(.*)$') ~= ARGV[1] then return 0 end
         redis.call('DEL', KEYS[1])
-        redis.call('PUBLISH', ARGV[2], ARGV[3])
+        tell(KEYS[2], ARGV[3], ARGV[2], 'A', '')
         return 1
         """;
 
-    /// <summary>KEYS lease, last, outcome. ARGV node, channel, message, to which the token is added that all before it are forgotten by.</summary>
+    /// <summary>KEYS lease, last, outcome, waiting. ARGV node, key, channels' prefix, lease ms. Tells those who wait, and the leader.</summary>
     public const string Forget = Functions +
         """
-        local token = next(KEYS[2], time(), '|' .. ARGV[1] .. '|' .. (redis.call('GET', KEYS[1]) or ''))
+        local lease = redis.call('GET', KEYS[1]) or ''
+        local token = next(KEYS[2], time(), 2 * ARGV[4], '|' .. ARGV[1] .. '|' .. lease)
         redis.call('DEL', KEYS[1])
         redis.call('DEL', KEYS[3])
-        redis.call('PUBLISH', ARGV[2], ARGV[3] .. token)
+        tell(KEYS[4], ARGV[3], ARGV[2], 'F', token .. '|' .. ARGV[1], string.match(lease, '^%d+|(.*)%-%d+$'))
         return 1
         """;
 
     private const string Functions =
         """
+        local function replicate(to)
+          if redis.set_repl then pcall(redis.set_repl, redis[to]) end
+        end
+        replicate('REPL_NONE')
         local function time()
           local time = redis.call('TIME')
           return tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -116,18 +150,33 @@ internal static class Scripts
         local function text(number)
           return string.format('%.0f', number)
         end
-        local function next(key, now, forget)
-          local last, forgotten = string.match(redis.call('GET', key) or '0', '^(%d+)(.*)$')
-          local token = text(math.max(now, tonumber(last) + 1))
-          redis.call('SET', key, token .. (forget and '|' .. token .. forget or forgotten), 'PX', 3600000)
+        local function next(key, now, ms, forget)
+          local last = redis.call('GET', key)
+          local before, since = string.match(last or '', '^(%d+)(.*)$')
+          local token = text(last and math.max(now, tonumber(before) + 1) or now)
+          if forget then since = '|' .. token .. forget
+          elseif not last then since = '|' .. token .. '||' end
+          redis.call('SET', key, token .. since, 'PX', ms)
           return token
         end
         local function lost(last, node, lease)
-          local forget, by, what = string.match(redis.call('GET', last) or '', '^%d+|(%d+)|([^|]*)|(.*)$')
-          local isSince = forget and tonumber(forget) > tonumber(string.match(lease, '^%d+'))
-          if isSince and not (by == node and what == lease) then return 3 end
-          return 0
+          local since, by, what = string.match(redis.call('GET', last) or '', '^%d+|(%d+)|([^|]*)|(.*)$')
+          local isProven = since and (tonumber(since) <= tonumber(string.match(lease, '^%d+')) or (by == node and what == lease))
+          return isProven and 0 or 3
+        end
+        local function tell(waiting, prefix, key, kind, what, leader)
+          local message = '1' .. kind .. string.len(key) .. ':' .. key .. what
+          replicate('REPL_ALL')
+          for _, node in ipairs(redis.call('SMEMBERS', waiting)) do
+            redis.call('PUBLISH', prefix .. node, message)
+            if node == leader then leader = nil end
+          end
+          if leader then redis.call('PUBLISH', prefix .. leader, message) end
+          replicate('REPL_NONE')
         end
 
         """;
+
+    /// <summary>A number, as scripts answer it.</summary>
+    public static long Number(ReadOnlySpan<byte> text) => long.Parse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
 }

@@ -6,24 +6,49 @@ namespace RequestCoalescing.Redis.Protocol;
 internal sealed class Subscription(IConnectionMultiplexer connection, RedisChannel channel, Commands commands, Mailbox mailbox)
 {
     private readonly Lock _gate = new();
-    private Task? _subscribing;
+    private Task<bool>? _subscribing;
+    private long _failures;
+    private long _confirmed; // by how many failures it was confirmed last
+
+    /// <summary>Whether this node would hear a message. Else who waits has to look.</summary>
+    public bool IsConfirmed =>
+        _subscribing is { IsCompletedSuccessfully: true } && Volatile.Read(ref _confirmed) == Volatile.Read(ref _failures) && connection.GetSubscriber().SubscribedEndpoint(channel) is not null;
 
     /// <exception cref="Exception">Redis cannot be reached.</exception>
     public async Task EnsureAsync()
     {
-        Task subscribing;
+        Task<bool> subscribing;
         lock (_gate)
         {
             if (_subscribing is null or { IsFaulted: true } or { IsCanceled: true })
             {
                 if (_subscribing is not null) _ = connection.GetSubscriber().UnsubscribeAsync(channel, Deliver, CommandFlags.FireAndForget); // it may have been noted all the same
-                _subscribing = connection.GetSubscriber().SubscribeAsync(channel, Deliver);
+                _subscribing = SubscribeAsync();
+                commands.Follow(_subscribing);
             }
 
             subscribing = _subscribing;
         }
 
-        if (!subscribing.IsCompletedSuccessfully) await commands.AwaitAsync(subscribing).ConfigureAwait(false);
+        if (!subscribing.IsCompletedSuccessfully) await commands.AnswerAsync(subscribing).ConfigureAwait(false);
+    }
+
+    /// <summary>A connection has failed: messages may have been lost, and may be until the node has heard itself.</summary>
+    public void Doubt() => Interlocked.Increment(ref _failures);
+
+    /// <summary>Calls this node, where it does not know whether it hears. It does not fail.</summary>
+    public void Probe()
+    {
+        var failures = Volatile.Read(ref _failures);
+        if (Volatile.Read(ref _confirmed) == failures || _subscribing is not { IsCompletedSuccessfully: true }) return;
+        try
+        {
+            commands.Follow(connection.GetSubscriber().PublishAsync(channel, Message.Echo(failures)));
+        }
+        catch (Exception)
+        {
+            // It does not hear, then.
+        }
     }
 
     public async Task EndAsync(TimeSpan timeout, TimeProvider clock)
@@ -31,7 +56,9 @@ internal sealed class Subscription(IConnectionMultiplexer connection, RedisChann
         if (_subscribing is null) return;
         try
         {
-            await connection.GetSubscriber().UnsubscribeAsync(channel, Deliver).WaitAsync(timeout, clock).ConfigureAwait(false);
+            var unsubscribing = connection.GetSubscriber().UnsubscribeAsync(channel, Deliver);
+            commands.Follow(unsubscribing);
+            await unsubscribing.WaitAsync(timeout, clock).ConfigureAwait(false);
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException or ObjectDisposedException)
         {
@@ -39,8 +66,25 @@ internal sealed class Subscription(IConnectionMultiplexer connection, RedisChann
         }
     }
 
+    private async Task<bool> SubscribeAsync()
+    {
+        var failures = Volatile.Read(ref _failures);
+        await connection.GetSubscriber().SubscribeAsync(channel, Deliver).ConfigureAwait(false);
+        Volatile.Write(ref _confirmed, failures);
+        return true;
+    }
+
     private void Deliver(RedisChannel from, RedisValue value)
     {
-        if (Message.Parse((byte[]?)value) is { } message) mailbox.Deliver(message);
+        if (Message.Parse((byte[]?)value) is not { } message) return;
+        if (message.Kind != MessageKind.Echo)
+        {
+            mailbox.Deliver(message);
+        }
+        else if (message.Token == Volatile.Read(ref _failures))
+        {
+            Volatile.Write(ref _confirmed, message.Token);
+            mailbox.WakeAll(); // for what was lost before
+        }
     }
 }

@@ -22,6 +22,7 @@ internal sealed partial class ClusterTelemetry : IDisposable
     private readonly Histogram<double> _wakeUp;
     private readonly ConcurrentDictionary<Type, bool> _unwritten = new();
     private int _isOut;
+    private int _isLineFailed;
 
     public ClusterTelemetry(string instance, ILogger logger, IMeterFactory? factory)
     {
@@ -44,10 +45,15 @@ internal sealed partial class ClusterTelemetry : IDisposable
         if (isTakeover) Count(_takeovers);
     }
 
-    public void LostLease()
+    public void LostLease(TimeSpan late)
     {
         Count(_lostLeases);
-        LeaseLost(_logger, _instance);
+        LeaseLost(_logger, _instance, late.TotalMilliseconds);
+    }
+
+    public void LineFailed(Exception exception)
+    {
+        if (Interlocked.Exchange(ref _isLineFailed, 1) == 0) NoLine(_logger, exception, _instance);
     }
 
     public void Followed() => Count(_remoteFollowers);
@@ -99,8 +105,8 @@ internal sealed partial class ClusterTelemetry : IDisposable
         }
     }
 
-    [LoggerMessage(101, LogLevel.Warning, "{Instance} lost a lease while it led; its outcome is for this node alone")]
-    private static partial void LeaseLost(ILogger logger, string instance);
+    [LoggerMessage(101, LogLevel.Warning, "{Instance} lost a lease while it led; its heartbeat was {Late:F0} ms late. Its outcome is for this node alone")]
+    private static partial void LeaseLost(ILogger logger, string instance, double late);
 
     [LoggerMessage(102, LogLevel.Error, "{Instance} cannot reach Redis; this node coalesces alone until it can")]
     private static partial void OutageBegan(ILogger logger, Exception exception, string instance);
@@ -110,4 +116,7 @@ internal sealed partial class ClusterTelemetry : IDisposable
 
     [LoggerMessage(104, LogLevel.Warning, "{Instance} cannot send outcomes of type {Type} to other nodes; each makes its own. Said once for a type")]
     private static partial void NotWritten(ILogger logger, Exception exception, string instance, Type type);
+
+    [LoggerMessage(105, LogLevel.Warning, "{Instance} had no answer to a heartbeat in time, and cannot open a line of the heartbeat's own. Said once")]
+    private static partial void NoLine(ILogger logger, Exception exception, string instance);
 }

@@ -1,0 +1,31 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+
+namespace Cluster;
+
+/// <summary>What went wrong on this node, by the library's meter.</summary>
+internal sealed class Counts : IDisposable
+{
+    private static readonly string[] s_names = ["singleflight.redis.lost_leases", "singleflight.redis.takeovers", "singleflight.redis.outage_flights"];
+    private readonly ConcurrentDictionary<string, long> _counts = new();
+    private readonly MeterListener _listener = new()
+    {
+        InstrumentPublished = static (instrument, listener) =>
+        {
+            if (s_names.Contains(instrument.Name)) listener.EnableMeasurementEvents(instrument);
+        },
+    };
+
+    public Counts()
+    {
+        _listener.SetMeasurementEventCallback<long>((instrument, count, _, _) => _counts.AddOrUpdate(instrument.Name, count, (_, before) => before + count));
+        _listener.Start();
+    }
+
+    /// <summary>In words, since they were read last; empty if nothing went wrong.</summary>
+    public string Read() => string.Join(", ", s_names.Select(name => (Name: name["singleflight.redis.".Length..].Replace('_', ' '), Count: _counts.TryRemove(name, out var count) ? count : 0))
+        .Where(count => count.Count > 0)
+        .Select(count => $"{count.Count} {count.Name}"));
+
+    public void Dispose() => _listener.Dispose();
+}

@@ -1,0 +1,150 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Text;
+using StackExchange.Redis;
+
+namespace RequestCoalescing.Redis.Protocol;
+
+/// <summary>
+/// A connection to one server that needs no other thread than the one that uses it: it blocks. The shared connection needs the thread pool for
+/// whatever it sends and hears.
+/// </summary>
+/// <remarks>
+/// It is made from the text of the shared connection's configuration. What a text cannot say (a callback for certificates, a tunnel, a password
+/// that changes) is not known here; where the server then refuses, heartbeats have the shared connection alone.
+/// </remarks>
+internal sealed class Line : IDisposable
+{
+    private readonly Stream _stream;
+    private readonly byte[] _buffer = new byte[4096];
+    private int _start;
+    private int _end;
+
+    private Line(Stream stream) => _stream = stream;
+
+    /// <exception cref="Exception">The server cannot be reached in time, or refuses.</exception>
+    public static Line Connect(ConfigurationOptions configuration, EndPoint server, TimeSpan timeout)
+    {
+        var socket = Connect(server, timeout);
+        Stream stream = new NetworkStream(socket, ownsSocket: true) { ReadTimeout = (int)timeout.TotalMilliseconds, WriteTimeout = (int)timeout.TotalMilliseconds };
+        try
+        {
+            if (configuration.Ssl)
+            {
+                var encrypted = new SslStream(stream);
+                stream = encrypted;
+                encrypted.AuthenticateAsClient(configuration.SslHost ?? (server as DnsEndPoint)?.Host ?? (server as IPEndPoint)?.Address.ToString() ?? "");
+            }
+
+            var line = new Line(stream);
+            if (!string.IsNullOrEmpty(configuration.Password)) line.Ask(string.IsNullOrEmpty(configuration.User) ? ["AUTH", configuration.Password] : ["AUTH", configuration.User, configuration.Password]);
+            if (configuration.DefaultDatabase is > 0 and var database) line.Ask("SELECT", database);
+            return line;
+        }
+        catch (Exception)
+        {
+            stream.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Sends a command.</summary>
+    /// <exception cref="Exception">It cannot be sent in time. The line is not to be used any more.</exception>
+    public void Send(RedisValue[] command)
+    {
+        using var request = new MemoryStream();
+        request.Write(Encoding.ASCII.GetBytes($"*{command.Length}\r\n"));
+        foreach (var part in command)
+        {
+            var bytes = (byte[])part!;
+            request.Write(Encoding.ASCII.GetBytes($"${bytes.Length}\r\n"));
+            request.Write(bytes);
+            request.Write("\r\n"u8);
+        }
+
+        _stream.Write(request.GetBuffer(), 0, (int)request.Length);
+    }
+
+    /// <summary>Waits for the next answer: a text, a number's digits, or null.</summary>
+    /// <remarks>RESP: a line that begins with its kind; a text is its length, and then so many bytes.</remarks>
+    /// <exception cref="Exception">There is none in time, or the server refuses. The line is not to be used any more.</exception>
+    public string? Hear()
+    {
+        var line = ReadLine();
+        switch (line[0])
+        {
+            case '+' or ':':
+                return line[1..];
+            case '$':
+                var length = int.Parse(line.AsSpan(1), CultureInfo.InvariantCulture);
+                return length < 0 ? null : Read(length);
+            default:
+                throw new InvalidDataException($"The server refuses: {line}");
+        }
+    }
+
+    public void Dispose() => _stream.Dispose();
+
+    // A socket's own timeouts do not hold for its connecting.
+    private static Socket Connect(EndPoint server, TimeSpan timeout)
+    {
+        var endpoint = server is DnsEndPoint name ? new IPEndPoint(Dns.GetHostAddresses(name.Host, name.AddressFamily)[0], name.Port) : server;
+        var socket = new Socket(endpoint.AddressFamily, SocketType.Stream, endpoint is IPEndPoint ? ProtocolType.Tcp : ProtocolType.Unspecified);
+        try
+        {
+            socket.Blocking = false;
+            try
+            {
+                socket.Connect(endpoint);
+            }
+            catch (SocketException pending) when (pending.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress)
+            {
+                if (!socket.Poll(timeout, SelectMode.SelectWrite)) throw new TimeoutException();
+                if ((int)socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)! is not 0 and var error) throw new SocketException(error);
+            }
+
+            socket.Blocking = true;
+            if (endpoint is IPEndPoint) socket.NoDelay = true;
+            return socket;
+        }
+        catch (Exception)
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    private void Ask(params RedisValue[] command)
+    {
+        Send(command);
+        Hear();
+    }
+
+    private string Read(int length)
+    {
+        var bytes = new byte[length + 2];
+        for (var i = 0; i < bytes.Length; i++) bytes[i] = ReadByte();
+        return Encoding.UTF8.GetString(bytes.AsSpan(0, length));
+    }
+
+    private string ReadLine()
+    {
+        var line = new StringBuilder();
+        while (ReadByte() is var next and not (byte)'\r') line.Append((char)next);
+        _ = ReadByte();
+        return line.Length > 0 ? line.ToString() : throw new InvalidDataException("An empty answer.");
+    }
+
+    private byte ReadByte()
+    {
+        if (_start == _end)
+        {
+            (_start, _end) = (0, _stream.Read(_buffer));
+            if (_end == 0) throw new EndOfStreamException();
+        }
+
+        return _buffer[_start++];
+    }
+}

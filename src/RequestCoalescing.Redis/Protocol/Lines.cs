@@ -1,0 +1,62 @@
+using System.Net;
+using RequestCoalescing.Redis.Telemetry;
+using StackExchange.Redis;
+
+namespace RequestCoalescing.Redis.Protocol;
+
+/// <summary>The heartbeat's own lines to the servers: made when the shared connection first is not in time, and kept as long as the thread.</summary>
+internal sealed class Lines(IConnectionMultiplexer connection, TimeSpan timeout, ClusterTelemetry telemetry) : IDisposable
+{
+    private readonly Dictionary<EndPoint, Line> _lines = [];
+    private ConfigurationOptions? _configuration;
+
+    /// <summary>Sends what the shared connection had no answer for, and waits for the answers. It does not fail.</summary>
+    public void Send(Extension[] extensions)
+    {
+        var asked = new List<(Extension Extension, EndPoint Server, Line Line)>();
+        foreach (var extension in extensions)
+        {
+            EndPoint? server = null;
+            try
+            {
+                server = connection.GetServer(extension.Key).EndPoint;
+                if (!_lines.TryGetValue(server, out var line)) _lines.Add(server, line = Connect(server));
+                extension.Send(line);
+                asked.Add((extension, server, line));
+            }
+            catch (Exception exception)
+            {
+                Fail(server, exception);
+            }
+        }
+
+        foreach (var (extension, server, line) in asked)
+        {
+            try
+            {
+                extension.Hear(line); // in the order in which they were sent; a line that has failed says so again
+            }
+            catch (Exception exception)
+            {
+                Fail(server, exception);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var line in _lines.Values) line.Dispose();
+    }
+
+    private Line Connect(EndPoint server)
+    {
+        _configuration ??= ConfigurationOptions.Parse(connection.Configuration);
+        return Line.Connect(_configuration, server, timeout);
+    }
+
+    private void Fail(EndPoint? server, Exception exception)
+    {
+        telemetry.LineFailed(exception);
+        if (server is not null && _lines.Remove(server, out var line)) line.Dispose();
+    }
+}
