@@ -86,7 +86,7 @@ internal sealed class Lease(Names names, string owner, RedisSingleflightOptions 
 
     public void Lose()
     {
-        if (_isLost) return;
+        if (_isLost || Token == 0) return; // what is only asked for yet may be granted after all
         _lostAt = options.TimeProvider.GetTimestamp();
         _isLost = true;
         TellLost();
