@@ -45,8 +45,9 @@ public sealed class HostingTests
     {
         await using var server = RedisServer.StartGarnet();
         await using var connection = await server.ConnectAsync();
-        await using var one = Provider(connection, name, ("Singleflight:posts:Redis:CommandTimeout", "00:00:10"), ("Singleflight:Redis:CommandTimeout", "00:00:10"));
-        await using var other = Provider(connection, name, ("Singleflight:posts:Redis:CommandTimeout", "00:00:10"), ("Singleflight:Redis:CommandTimeout", "00:00:10"));
+        var timeout = (name is null ? "Singleflight:Redis:CommandTimeout" : "Singleflight:posts:Redis:CommandTimeout", "00:00:10");
+        await using var one = Provider(connection, name, timeout);
+        await using var other = Provider(connection, name, timeout);
         T Get<T>(IServiceProvider provider)
             where T : notnull => name is null ? provider.GetRequiredService<T>() : provider.GetRequiredKeyedService<T>(name);
 
