@@ -101,7 +101,11 @@ internal sealed class CommandLine
             help.MaxWidth = Math.Min(help.MaxWidth, HelpColumns);
         }
 
-        command.SetAction((result, cancellationToken) => Story.TellAsync(Read(result), cancellationToken));
+        command.SetAction(async (result, cancellationToken) =>
+        {
+            await Task.Yield(); // Ctrl+C is heeded only once this has returned
+            return await Story.TellAsync(Read(result), cancellationToken);
+        });
         return command;
     }
 

@@ -48,9 +48,10 @@ internal sealed class Stage(IAnsiConsole console, PostDatabase database, PostApp
         }
         catch (OperationCanceledException)
         {
+            var (queries, most) = (meter.Counts.Queries, meter.Counts.MostInFlight);
             console.WriteLine(
-                $"Interrupted: {name} had answered {run.Answered:N0} of {Wording.Requests(scenario.Requests)}, with " +
-                $"{Wording.Queries(meter.Counts.Queries)}, up to {meter.Counts.MostInFlight:N0} at once.");
+                $"Interrupted: {name} had answered {run.Answered:N0} of {Wording.Requests(scenario.Requests)}, with {Wording.Queries(queries)}" +
+                $"{(most > 1 ? $", up to {most:N0} at once" : "")}.");
             throw;
         }
 

@@ -10,7 +10,7 @@ internal static class ResultTable
     {
         var table = new Table().Border(TableBorder.Simple);
         table.AddColumn(new TableColumn("\nstrategy").NoWrap().Padding(0, 0, 0, 0));
-        foreach (var column in new[] { "\nqueries", scenario.Expires ? "per\nexpiry" : "per\npost", "most\nat once", "db busy\ns", "p99\nms" })
+        foreach (var column in new[] { "\nqueries", scenario.Expires ? "per\nexpiry" : "per\npost", "most\nat once", "db\nbusy s", "p99\nms" })
         {
             table.AddColumn(new TableColumn(column).RightAligned().NoWrap().Padding(0, 0, 0, 0));
         }
