@@ -22,4 +22,9 @@ worker.SetAction((arguments, _) => Worker.RunAsync(arguments.GetValue(itsRedis)!
 
 var command = new RootCommand("Coalescing across processes: one backend call for all of them, and one more when the leader is killed.") { workers, callers, redis, worker };
 command.SetAction((arguments, _) => Story.TellAsync(arguments.GetValue(workers), arguments.GetValue(callers), arguments.GetValue(redis)));
-return await command.Parse(args).InvokeAsync();
+
+// The exit codes that all samples share; ../README.md lists them.
+var parsed = command.Parse(args);
+if (parsed.Errors is not [var error, ..]) return await parsed.InvokeAsync();
+Console.Error.WriteLine($"cluster: {error.Message.ReplaceLineEndings(" ")}");
+return 2;

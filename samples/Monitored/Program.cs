@@ -14,4 +14,28 @@ trouble.Validators.Add(result =>
 var serve = new Option<bool>("--serve") { Description = "Leave everything up at the end, until Ctrl+C." };
 var command = new RootCommand("Coalescing watched by a real Prometheus: a backend hangs, an alert fires.") { port, trouble, serve };
 command.SetAction((arguments, cancellationToken) => Story.TellAsync(arguments.GetValue(port), arguments.GetValue(trouble), arguments.GetValue(serve), cancellationToken));
-return await command.Parse(args).InvokeAsync();
+
+// The exit codes that all samples share; ../README.md lists them.
+const int Failure = 1;
+const int Usage = 2;
+const int Interrupted = 130;
+var parsed = command.Parse(args);
+if (parsed.Errors is [var error, ..]) return Fail(error.Message, Usage);
+try
+{
+    return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+}
+catch (TimeoutException exception)
+{
+    return Fail(exception.Message, Failure);
+}
+catch (OperationCanceledException)
+{
+    return Fail("Interrupted.", Interrupted);
+}
+
+static int Fail(string message, int exitCode)
+{
+    Console.Error.WriteLine($"monitored: {message.ReplaceLineEndings(" ")}");
+    return exitCode;
+}

@@ -14,7 +14,7 @@ internal static class Story
         if (PrometheusServer.Find() is not { } executable)
         {
             await Console.Error.WriteLineAsync("Prometheus is not installed here (Debian: apt-get install prometheus).");
-            return 2;
+            return 1;
         }
 
         await using var backend = await WeatherBackend.StartAsync();

@@ -1,68 +1,66 @@
 using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Parsing;
 using System.Globalization;
+using ViralPost.Load;
 using ViralPost.Strategies;
 
 namespace ViralPost;
 
-/// <summary>Reads the command line; whatever goes wrong ends as one line on standard error and a non-zero exit.</summary>
-internal static class CommandLine
+/// <summary>Reads the command line; an error ends as one line on standard error and an exit code other than zero.</summary>
+internal sealed class CommandLine
 {
-    private const int UsageError = 2;
-    private const int RunError = 1;
+    private const int HelpColumns = 80;
+
+    private readonly Option<int> _requests = Number("--requests", "Requests of each cold start.", 10_000, 1, 1_000_000);
+    private readonly Option<int> _rate = Number("--rate", "Requests a second while the post expires.", 5_000, 1, 100_000);
+    private readonly Option<int> _concurrency = Number("--concurrency", "Most HTTP connections; a burst has no more requests than these.", 5_000, 1, 50_000);
+    private readonly Option<int> _latency = Number("--db-latency", "Milliseconds to SQLite and back; 1000 by default with --serve.", 20, 0, 10_000);
+    private readonly Option<int> _port = Number("--port", "Port to listen on; 0 takes a free one.", 0, 0, 65_535);
+    private readonly Option<string[]> _scenario = Names("--scenario", "Run this one only; may be repeated.", Scenario.Names);
+    private readonly Option<string[]> _strategy = Names("--strategy", "Run this one only; may be repeated.", Strategy.Names);
+    private readonly Option<string?> _postgres = new("--postgres") { Description = "Run on this PostgreSQL server, without added latency.", HelpName = "connection" };
+    private readonly Option<string?> _json = new("--json") { Description = "Write the results to this file.", HelpName = "file" };
+    private readonly Option<bool> _serve = new("--serve") { Description = "Send no load; serve until Ctrl+C, to be tried with curl." };
 
     public static async Task<int> RunAsync(string[] args)
     {
-        var requests = Number("--requests", "How many requests arrive, spread over one second.", 10_000, 1, 1_000_000);
-        var concurrency = Number("--concurrency", "How many may be under way at a time, each on a connection of its own.", 5_000, 1, 50_000);
-        var latency = Number("--db-latency", "Milliseconds to the database server and back, awaited after each SQLite query.", 20, 0, 10_000);
-        var port = Number("--port", "The port to listen on; 0 takes a free one.", 0, 0, 65_535);
-        var strategy = new Option<string[]>("--strategy") { Description = "Run this strategy only; may be repeated.", AllowMultipleArgumentsPerToken = true };
-        strategy.AcceptOnlyFromAmong([.. Strategy.Names]);
-        var postgres = new Option<string?>("--postgres") { Description = "A connection string: run on PostgreSQL, with no added latency." };
-        var json = new Option<string?>("--json") { Description = "Write the table to this file, as JSON." };
-        var serve = new Option<bool>("--serve") { Description = "Run no load; leave the app up, to be tried with curl." };
-        var command = new RootCommand("A post goes viral: real requests, a real database, and five ways to answer them.")
-        {
-            requests, concurrency, latency, port, strategy, postgres, json, serve,
-        };
-
-        var parsed = command.Parse(args);
-        if (parsed.Errors is [var error, ..]) return Fail(error.Message, UsageError);
-        command.SetAction((result, cancellationToken) =>
-        {
-            var names = result.GetValue(strategy) is { Length: > 0 } named ? named : [.. Strategy.Names];
-            var options = new ViralPostOptions(
-                result.GetValue(requests),
-                result.GetValue(concurrency),
-                TimeSpan.FromMilliseconds(result.GetValue(latency)),
-                result.GetValue(port),
-                [.. Strategy.Names.Intersect(names)],
-                result.GetValue(postgres),
-                result.GetValue(json),
-                result.GetValue(serve));
-            return Story.TellAsync(options, cancellationToken);
-        });
+        var line = new CommandLine();
+        var parsed = line.Command().Parse(args);
+        if (line.ProblemWith(parsed) is { } problem) return Fail(problem, ExitCode.Usage);
 
         try
         {
-            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            return await parsed.InvokeAsync(new InvocationConfiguration
+            {
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = TimeSpan.FromSeconds(20), // for thousands of requests to be cancelled, and reported
+            });
         }
         catch (StoryException exception)
         {
-            return Fail(exception.Message, RunError);
+            return Fail(exception.Message, ExitCode.Failure);
         }
         catch (OperationCanceledException)
         {
-            return Fail("Cancelled.", RunError);
+            return Fail("Interrupted before the first request.", ExitCode.Interrupted);
         }
+    }
+
+    /// <summary>Returns what is wrong with the command line, or null.</summary>
+    public static string? ProblemWith(params string[] args)
+    {
+        var line = new CommandLine();
+        return line.ProblemWith(line.Command().Parse(args));
     }
 
     private static Option<int> Number(string name, string description, int byDefault, int least, int most)
     {
         var option = new Option<int>(name)
         {
-            Description = string.Create(CultureInfo.InvariantCulture, $"{description} From {least} to {most}."),
+            Description = string.Create(CultureInfo.InvariantCulture, $"{description} {least} to {most}."),
             DefaultValueFactory = _ => byDefault,
+            HelpName = "n",
         };
         option.Validators.Add(result =>
         {
@@ -75,9 +73,84 @@ internal static class CommandLine
         return option;
     }
 
+    private static Option<string[]> Names(string name, string description, IReadOnlyList<string> known)
+    {
+        var option = new Option<string[]>(name)
+        {
+            Description = $"{description} {string.Join(", ", known)}.",
+            AllowMultipleArgumentsPerToken = true,
+            HelpName = "name",
+        };
+        return option.AcceptOnlyFromAmong([.. known]);
+    }
+
     private static int Fail(string message, int exitCode)
     {
         Console.Error.WriteLine($"viralpost: {message.ReplaceLineEndings(" ")}");
         return exitCode;
     }
+
+    private RootCommand Command()
+    {
+        var command = new RootCommand("A post goes viral: real requests, a real database, and five ways to answer.")
+        {
+            _requests, _rate, _concurrency, _latency, _port, _scenario, _strategy, _postgres, _json, _serve,
+        };
+        foreach (var help in command.Options.OfType<HelpOption>().Select(option => option.Action).OfType<HelpAction>())
+        {
+            help.MaxWidth = Math.Min(help.MaxWidth, HelpColumns);
+        }
+
+        command.SetAction(async (result, cancellationToken) =>
+        {
+            await Task.Yield(); // Ctrl+C is heeded only once this has returned
+            return await Story.TellAsync(Read(result), cancellationToken);
+        });
+        return command;
+    }
+
+    private string? ProblemWith(ParseResult parsed) =>
+        parsed.Errors is [var error, ..] ? error.Message : Contradictions(parsed.RootCommandResult).FirstOrDefault();
+
+    // An option that would have no effect is an error: the user expects one.
+    private IEnumerable<string> Contradictions(CommandResult result)
+    {
+        var (scenarios, strategies) = (Chosen(result, _scenario, Scenario.Names), Chosen(result, _strategy, Strategy.Names));
+        (bool Applies, string Reason, Option[] Idle)[] rules =
+        [
+            (result.GetValue(_serve), "--serve sends no load", [_requests, _rate, _concurrency, _scenario, _strategy, _json]),
+            (result.GetValue(_postgres) is not null, "--postgres runs without added latency", [_latency]),
+            (scenarios is [Scenario.Expiry], "The expiry scenario takes its requests from --rate", [_requests]),
+            (!scenarios.Contains(Scenario.Expiry), "The expiry scenario is left out", [_rate]),
+            (!strategies.Any(Strategy.HasCache), "No chosen strategy has a cache that could expire", [_rate]),
+            (!strategies.Any(Strategy.HasCache) && scenarios.Contains(Scenario.Expiry), "No chosen strategy has a cache that could expire", [_scenario]),
+        ];
+        return
+            from rule in rules
+            where rule.Applies
+            from option in rule.Idle
+            where result.GetResult(option) is { Implicit: false }
+            select $"{rule.Reason}: {option.Name} contradicts that.";
+    }
+
+    private ViralPostOptions Read(ParseResult result)
+    {
+        var concurrency = result.GetValue(_concurrency);
+        var isLatencyGiven = result.GetResult(_latency) is { Implicit: false };
+        var strategies = Chosen(result.RootCommandResult, _strategy, Strategy.Names);
+        return new ViralPostOptions(
+            [.. Chosen(result.RootCommandResult, _scenario, Scenario.Names)
+                .Select(name => Scenario.Create(name, result.GetValue(_requests), concurrency, result.GetValue(_rate)))
+                .Where(scenario => strategies.Any(scenario.IsFor))],
+            strategies,
+            concurrency,
+            TimeSpan.FromMilliseconds(result.GetValue(_serve) && !isLatencyGiven ? 1_000 : result.GetValue(_latency)), // served, there is time to look
+            result.GetValue(_port),
+            result.GetValue(_postgres),
+            result.GetValue(_json),
+            result.GetValue(_serve));
+    }
+
+    private static List<string> Chosen(CommandResult result, Option<string[]> option, IReadOnlyList<string> all) =>
+        result.GetValue(option) is { Length: > 0 } chosen ? [.. all.Intersect(chosen)] : [.. all];
 }

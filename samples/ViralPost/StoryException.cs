@@ -1,4 +1,4 @@
 namespace ViralPost;
 
-/// <summary>What the user can do something about; its message is all there is to say.</summary>
+/// <summary>A problem that the user can solve; the message says how.</summary>
 internal sealed class StoryException(string message, Exception? innerException = null) : Exception(message, innerException);

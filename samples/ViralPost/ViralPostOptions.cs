@@ -1,11 +1,13 @@
+using ViralPost.Load;
+
 namespace ViralPost;
 
 internal sealed record ViralPostOptions(
-    int Requests,
+    IReadOnlyList<Scenario> Scenarios,
+    IReadOnlyList<string> Strategies,
     int Concurrency,
     TimeSpan DatabaseLatency,
     int Port,
-    IReadOnlyList<string> Strategies,
     string? Postgres,
     string? JsonPath,
     bool Serve);

@@ -145,6 +145,24 @@ public sealed class ChecklistTests(ITestOutputHelper output) : IAsyncLifetime
         }
     }
 
+    [Fact]
+    public async Task The_shell_line_of_the_start_page_shows_one_query()
+    {
+        Assert.SkipUnless(File.Exists("/usr/bin/curl") && File.Exists("/bin/sh"), "The line needs a shell and curl (Debian: apt-get install curl).");
+        var guide = await _client.GetStringAsync("/");
+        Assert.All(guide.Split('\n'), line => Assert.True(line.Length <= 60, line));
+        var from = guide.IndexOf("curl", StringComparison.Ordinal);
+        var line = guide[from..guide.IndexOf("\n\n", from, StringComparison.Ordinal)];
+
+        _database.Close();
+        using var shell = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", line]) { RedirectStandardOutput = true })!;
+        await UntilAsync(stats => stats.TotalSubscribers == 100);
+        _database.Open();
+
+        Assert.Equal("singleflight: 100 requests, 1 query\n", await shell.StandardOutput.ReadToEndAsync().WaitAsync(s_patience));
+        Assert.Equal(1, _database.Queries);
+    }
+
     private Task<Answer>[] Send(Func<int, long> postOf) => [.. Enumerable.Range(0, Requests).Select(request => GetAsync(postOf(request)))];
 
     private async Task<Answer> GetAsync(long post)

@@ -8,6 +8,8 @@ internal sealed class GatedPosts(SqlitePosts database) : PostDatabase
 {
     private volatile TaskCompletionSource _gate = Opened();
 
+    private int _queries;
+
     public override string Description => database.Description;
 
     /// <summary>Whether queries fail, with an error of SQLite.</summary>
@@ -16,14 +18,18 @@ internal sealed class GatedPosts(SqlitePosts database) : PostDatabase
     /// <summary>Called as a query begins.</summary>
     public Action Begins { get; set; } = static () => { };
 
+    /// <summary>Queries since the counts were reset.</summary>
+    public int Queries => Volatile.Read(ref _queries);
+
+    public void ResetCounts() => Volatile.Write(ref _queries, 0);
+
     public void Close() => _gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public void Open() => _gate.TrySetResult();
 
-    public override ValueTask DisposeAsync() => database.DisposeAsync();
-
-    protected override async Task<Post?> QueryAsync(long id, CancellationToken cancellationToken)
+    public override async Task<Post?> GetPostAsync(long id, CancellationToken cancellationToken)
     {
+        Interlocked.Increment(ref _queries);
         Begins();
         await _gate.Task; // as a backend that hangs, deaf to its token
         if (!Fails) return await database.GetPostAsync(id, cancellationToken);
@@ -34,6 +40,8 @@ internal sealed class GatedPosts(SqlitePosts database) : PostDatabase
         command.CommandText = "SELECT title FROM posts";
         return new Post(id, (string)(await command.ExecuteScalarAsync(cancellationToken))!, "", 0, 0, "", "");
     }
+
+    public override ValueTask DisposeAsync() => database.DisposeAsync();
 
     private static TaskCompletionSource Opened()
     {

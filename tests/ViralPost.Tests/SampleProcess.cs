@@ -32,6 +32,16 @@ internal sealed class SampleProcess : IAsyncDisposable
         return new SampleResult(sample._process.ExitCode, await output, await error);
     }
 
+    /// <summary>Presses Ctrl+C, and reads the rest of the output.</summary>
+    public async Task<SampleResult> InterruptAsync()
+    {
+        var output = _process.StandardOutput.ReadToEndAsync();
+        var error = _process.StandardError.ReadToEndAsync();
+        using (var kill = Process.Start("kill", ["-INT", $"{_process.Id}"])) await kill.WaitForExitAsync();
+        await _process.WaitForExitAsync().WaitAsync(s_patience);
+        return new SampleResult(_process.ExitCode, await output, await error);
+    }
+
     /// <summary>Reads what it prints until a line starts so.</summary>
     public async Task<string> ReadUntilAsync(string start)
     {

@@ -1,11 +1,11 @@
 namespace ViralPost.Data;
 
-/// <summary>The backend: a database behind a bounded pool of connections, which counts how often it is asked.</summary>
+/// <summary>The backend: a database behind a bounded pool of connections.</summary>
 internal abstract class PostDatabase : IAsyncDisposable
 {
-    protected const int Connections = 32;
+    protected const int Connections = 64;
     protected const int Posts = 250;
-    protected const int CommentsPerPost = 400;
+    protected const int CommentsPerPost = 100;
 
     protected const string Query =
         """
@@ -18,37 +18,12 @@ internal abstract class PostDatabase : IAsyncDisposable
         GROUP BY p.id, p.title, p.body
         """;
 
-    private long _queries;
-    private int _inFlight;
-
     public abstract string Description { get; }
 
-    /// <summary>Queries since the counts were reset.</summary>
-    public long Queries => Volatile.Read(ref _queries);
-
-    /// <summary>Queries that wait for a connection or use one.</summary>
-    public int InFlight => Volatile.Read(ref _inFlight);
-
-    public void ResetCounts() => Volatile.Write(ref _queries, 0);
-
-    /// <summary>The post, or null if there is none of that id.</summary>
-    public async Task<Post?> GetPostAsync(long id, CancellationToken cancellationToken)
-    {
-        Interlocked.Increment(ref _queries);
-        Interlocked.Increment(ref _inFlight);
-        try
-        {
-            return await QueryAsync(id, cancellationToken);
-        }
-        finally
-        {
-            Interlocked.Decrement(ref _inFlight);
-        }
-    }
+    /// <summary>Returns the post, or null if no post has that id.</summary>
+    public abstract Task<Post?> GetPostAsync(long id, CancellationToken cancellationToken);
 
     public abstract ValueTask DisposeAsync();
-
-    protected abstract Task<Post?> QueryAsync(long id, CancellationToken cancellationToken);
 
     protected static string BodyOf(int seed, int words)
     {

@@ -35,7 +35,7 @@ internal sealed class PostgresPosts : PostDatabase
         return _source.DisposeAsync();
     }
 
-    protected override async Task<Post?> QueryAsync(long id, CancellationToken cancellationToken)
+    public override async Task<Post?> GetPostAsync(long id, CancellationToken cancellationToken)
     {
         // Npgsql gives up on a pool that stays empty; here the crowd waits for its turn, as it does at SQLite's.
         await _turns.WaitAsync(cancellationToken);

@@ -22,7 +22,7 @@ internal sealed class SqlitePosts : PostDatabase
     }
 
     public override string Description =>
-        $"SQLite, {Posts + (Posts * CommentsPerPost):N0} rows, {Connections} connections; each query computes in SQLite and then awaits {_latency.TotalMilliseconds} ms, the distance to a database server.";
+        $"SQLite, {Posts + (Posts * CommentsPerPost):N0} rows, {Connections} connections; each query waits {_latency.TotalMilliseconds:N0} ms more, the distance to a database server.";
 
     public static async Task<SqlitePosts> OpenAsync(TimeSpan latency, IAnsiConsole console, CancellationToken cancellationToken)
     {
@@ -48,13 +48,14 @@ internal sealed class SqlitePosts : PostDatabase
         for (var i = 0; i < Connections; i++) await (await _pool.Reader.ReadAsync()).DisposeAsync();
     }
 
-    protected override async Task<Post?> QueryAsync(long id, CancellationToken cancellationToken)
+    public override async Task<Post?> GetPostAsync(long id, CancellationToken cancellationToken)
     {
         var connection = await _pool.Reader.ReadAsync(cancellationToken);
         try
         {
+            await Task.Delay(_latency / 2, cancellationToken); // the way there
             var post = Read(connection, id); // SQLite computes on the calling thread: this is the CPU that the query costs
-            await Task.Delay(_latency, cancellationToken);
+            await Task.Delay(_latency / 2, cancellationToken); // the way back
             return post;
         }
         finally

@@ -3,11 +3,9 @@ using System.Net.Sockets;
 
 namespace ViralPost.Load;
 
-/// <summary>Ten thousand users: HTTP requests over loopback, each at its own moment of one second, whether or not earlier ones are answered.</summary>
+/// <summary>The users: HTTP requests over loopback, each sent at its own moment, whether or not earlier ones are answered.</summary>
 internal sealed class Crowd : IDisposable
 {
-    private static readonly TimeSpan s_arrival = TimeSpan.FromSeconds(1);
-
     private readonly HttpClient _client;
     private readonly SemaphoreSlim _connections;
 
@@ -46,13 +44,8 @@ internal sealed class Crowd : IDisposable
         }
     }
 
-    /// <summary>Lets the crowd loose.</summary>
-    public Run RunAsync(Scenario scenario, string strategy, int requests, CancellationToken cancellationToken)
-    {
-        var run = new Run(scenario, strategy, requests);
-        run.Result = Task.Run(() => SendAllAsync(run, cancellationToken), cancellationToken);
-        return run;
-    }
+    /// <summary>Sends all requests of the run's scenario, and returns when all are answered.</summary>
+    public Task SendAsync(Run run, CancellationToken cancellationToken) => Task.Run(() => SendAllAsync(run, cancellationToken), cancellationToken);
 
     public void Dispose()
     {
@@ -60,32 +53,32 @@ internal sealed class Crowd : IDisposable
         _connections.Dispose();
     }
 
-    private async Task<Run> SendAllAsync(Run run, CancellationToken cancellationToken)
+    private async Task SendAllAsync(Run run, CancellationToken cancellationToken)
     {
         var start = Stopwatch.GetTimestamp();
-        var sent = new List<Task>(run.Requests);
-        while (sent.Count < run.Requests)
+        var (requests, over) = (run.Scenario.Requests, run.Scenario.Over);
+        var sent = new List<Task>(requests);
+        while (sent.Count < requests && !cancellationToken.IsCancellationRequested)
         {
             var elapsed = Stopwatch.GetElapsedTime(start);
-            var due = (int)Math.Min(run.Requests, (elapsed / s_arrival * run.Requests) + 1);
+            var due = (int)Math.Min(requests, (elapsed / over * requests) + 1);
             while (sent.Count < due) sent.Add(SendAsync(run, sent.Count, start, cancellationToken));
-            if (due < run.Requests) await Task.Delay(TimeSpan.FromMilliseconds(1), cancellationToken);
+            if (due < requests) await Task.Delay(TimeSpan.FromMilliseconds(1), CancellationToken.None);
         }
 
         await Task.WhenAll(sent);
-        cancellationToken.ThrowIfCancellationRequested();
         run.Elapsed = Stopwatch.GetElapsedTime(start);
-        return run;
+        cancellationToken.ThrowIfCancellationRequested();
     }
 
-    // Timed from the moment the user clicked, whatever then held the request up on its way.
+    // Timed from the moment at which the user clicked, so that a delay on the way to the app counts too.
     private async Task SendAsync(Run run, int request, long start, CancellationToken cancellationToken)
     {
-        var clicked = s_arrival * ((double)request / run.Requests);
         var isAnswered = false;
         try
         {
             await _connections.WaitAsync(cancellationToken);
+            run.RecordSent(Stopwatch.GetElapsedTime(start));
             try
             {
                 using var response = await _client.GetAsync($"/post/{run.Scenario.PostOf(request)}", cancellationToken);
@@ -98,9 +91,10 @@ internal sealed class Crowd : IDisposable
         }
         catch (Exception exception) when (exception is HttpRequestException or OperationCanceledException or IOException)
         {
-            // Counted: a request that was not answered is the result of the run, not its end.
+            // A request without an answer is counted, and the run goes on.
         }
 
-        run.Record(request, Stopwatch.GetElapsedTime(start) - clicked, isAnswered);
+        var clicked = start + (long)(run.Scenario.Over.TotalSeconds * request / run.Scenario.Requests * Stopwatch.Frequency);
+        run.Record(request, Stopwatch.GetElapsedTime(Math.Max(clicked, run.OpenedAt)), isAnswered);
     }
 }

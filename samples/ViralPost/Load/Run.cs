@@ -1,46 +1,65 @@
+using ViralPost.Data;
+
 namespace ViralPost.Load;
 
-/// <summary>One strategy under one load, while it goes on and when it is over.</summary>
-internal sealed class Run(Scenario scenario, string strategy, int requests)
+/// <summary>One strategy under one load, during the run and after it.</summary>
+internal sealed class Run(Scenario scenario, string strategy, Door? door)
 {
-    private readonly double[] _milliseconds = new double[requests];
-    private int _done;
+    private readonly double[] _milliseconds = new double[scenario.Requests];
+    private int _answered;
     private int _failures;
+    private long _lastSentTicks;
 
     public Scenario Scenario { get; } = scenario;
 
     public string Strategy { get; } = strategy;
 
-    public int Requests { get; } = requests;
+    /// <summary>When the door of a burst opened; 0 without a door.</summary>
+    public long OpenedAt => door?.OpenedAt ?? 0;
 
-    public int Done => Volatile.Read(ref _done);
+    /// <summary>The requests that have been answered well so far.</summary>
+    public int Answered => Volatile.Read(ref _answered);
 
+    /// <summary>The time from the first request to the last answer, once that is there.</summary>
     public TimeSpan Elapsed { get; set; }
 
-    public Task<Run> Result { get; set; } = Task.FromException<Run>(new InvalidOperationException("The run has not started."));
+    /// <summary>Notes that a request has a connection and leaves now.</summary>
+    public void RecordSent(TimeSpan sinceStart) => InterlockedMax(ref _lastSentTicks, sinceStart.Ticks);
 
     public void Record(int request, TimeSpan latency, bool isAnswered)
     {
         _milliseconds[request] = latency.TotalMilliseconds;
-        if (!isAnswered) Interlocked.Increment(ref _failures);
-        Interlocked.Increment(ref _done);
+        Interlocked.Increment(ref isAnswered ? ref _answered : ref _failures);
     }
 
-    public RunResult ToResult(long backendQueries)
+    public RunResult ToResult(QueryCounts counts, int fetches)
     {
         Array.Sort(_milliseconds);
         return new RunResult(
             Scenario.Name,
             Strategy,
-            Requests,
-            backendQueries,
+            Scenario.Requests,
+            counts.Queries,
+            fetches,
+            counts.MostInFlight,
+            Math.Round(counts.Busy.TotalMilliseconds),
             Math.Round(Percentile(0.50), 1),
             Math.Round(Percentile(0.99), 1),
             Math.Round(_milliseconds[^1], 1),
-            _failures)
+            _failures,
+            Math.Round((door?.EnteredWithin ?? TimeSpan.FromTicks(_lastSentTicks)).TotalMilliseconds),
+            Math.Round(Scenario.Requests / Elapsed.TotalSeconds));
+    }
+
+    private static void InterlockedMax(ref long most, long value)
+    {
+        var seen = Volatile.Read(ref most);
+        while (value > seen)
         {
-            RequestsPerSecond = Requests / Elapsed.TotalSeconds,
-        };
+            var before = Interlocked.CompareExchange(ref most, value, seen);
+            if (before == seen) return;
+            seen = before;
+        }
     }
 
     private double Percentile(double part) => _milliseconds[(int)Math.Ceiling(part * _milliseconds.Length) - 1];

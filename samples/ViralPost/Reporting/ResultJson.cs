@@ -3,12 +3,12 @@ using ViralPost.Load;
 
 namespace ViralPost.Reporting;
 
-/// <summary>The table as a JSON array.</summary>
+/// <summary>The results as a JSON array, an object for each run that came to its end.</summary>
 internal static class ResultJson
 {
     private static readonly JsonSerializerOptions s_options = new(JsonSerializerDefaults.Web) { WriteIndented = true };
 
-    /// <summary>Opens the file, before the work that is to fill it.</summary>
+    /// <summary>Opens the file before the first run, so that a path that cannot be written costs no time.</summary>
     public static FileStream Open(string path)
     {
         try
@@ -21,6 +21,6 @@ internal static class ResultJson
         }
     }
 
-    public static Task WriteAsync(FileStream file, IReadOnlyList<RunResult> results, CancellationToken cancellationToken) =>
-        JsonSerializer.SerializeAsync(file, results, s_options, cancellationToken);
+    public static Task WriteAsync(FileStream file, IReadOnlyList<RunResult> results) =>
+        JsonSerializer.SerializeAsync(file, results, s_options);
 }

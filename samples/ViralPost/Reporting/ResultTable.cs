@@ -3,49 +3,35 @@ using ViralPost.Load;
 
 namespace ViralPost.Reporting;
 
-/// <summary>The figures, and a chart of what the backend had to do.</summary>
+/// <summary>The figures of a scenario, with the sentence that they add up to; readable at 60 columns.</summary>
 internal static class ResultTable
 {
-    public static void Write(IAnsiConsole console, IReadOnlyList<RunResult> results)
+    public static void Write(IAnsiConsole console, Scenario scenario, IReadOnlyList<RunResult> results)
     {
-        foreach (var scenario in results.GroupBy(result => result.Scenario))
+        var table = new Table().Border(TableBorder.Simple);
+        table.AddColumn(new TableColumn("\nstrategy").NoWrap().Padding(0, 0, 0, 0));
+        foreach (var column in new[] { "\nqueries", scenario.Expires ? "per\nexpiry" : "per\npost", "most\nat once", "db\nbusy s", "p99\nms" })
         {
-            var table = new Table().Border(TableBorder.Simple);
-            table.Title = new TableTitle(scenario.Key == Scenario.Same.Name ? "All requests for the same post" : "Requests spread over 100 posts");
-            table.AddColumn(new TableColumn("strategy").NoWrap().Padding(0, 0, 1, 0));
-            foreach (var column in new[] { "requests", "backend\nqueries", "reduc-\ntion", "p50\nms", "p99\nms", "max\nms", "failures", "requests\n/s" })
-            {
-                table.AddColumn(new TableColumn(column).RightAligned().NoWrap().Padding(0, 0, 1, 0));
-            }
+            table.AddColumn(new TableColumn(column).RightAligned().NoWrap().Padding(0, 0, 0, 0));
+        }
 
-            var chart = new BarChart { Label = "backend queries", Width = Math.Min(console.Profile.Width, 100) };
-            foreach (var result in scenario)
-            {
-                table.AddRow(
-                    result.Strategy,
-                    $"{result.Requests:N0}",
-                    $"{result.BackendQueries:N0}",
-                    $"{result.Reduction:N0} x",
-                    Milliseconds(result.P50Ms),
-                    Milliseconds(result.P99Ms),
-                    Milliseconds(result.MaxMs),
-                    $"{result.Failures:N0}",
-                    $"{result.RequestsPerSecond:N0}");
-                chart.AddItem(result.Strategy, result.BackendQueries, ColorOf(result));
-            }
+        foreach (var result in results)
+        {
+            table.AddRow(
+                result.Strategy,
+                $"{result.BackendQueries:N0}",
+                Wording.Count(result.QueriesPerFetch),
+                $"{result.MostAtOnce:N0}",
+                $"{result.DatabaseBusyMs / 1000:N2}",
+                $"{result.P99Ms:N0}");
+        }
 
-            console.WriteLine();
-            console.Write(table);
-            console.Write(chart);
+        console.Write(table);
+        console.WriteLine(Conclusion.Of(scenario, results));
+        if (Conclusion.LoadOf(scenario, results) is { } load) console.WriteLine(load);
+        foreach (var result in results.Where(result => result.Failures > 0))
+        {
+            console.WriteLine($"{result.Strategy}: {result.Failures:N0} of {result.Requests:N0} requests failed.");
         }
     }
-
-    private static string Milliseconds(double value) => value < 100 ? $"{value:N1}" : $"{value:N0}";
-
-    private static Color ColorOf(RunResult result) => result.Reduction switch
-    {
-        >= 50 => Color.Green,
-        >= 5 => Color.Yellow,
-        _ => Color.Red,
-    };
 }

@@ -2,46 +2,34 @@ using System.Diagnostics;
 using Spectre.Console;
 using ViralPost.Data;
 using ViralPost.Load;
-using ViralPost.Strategies;
 
 namespace ViralPost.Reporting;
 
-/// <summary>What happens while a run goes on: a line that updates itself, or where a terminal cannot do that, one line a run.</summary>
+/// <summary>Shows a run while it lasts: one line that updates itself, or where a terminal cannot do that, one line when it ends.</summary>
 internal static class RunProgress
 {
     private static readonly TimeSpan s_interval = TimeSpan.FromMilliseconds(100);
 
-    public static async Task ShowAsync(IAnsiConsole console, Run run, Strategy strategy, PostDatabase database)
+    public static async Task ShowAsync(IAnsiConsole console, Run run, QueryMeter database, Task sending)
     {
         var start = Stopwatch.GetTimestamp();
         if (console.Profile.Capabilities is { Interactive: true, Ansi: true })
         {
-            await console.Live(Now()).StartAsync(async live =>
+            await console.Live(Now()).AutoClear(true).StartAsync(async live =>
             {
-                while (await Task.WhenAny(run.Result, Task.Delay(s_interval)) != run.Result) live.UpdateTarget(Now());
-                live.UpdateTarget(Now());
+                while (await Task.WhenAny(sending, Task.Delay(s_interval)) != sending) live.UpdateTarget(Now());
             });
         }
         else
         {
-            var (peakQueries, peakSubscribers) = (0, 0L);
-            while (await Task.WhenAny(run.Result, Task.Delay(s_interval)) != run.Result)
-            {
-                peakQueries = Math.Max(peakQueries, database.InFlight);
-                peakSubscribers = Math.Max(peakSubscribers, strategy.Singleflight?.GetStats().TotalSubscribers ?? 0);
-            }
-
+            await Task.WhenAny(sending);
             console.WriteLine(
-                $"  {run.Scenario.Name,-6} {run.Strategy,-18} {run.Done:N0} requests in {Stopwatch.GetElapsedTime(start).TotalSeconds:N1} s, " +
-                $"{database.Queries:N0} backend queries (seen at a time: {peakQueries:N0} queries, {peakSubscribers:N0} subscribers)");
+                $"{run.Strategy}: {run.Answered:N0} answered in {Stopwatch.GetElapsedTime(start).TotalSeconds:N1} s, {Wording.Queries(database.Counts.Queries)}");
         }
 
-        Text Now()
-        {
-            var stats = strategy.Singleflight?.GetStats();
-            return new Text(
-                $"  {run.Scenario.Name,-6} {run.Strategy,-18} {run.Done,7:N0} requests done   {database.InFlight,6:N0} backend queries in flight   " +
-                $"{stats?.InFlightCount ?? 0,4:N0} keys in flight   {stats?.TotalSubscribers ?? 0,6:N0} subscribers   {Stopwatch.GetElapsedTime(start).TotalSeconds,5:N1} s");
-        }
+        await sending;
+
+        Text Now() => new(
+            $"{run.Strategy,-18} {run.Answered,7:N0} answered {database.Counts.InFlight,6:N0} querying {Stopwatch.GetElapsedTime(start).TotalSeconds,5:N1} s");
     }
 }

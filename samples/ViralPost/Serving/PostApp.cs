@@ -2,16 +2,19 @@ using System.Net;
 using Microsoft.AspNetCore.Connections;
 using RequestCoalescing;
 using ViralPost.Data;
+using ViralPost.Reporting;
 using ViralPost.Strategies;
 
 namespace ViralPost.Serving;
 
-/// <summary>The web app on Kestrel: <c>/post/{id}</c> by the strategy of the moment, <c>/{strategy}/post/{id}</c> by any.</summary>
+/// <summary>The web app on Kestrel: <c>/{strategy}/post/{id}</c> answers by any strategy, <c>/post/{id}</c> by the one under load.</summary>
 internal sealed class PostApp : IAsyncDisposable
 {
+    private const string Singleflight = "singleflight";
+
     private readonly WebApplication _app;
-    private readonly Dictionary<string, Strategy> _byName;
-    private Strategy _serving;
+    private readonly Dictionary<string, Served> _byName;
+    private Strategy? _underLoad;
 
     private PostApp(PostDatabase database, int port, IEnumerable<KeyValuePair<string, string?>> settings)
     {
@@ -23,16 +26,21 @@ internal sealed class PostApp : IAsyncDisposable
             kestrel.AddServerHeader = false;
             kestrel.Listen(IPAddress.Loopback, port);
         });
-        builder.Services.AddSingleflight<long>("singleflight");
+        builder.Services.AddSingleflight<long>(Singleflight);
         builder.Services.AddSingleflight<long>("cache+singleflight");
         _app = builder.Build();
 
-        _byName = Strategy.Names.ToDictionary(name => name, name => Strategy.Create(name, database, () => SingleflightOf(name)));
-        _serving = _byName["singleflight"];
-        _app.MapGet("/", () => Results.Ok());
-        _app.MapGet("/post/{id:long}", (long id, CancellationToken cancellationToken) => GetAsync(_serving, id, cancellationToken));
+        _byName = Strategy.Names.ToDictionary(name => name, name =>
+        {
+            var meter = new QueryMeter(database);
+            return new Served(Strategy.Create(name, meter, () => SingleflightOf(name), Strategy.Lifetime), meter);
+        });
+        _app.MapGet("/", () => Results.Text(Guide()));
+        _app.MapGet("/queries", () => Results.Text(Counts()));
+        _app.MapGet("/post/{id:long}", (long id, CancellationToken cancellationToken) =>
+            AnswerAsync(_underLoad is { } strategy ? strategy.GetPostAsync(id, cancellationToken) : _byName[Singleflight].GetPostAsync(id, cancellationToken)));
         _app.MapGet("/{strategy}/post/{id:long}", (string strategy, long id, CancellationToken cancellationToken) =>
-            _byName.TryGetValue(strategy, out var named) ? GetAsync(named, id, cancellationToken) : Task.FromResult(Results.NotFound()));
+            _byName.TryGetValue(strategy, out var named) ? AnswerAsync(named.GetPostAsync(id, cancellationToken)) : Task.FromResult(Results.NotFound()));
         _app.MapSingleflightStats("/metrics/singleflight");
         _app.MapSingleflightDashboard("/singleflight");
     }
@@ -62,17 +70,52 @@ internal sealed class PostApp : IAsyncDisposable
     }
 
     /// <summary>Answers <c>/post/{id}</c> by this strategy from now on.</summary>
-    public void Serve(Strategy strategy) => Volatile.Write(ref _serving, strategy);
+    public void Serve(Strategy strategy) => Volatile.Write(ref _underLoad, strategy);
 
-    /// <summary>What coalesces behind <c>/{strategy}/post/{id}</c>.</summary>
+    /// <summary>The singleflight behind <c>/{strategy}/post/{id}</c>.</summary>
     public ISingleflight<long> SingleflightOf(string strategy) => _app.Services.GetRequiredKeyedService<ISingleflight<long>>(strategy);
+
+    /// <summary>What to try, as lines of 60 columns at most.</summary>
+    public string Guide() =>
+        $"""
+        This app serves the posts of a database, by five strategies:
+        {string.Join(", ", Strategy.Names)}.
+
+        Send 100 requests for one post at once, and count the
+        queries that they cost:
+
+          curl -Z --no-progress-meter --parallel-immediate \
+            --parallel-max 100 -o /dev/null \
+            "{Address}{Singleflight}/post/1?[1-100]"
+          curl -s {Address}queries
+
+        It prints "{Singleflight}: 100 requests, 1 query".
+        Put another strategy in the place of "{Singleflight}" and
+        compare. Every strategy answers a single request too:
+
+          curl {Address}none/post/1
+
+        The page {Address}singleflight
+        shows flights while they last. The counts of the library:
+
+          curl {Address}metrics/singleflight
+
+        """;
 
     public async ValueTask DisposeAsync()
     {
         await _app.DisposeAsync();
-        foreach (var strategy in _byName.Values) strategy.Dispose();
+        foreach (var served in _byName.Values) served.Dispose();
     }
 
-    private static async Task<IResult> GetAsync(Strategy strategy, long id, CancellationToken cancellationToken) =>
-        await strategy.GetPostAsync(id, cancellationToken) is { } post ? Results.Json(post) : Results.NotFound();
+    private static async Task<IResult> AnswerAsync(ValueTask<Post?> answer) => await answer is { } post ? Results.Json(post) : Results.NotFound();
+
+    private string Counts()
+    {
+        var lines = _byName
+            .Where(served => served.Value.Requests > 0)
+            .Select(served => $"{served.Key}: {Wording.Requests(served.Value.Requests)}, {Wording.Queries(served.Value.Queries)}\n")
+            .ToList();
+        return lines.Count > 0 ? string.Concat(lines) : "No post has been asked for yet.\n";
+    }
 }

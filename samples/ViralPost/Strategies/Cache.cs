@@ -3,19 +3,40 @@ using ViralPost.Data;
 
 namespace ViralPost.Strategies;
 
-/// <summary>Posts for a minute.</summary>
-internal sealed class Cache
+/// <summary>Keeps posts for a while, and counts how often an entry was found to have expired.</summary>
+internal sealed class Cache(TimeSpan lifetime)
 {
-    private static readonly TimeSpan s_lifetime = TimeSpan.FromMinutes(1);
+    private readonly ConcurrentDictionary<long, Entry> _entries = new();
+    private int _expiries;
 
-    private readonly ConcurrentDictionary<long, (Post? Post, long StoredAt)> _entries = new();
+    /// <summary>How many entries were asked for after their lifetime.</summary>
+    public int Expiries => Volatile.Read(ref _expiries);
 
     public bool TryGet(long id, out Post? post)
     {
-        var isFound = _entries.TryGetValue(id, out var entry) && TimeProvider.System.GetElapsedTime(entry.StoredAt) < s_lifetime;
-        post = isFound ? entry.Post : null;
-        return isFound;
+        post = null;
+        if (!_entries.TryGetValue(id, out var entry)) return false;
+
+        if (TimeProvider.System.GetElapsedTime(entry.StoredAt) < lifetime)
+        {
+            post = entry.Post;
+            return true;
+        }
+
+        if (entry.IsFirstToFindItExpired()) Interlocked.Increment(ref _expiries);
+        return false;
     }
 
-    public void Set(long id, Post? post) => _entries[id] = (post, TimeProvider.System.GetTimestamp());
+    public void Set(long id, Post? post) => _entries[id] = new Entry(post, TimeProvider.System.GetTimestamp());
+
+    private sealed class Entry(Post? post, long storedAt)
+    {
+        private int _isFoundExpired;
+
+        public Post? Post { get; } = post;
+
+        public long StoredAt { get; } = storedAt;
+
+        public bool IsFirstToFindItExpired() => Interlocked.Exchange(ref _isFoundExpired, 1) == 0;
+    }
 }

@@ -2,17 +2,17 @@ using ViralPost.Data;
 
 namespace ViralPost.Strategies;
 
-/// <summary>A cache; until it is filled, every request asks the database.</summary>
-internal sealed class CacheOnly(PostDatabase database) : Strategy
+/// <summary>A cache alone; while it has no entry, every request asks the database.</summary>
+internal sealed class CacheOnly(QueryMeter database, Cache cache) : Strategy
 {
-    private readonly Cache _cache = new();
+    public override Cache Cache => cache;
 
     public override async ValueTask<Post?> GetPostAsync(long id, CancellationToken cancellationToken)
     {
-        if (_cache.TryGet(id, out var cached)) return cached;
+        if (cache.TryGet(id, out var cached)) return cached;
 
         var post = await database.GetPostAsync(id, cancellationToken);
-        _cache.Set(id, post);
+        cache.Set(id, post);
         return post;
     }
 }

@@ -3,11 +3,9 @@ using ViralPost.Data;
 
 namespace ViralPost.Strategies;
 
-/// <summary>Requests for a post that come while it is being fetched wait for it; nothing is kept.</summary>
-internal sealed class Coalesced(PostDatabase database, ISingleflight<long> singleflight) : Strategy
+/// <summary>Requests for a post that arrive while it is being fetched share its query; nothing is kept afterwards.</summary>
+internal sealed class Coalesced(QueryMeter database, ISingleflight<long> singleflight) : Strategy
 {
-    public override ISingleflight<long> Singleflight => singleflight;
-
     public override ValueTask<Post?> GetPostAsync(long id, CancellationToken cancellationToken) =>
         singleflight.ExecuteAsync(id, flight => database.GetPostAsync(id, flight), cancellationToken);
 }

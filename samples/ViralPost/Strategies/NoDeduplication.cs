@@ -3,7 +3,7 @@ using ViralPost.Data;
 namespace ViralPost.Strategies;
 
 /// <summary>Every request asks the database.</summary>
-internal sealed class NoDeduplication(PostDatabase database) : Strategy
+internal sealed class NoDeduplication(QueryMeter database) : Strategy
 {
     public override async ValueTask<Post?> GetPostAsync(long id, CancellationToken cancellationToken) =>
         await database.GetPostAsync(id, cancellationToken);

@@ -6,22 +6,26 @@ namespace ViralPost.Strategies;
 /// <summary>A way to answer requests for posts.</summary>
 internal abstract class Strategy : IDisposable
 {
-    private static readonly Dictionary<string, Func<PostDatabase, Func<ISingleflight<long>>, Strategy>> s_known = new()
+    /// <summary>How long a cache keeps a post, unless the scenario is about that.</summary>
+    public static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(1);
+
+    public static IReadOnlyList<string> Names { get; } = ["none", "cache", "global-lock", "singleflight", "cache+singleflight"];
+
+    /// <summary>The cache of the strategy; null if it has none.</summary>
+    public virtual Cache? Cache => null;
+
+    public static bool HasCache(string name) => name is "cache" or "global-lock" or "cache+singleflight";
+
+    /// <summary>Makes a strategy; one that coalesces asks for a singleflight.</summary>
+    public static Strategy Create(string name, QueryMeter database, Func<ISingleflight<long>> singleflight, TimeSpan lifetime) => name switch
     {
-        ["none"] = (database, _) => new NoDeduplication(database),
-        ["cache"] = (database, _) => new CacheOnly(database),
-        ["global-lock"] = (database, _) => new GlobalLock(database),
-        ["singleflight"] = (database, singleflight) => new Coalesced(database, singleflight()),
-        ["cache+singleflight"] = (database, singleflight) => new CachedAndCoalesced(database, singleflight()),
+        "none" => new NoDeduplication(database),
+        "cache" => new CacheOnly(database, new Cache(lifetime)),
+        "global-lock" => new GlobalLock(database, new Cache(lifetime)),
+        "singleflight" => new Coalesced(database, singleflight()),
+        "cache+singleflight" => new CachedAndCoalesced(database, new Cache(lifetime), singleflight()),
+        _ => throw new ArgumentOutOfRangeException(nameof(name), name, "No strategy has this name."),
     };
-
-    public static IReadOnlyCollection<string> Names => s_known.Keys;
-
-    /// <summary>What coalesces in it, if anything does.</summary>
-    public virtual ISingleflight<long>? Singleflight => null;
-
-    /// <summary>Makes a strategy; one that coalesces asks for what does it.</summary>
-    public static Strategy Create(string name, PostDatabase database, Func<ISingleflight<long>> singleflight) => s_known[name](database, singleflight);
 
     public virtual void Dispose()
     {
