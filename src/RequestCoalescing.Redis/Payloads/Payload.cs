@@ -1,9 +1,10 @@
 using System.Text.Json;
+using RequestCoalescing.Redis.Telemetry;
 
 namespace RequestCoalescing.Redis.Payloads;
 
 /// <summary>Outcomes as bytes: a version, a kind, and what the kind needs.</summary>
-internal sealed class Payload(RedisSingleflightOptions options)
+internal sealed class Payload(RedisSingleflightOptions options, ClusterTelemetry telemetry)
 {
     private const byte Version = 1;
     private const byte Value = 1;
@@ -15,13 +16,41 @@ internal sealed class Payload(RedisSingleflightOptions options)
     /// <summary>What says that an outcome cannot be sent: too large, or of a type that cannot be written.</summary>
     public static byte[] OfNotSent { get; } = [Version, NotSent];
 
-    public byte[] OfValue<TResult>(TResult value)
+    /// <summary>The bytes of a result. One that cannot be written is not sent, and the other nodes make it themselves.</summary>
+    public byte[] Of<TResult>(TResult result)
+    {
+        try
+        {
+            return OfValue(result);
+        }
+        catch (Exception exception)
+        {
+            telemetry.CannotBeWritten(typeof(TResult), exception);
+            return OfNotSent;
+        }
+    }
+
+    /// <summary>The bytes of an error. One that cannot be written is not sent.</summary>
+    public byte[] Of(Exception error)
+    {
+        try
+        {
+            return OfError(error);
+        }
+        catch (Exception exception)
+        {
+            telemetry.CannotBeWritten(error.GetType(), exception);
+            return OfNotSent;
+        }
+    }
+
+    private byte[] OfValue<TResult>(TResult value)
     {
         var bytes = _serializer.Serialize(value);
         return bytes.Length > options.MaxPayloadBytes ? OfNotSent : [Version, Value, .. bytes];
     }
 
-    public byte[] OfError(Exception exception)
+    private byte[] OfError(Exception exception)
     {
         var envelope = new ErrorEnvelope(exception.GetType().FullName ?? exception.GetType().Name, exception.Message, options.SendStackTraces ? exception.StackTrace : null);
         var bytes = JsonSerializer.SerializeToUtf8Bytes(envelope, PayloadJson.Default.ErrorEnvelope);

@@ -33,7 +33,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         options.Validate();
         (_inner, _textOf, _options, _joinWindow, _telemetry) = (inner, textOf, options, joinWindow, telemetry);
         _ownedConnection = ownsConnection ? connection : null;
-        _payload = new Payload(options);
+        _payload = new Payload(options, telemetry);
         _cluster = new Cluster(connection, options, telemetry);
     }
 
@@ -244,11 +244,11 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
             }
             catch (Exception exception)
             {
-                _errors.Note(exception, key, await _cluster.PublishAsync(lease, PayloadOf(default(TResult)!, exception)).ConfigureAwait(false));
+                _errors.Note(exception, key, await _cluster.PublishAsync(lease, _payload.Of(exception)).ConfigureAwait(false));
                 throw;
             }
 
-            return new(result, await _cluster.PublishAsync(lease, PayloadOf(result, null)).ConfigureAwait(false));
+            return new(result, await _cluster.PublishAsync(lease, _payload.Of(result)).ConfigureAwait(false));
         }
     }
 
@@ -282,20 +282,6 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         catch (Exception)
         {
             return long.MaxValue; // as of any flight that this node makes alone
-        }
-    }
-
-    // What cannot be written is no failure of the flight: the other nodes make it themselves.
-    private byte[] PayloadOf<TResult>(TResult result, Exception? error)
-    {
-        try
-        {
-            return error is not null ? _payload.OfError(error) : _payload.OfValue(result);
-        }
-        catch (Exception exception)
-        {
-            _telemetry.CannotBeWritten(error?.GetType() ?? typeof(TResult), exception);
-            return Payload.OfNotSent;
         }
     }
 
