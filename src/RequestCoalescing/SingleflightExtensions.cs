@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Threading.Tasks.Sources;
 using RequestCoalescing.Engine;
 
 namespace RequestCoalescing;
@@ -55,7 +56,7 @@ public static class SingleflightExtensions
     /// <param name="cancellationToken">Lets this caller leave. The flight goes on for the others. When the last caller leaves, the work is cancelled.</param>
     /// <returns>The outcome of the flight.</returns>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
-    /// <exception cref="InvalidOperationException">The result is a task or another that is to be awaited, <c>ConfigureAwait(false)</c> say.</exception>
+    /// <exception cref="InvalidOperationException">The result is a task, or the result of <c>ConfigureAwait</c>: it must be awaited within the work.</exception>
     public static ValueTask<TResult> ExecuteAsync<TKey, TResult>(
         this ISingleflight<TKey> singleflight,
         TKey key,
@@ -64,9 +65,9 @@ public static class SingleflightExtensions
         where TKey : notnull
     {
         Validate(singleflight, work);
-        if (IsAwaitable(typeof(TResult)))
+        if (Awaitable<TResult>.Is)
         {
-            throw new InvalidOperationException($"The work returns a {typeof(TResult)}, which nobody would wait for: the flight would land at once. Make the work asynchronous and await it there.");
+            throw new InvalidOperationException($"The work returns a {typeof(TResult)}, and nobody would await it. Make the work asynchronous, and await it there.");
         }
 
         return singleflight.ExecuteAsync(key, work, static (work, flight) => new ValueTask<TResult>(work(flight)), cancellationToken);
@@ -90,13 +91,7 @@ public static class SingleflightExtensions
         where TKey : notnull
     {
         Validate(singleflight, work);
-        return WithoutResult(singleflight.ExecuteAsync(key, work, RunAsync, cancellationToken));
-
-        static async ValueTask<NoResult> RunAsync(Func<CancellationToken, ValueTask> work, FlightContext flight)
-        {
-            await work(flight).ConfigureAwait(false);
-            return default;
-        }
+        return WithoutResult(singleflight.ExecuteAsync(key, work, static (work, flight) => EndOfAsync(work(flight)), cancellationToken));
     }
 
     /// <inheritdoc cref="ExecuteAsync{TKey}(ISingleflight{TKey}, TKey, Func{CancellationToken, ValueTask}, CancellationToken)"/>
@@ -109,13 +104,7 @@ public static class SingleflightExtensions
         where TKey : notnull
     {
         Validate(singleflight, work);
-        return WithoutResult(singleflight.ExecuteAsync(key, work, RunAsync, cancellationToken));
-
-        static async ValueTask<NoResult> RunAsync(Func<CancellationToken, Task> work, FlightContext flight)
-        {
-            await Started(work(flight)).ConfigureAwait(false);
-            return default;
-        }
+        return WithoutResult(singleflight.ExecuteAsync(key, work, static (work, flight) => EndOfAsync(new ValueTask(Started(work(flight)))), cancellationToken));
     }
 
     private static void Validate(object singleflight, Delegate work)
@@ -124,30 +113,45 @@ public static class SingleflightExtensions
         ArgumentNullException.ThrowIfNull(work);
     }
 
-    // What is not one of the other forms' tasks, or hides behind a type parameter, binds to the form for synchronous work.
-    private static bool IsAwaitable(Type type)
-    {
-        if (typeof(Task).IsAssignableFrom(type) || type == typeof(ValueTask)) return true;
-        if (type == typeof(ConfiguredTaskAwaitable) || type == typeof(ConfiguredValueTaskAwaitable)) return true;
-        return type.IsGenericType && type.GetGenericTypeDefinition() is var generic &&
-            (generic == typeof(ValueTask<>) || generic == typeof(ConfiguredTaskAwaitable<>) || generic == typeof(ConfiguredValueTaskAwaitable<>));
-    }
-
     private static TTask Started<TTask>(TTask? task)
         where TTask : Task =>
         task ?? throw new InvalidOperationException("The work returned null; it must return a task.");
 
+    private static async ValueTask<NoResult> EndOfAsync(ValueTask work)
+    {
+        await work.ConfigureAwait(false);
+        return default;
+    }
+
     private static ValueTask WithoutResult(ValueTask<NoResult> call) => new CallWithoutResult(call).Call;
 
-    /// <summary>What work without a result makes.</summary>
+    /// <summary>
+    /// Whether a type of results is made to be awaited. Such a lambda binds to the form for synchronous work if it fits none of the others,
+    /// <c>LoadAsync().ConfigureAwait(false)</c> for example.
+    /// </summary>
+    private static class Awaitable<TResult>
+    {
+        public static readonly bool Is = Check(typeof(TResult));
+
+        private static bool Check(Type type)
+        {
+            if (typeof(Task).IsAssignableFrom(type)) return true;
+            var definition = type.IsGenericType ? type.GetGenericTypeDefinition() : type;
+            return definition == typeof(ValueTask) || definition == typeof(ValueTask<>) ||
+                definition == typeof(ConfiguredTaskAwaitable) || definition == typeof(ConfiguredTaskAwaitable<>) ||
+                definition == typeof(ConfiguredValueTaskAwaitable) || definition == typeof(ConfiguredValueTaskAwaitable<>);
+        }
+    }
+
+    /// <summary>The result of work without a result.</summary>
     private readonly struct NoResult;
 
-    private sealed class CallWithoutResult : Relay<NoResult>, System.Threading.Tasks.Sources.IValueTaskSource
+    private sealed class CallWithoutResult : Relay<NoResult>, IValueTaskSource
     {
         public CallWithoutResult(ValueTask<NoResult> inner) => Start(inner);
 
         public new ValueTask Call => new(this, Version);
 
-        void System.Threading.Tasks.Sources.IValueTaskSource.GetResult(short token) => GetResult(token);
+        void IValueTaskSource.GetResult(short token) => GetResult(token);
     }
 }

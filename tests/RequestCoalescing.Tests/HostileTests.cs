@@ -1,5 +1,4 @@
 using System.Diagnostics.Metrics;
-using System.Runtime.CompilerServices;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Testing;
@@ -75,10 +74,10 @@ public sealed class HostileTests
                     singleflight.GetStats();
                     break;
                 case "DisposeAsync":
-                    singleflight.DisposeAsync().AsTask().ThrowIfFailed();
+                    ThrowIfFailed(singleflight.DisposeAsync().AsTask());
                     break;
                 default:
-                    singleflight.DrainAsync().ThrowIfFailed();
+                    ThrowIfFailed(singleflight.DrainAsync());
                     break;
             }
         };
@@ -87,6 +86,11 @@ public sealed class HostileTests
         Assert.Equal((1, 2L), (singleflight.GetStats().InFlightCount, singleflight.GetStats().TotalSubscribers));
         end.SetResult(1);
         await Task.WhenAll(first, second).SoonAsync();
+
+        static void ThrowIfFailed(Task task)
+        {
+            if (task.IsFaulted) task.GetAwaiter().GetResult();
+        }
     }
 
     [Fact]
@@ -122,7 +126,7 @@ public sealed class HostileTests
     public async Task A_call_behind_a_slow_switch_that_is_refused_and_dropped_raises_no_unobserved_task_event()
     {
         var slow = new HeldSwitch();
-        await UnobservedAsync<ObjectDisposedException>(DropAsync);
+        await Unobserved.IsNothingOfAsync(DropAsync, inner => inner is ObjectDisposedException);
 
         async Task DropAsync()
         {
@@ -140,7 +144,7 @@ public sealed class HostileTests
     [Fact]
     public async Task A_switch_that_fails_when_its_caller_has_left_raises_no_unobserved_task_event()
     {
-        await UnobservedAsync<InvalidTimeZoneException>(LeaveAsync);
+        await Unobserved.IsNothingOfAsync(LeaveAsync, inner => inner is InvalidTimeZoneException);
 
         async Task LeaveAsync()
         {
@@ -264,53 +268,6 @@ public sealed class HostileTests
         await stopping.SoonAsync();
     }
 
-    private sealed class SendingContext : SynchronizationContext
-    {
-        public override void Post(SendOrPostCallback d, object? state)
-        {
-            var thread = new Thread(() => d(state)) { IsBackground = true };
-            thread.Start();
-            thread.Join();
-        }
-    }
-
-    private static async Task UnobservedAsync<TException>(Func<Task> act)
-    {
-        var unobserved = 0;
-        void Note(object? sender, UnobservedTaskExceptionEventArgs args)
-        {
-            if (args.Exception.InnerExceptions.Any(inner => inner is TException)) Interlocked.Increment(ref unobserved);
-        }
-
-        TaskScheduler.UnobservedTaskException += Note;
-        try
-        {
-            await RunAsync(act);
-            for (var i = 0; i < 5; i++)
-            {
-                await Task.Yield();
-                GC.Collect();
-                GC.WaitForPendingFinalizers();
-            }
-
-            Assert.Equal(0, Volatile.Read(ref unobserved));
-        }
-        finally
-        {
-            TaskScheduler.UnobservedTaskException -= Note;
-        }
-
-        [MethodImpl(MethodImplOptions.NoInlining)]
-        static async Task RunAsync(Func<Task> act) => await act();
-    }
-
-    private sealed class SettableClock : FakeTimeProvider
-    {
-        public TimeSpan Skew { get; set; }
-
-        public override long GetTimestamp() => base.GetTimestamp() + Skew.Ticks;
-    }
-
     private sealed class HeldSwitch : IRolloutSwitch
     {
         public TaskCompletionSource<bool> Answer { get; } = new();
@@ -330,14 +287,5 @@ public sealed class HostileTests
         }
 
         public int GetHashCode(TKey obj) => 7;
-    }
-}
-
-/// <summary>Of tasks.</summary>
-internal static class ReviewTasks
-{
-    public static void ThrowIfFailed(this Task task)
-    {
-        if (task.IsFaulted) task.GetAwaiter().GetResult();
     }
 }

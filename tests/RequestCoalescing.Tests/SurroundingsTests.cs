@@ -213,13 +213,6 @@ public sealed class SurroundingsTests
         }
     }
 
-    private sealed class SettableClock : FakeTimeProvider
-    {
-        public TimeSpan Skew { get; set; }
-
-        public override long GetTimestamp() => base.GetTimestamp() + Skew.Ticks;
-    }
-
     private sealed class CallingComparer(Action call) : IEqualityComparer<string>
     {
         public bool IsCalling { get; set; }

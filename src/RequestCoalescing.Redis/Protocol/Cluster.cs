@@ -143,7 +143,6 @@ internal sealed class Cluster : IAsyncDisposable
                 await Task.Delay(left + TimeSpan.FromMilliseconds(1), _options.TimeProvider).ConfigureAwait(false);
             }
         }
-
         finally
         {
             _heartbeat.Remove(lease); // not before: where the server is slow, it is to be there still when the publish arrives
@@ -187,7 +186,9 @@ internal sealed class Cluster : IAsyncDisposable
     public Task ForgetAsync(Names names, Lease[] held)
     {
         foreach (var lease in held) lease.Lose();
-        return Observed(_forgets.SendAsync(names).WaitAsync(_options.CommandTimeout, _options.TimeProvider));
+        var told = _forgets.SendAsync(names).WaitAsync(_options.CommandTimeout, _options.TimeProvider);
+        _commands.Follow(told); // the caller need not await it
+        return told;
     }
 
     /// <summary>Completes when Redis has heard of what this node has forgotten of the key. Fails in time.</summary>
@@ -202,13 +203,6 @@ internal sealed class Cluster : IAsyncDisposable
         _forgets.Dispose();
         await _commands.DrainAsync().ConfigureAwait(false);
         await _subscription.EndAsync(_options.CommandTimeout, _options.TimeProvider).ConfigureAwait(false);
-    }
-
-    // Whoever forgets need not wait for it.
-    private static Task Observed(Task task)
-    {
-        task.ContinueWith(static task => task.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
-        return task;
     }
 
     private static long Milliseconds(TimeSpan duration) => (long)duration.TotalMilliseconds;

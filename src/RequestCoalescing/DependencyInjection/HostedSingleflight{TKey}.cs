@@ -34,7 +34,10 @@ internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightB
         var weight = _latencies.WeightOfWait(isMeasured);
         if (!isMeasured && weight == 0) return Pass(key, state, work, cancellationToken);
         var start = _clock.GetTimestamp();
-        return new MeasuredCall<TResult>(this, start, weight, Pass(key, state, work, cancellationToken)).Call;
+        var call = Pass(key, state, work, cancellationToken);
+        if (!call.IsCompletedSuccessfully) return new MeasuredCall<TResult>(this, start, weight, call).Call;
+        Record(start, weight);
+        return call;
     }
 
     protected sealed override bool ForgetCore(TKey key) => _rollout.Forget(key);

@@ -79,15 +79,8 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     /// <summary>Fires the token. Outside the gate. Callbacks run on the thread pool, never on this thread.</summary>
     public void CancelWork()
     {
-        var callbacks = CancelAsync();
-        if (callbacks.IsCompletedSuccessfully) return;
-
         // An error of a callback belongs to the one that registered it. It must not surface anywhere else.
-        callbacks.ContinueWith(
-            static callbacks => callbacks.Exception,
-            CancellationToken.None,
-            TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
-            TaskScheduler.Default);
+        if (CancelAsync() is { IsCompletedSuccessfully: false } callbacks) Outcome.ObserveAtEnd(callbacks);
     }
 
     /// <summary>Closes the flight as expired.</summary>

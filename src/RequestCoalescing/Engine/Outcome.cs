@@ -17,12 +17,18 @@ internal static class Outcome
     /// <summary>Marks a failure as seen, so that it raises no unobserved-task event when no subscriber is left.</summary>
     public static void Observe(Task outcome) => _ = outcome.Exception;
 
-    /// <summary>As <see cref="Observe"/>, of a task that may not have ended yet.</summary>
-    public static void ObserveAtEnd(Task outcome) => outcome.ContinueWith(
-        static outcome => outcome.Exception,
-        CancellationToken.None,
-        TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
-        TaskScheduler.Default);
+    /// <summary>As <see cref="Observe"/>, for a task that may not have ended yet.</summary>
+    /// <returns>The task.</returns>
+    public static TTask ObserveAtEnd<TTask>(TTask outcome)
+        where TTask : Task
+    {
+        outcome.ContinueWith(
+            static outcome => outcome.Exception,
+            CancellationToken.None,
+            TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default);
+        return outcome;
+    }
 
     /// <summary>What a subscriber of a failed or cancelled outcome will see thrown.</summary>
     public static Exception ErrorOf(Task outcome) => outcome.Exception?.InnerException ?? new TaskCanceledException(outcome);

@@ -1,3 +1,5 @@
+using RequestCoalescing.Engine;
+
 namespace RequestCoalescing.Rollout;
 
 /// <summary>
@@ -28,8 +30,7 @@ internal sealed class Observation<TKey>(SingleflightOptions options) : IDisposab
         var end = new TaskCompletionSource<bool>();
         using (ExecutionContext.IsFlowSuppressed() ? default : ExecutionContext.SuppressFlow())
         {
-            var call = _shadow.Value.ExecuteAsync(key, end, static (end, _) => new ValueTask<bool>(end.Task)).AsTask();
-            call.ContinueWith(static call => call.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            Outcome.ObserveAtEnd(_shadow.Value.ExecuteAsync(key, end, static (end, _) => new ValueTask<bool>(end.Task)).AsTask());
         }
 
         return end;

@@ -113,8 +113,7 @@ internal sealed class RolloutSingleflight<TKey>(
         {
             var pending = asked.IsEnabledAsync(cancellationToken);
             if (pending.IsCompleted) return pending.Result;
-            var answer = pending.AsTask();
-            Outcome.ObserveAtEnd(answer); // nobody else does when the caller has left
+            var answer = Outcome.ObserveAtEnd(pending.AsTask()); // the caller may leave before the switch fails
             return await answer.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception)

@@ -98,7 +98,6 @@ internal sealed class ResultComparison
                 : SameInSomeOrder(x, y);
         }
 
-
         // Of a proxy and of what it stands for nobody knows.
         var isUnknown = first is ResultKind.Opaque or ResultKind.Dictionary || second is ResultKind.Opaque or ResultKind.Dictionary || x.GetType().IsInstanceOfType(y) || y.GetType().IsInstanceOfType(x);
         return isUnknown && Unknown(x);

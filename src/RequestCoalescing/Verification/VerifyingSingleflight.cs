@@ -42,15 +42,8 @@ internal sealed class VerifyingSingleflight<TKey>(
 
         // To verify is to wait; a call that work makes and leaves to itself must not be taken for one that it waits for.
         return fraction > 0 && Random.Shared.NextDouble() < fraction && FlightScope.Current is null
-            ? new(Observed(VerifyAsync(key, state, work, cancellationToken)))
+            ? new(Outcome.ObserveAtEnd(VerifyAsync(key, state, work, cancellationToken))) // a caller may drop its call
             : inner.ExecuteAsync(key, state, work, cancellationToken);
-    }
-
-    // A caller may drop its call, whose failure is then nobody's to observe.
-    private static Task<TResult> Observed<TResult>(Task<TResult> call)
-    {
-        call.ContinueWith(static call => call.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
-        return call;
     }
 
     private async Task<TResult> VerifyAsync<TState, TResult>(

@@ -9,10 +9,8 @@ using Microsoft.Extensions.Options;
 namespace RequestCoalescing.Tests.Rollout;
 
 /// <summary>Which keys are in a rollout to a fraction of them.</summary>
-public sealed class KeySamplingTests : IAsyncDisposable
+public sealed class KeySamplingTests : RolloutFixture
 {
-    private readonly List<ServiceProvider> _providers = [];
-
     public static TheoryData<string, object, object> EqualKeys => new()
     {
         { "decimal", 1m, 1.00m },
@@ -26,11 +24,6 @@ public sealed class KeySamplingTests : IAsyncDisposable
         { "record", new Priced("a", 1m), new Priced("a", 1.000m) },
         { "URI", new Uri("http://HOST/a"), new Uri("http://host/a") },
     };
-
-    public async ValueTask DisposeAsync()
-    {
-        foreach (var provider in _providers) await provider.DisposeAsync();
-    }
 
     [Fact]
     public async Task Keys_without_a_text_of_their_own_are_refused_by_a_partial_rollout()
@@ -131,16 +124,6 @@ public sealed class KeySamplingTests : IAsyncDisposable
     private void CreatePartial<TKey>()
         where TKey : notnull =>
         CreateFor<TKey>(builder => builder.WithRollout(rollout => rollout.Fraction = 0.5));
-
-    private ISingleflight<TKey> CreateFor<TKey>(Action<ISingleflightBuilder> configure)
-        where TKey : notnull
-    {
-        var services = new ServiceCollection();
-        configure(services.AddSingleflight<TKey>());
-        var provider = services.BuildServiceProvider();
-        _providers.Add(provider);
-        return provider.GetRequiredService<ISingleflight<TKey>>();
-    }
 
     private sealed record Priced(string Name, decimal Price);
 

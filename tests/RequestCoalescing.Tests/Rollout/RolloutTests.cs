@@ -5,15 +5,9 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace RequestCoalescing.Tests.Rollout;
 
-public sealed class RolloutTests : IAsyncDisposable
+public sealed class RolloutTests : RolloutFixture
 {
-    private readonly List<ServiceProvider> _providers = [];
     private readonly Backend<int> _backend = new();
-
-    public async ValueTask DisposeAsync()
-    {
-        foreach (var provider in _providers) await provider.DisposeAsync();
-    }
 
     [Fact]
     public async Task Switched_off_every_call_runs_alone_and_is_counted()
@@ -263,24 +257,8 @@ public sealed class RolloutTests : IAsyncDisposable
         Assert.Equal((4, 2), (singleflight.GetStats().Calls, singleflight.GetStats().Alone));
     }
 
-    private ISingleflight<string> Create(Action<RolloutOptions> rollout, Action<SingleflightOptions>? configure = null)
-    {
-        var services = new ServiceCollection();
-        services.AddSingleflight(configure).WithRollout(rollout);
-        var provider = services.BuildServiceProvider();
-        _providers.Add(provider);
-        return provider.GetRequiredService<ISingleflight>();
-    }
-
-    private ISingleflight<TKey> CreateFor<TKey>(Action<ISingleflightBuilder> configure)
-        where TKey : notnull
-    {
-        var services = new ServiceCollection();
-        configure(services.AddSingleflight<TKey>());
-        var provider = services.BuildServiceProvider();
-        _providers.Add(provider);
-        return provider.GetRequiredService<ISingleflight<TKey>>();
-    }
+    private ISingleflight<string> Create(Action<RolloutOptions> rollout, Action<SingleflightOptions>? configure = null) =>
+        CreateFor<string>(builder => builder.WithRollout(rollout), configure);
 
     private sealed class Switch : IRolloutSwitch
     {

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.Metrics.Testing;
 using Microsoft.Extensions.Logging;
@@ -66,9 +67,11 @@ public abstract class TelemetryFixture : IAsyncDisposable
         GC.SuppressFinalize(this);
     }
 
+    protected IMeterFactory Meters => _provider.GetRequiredService<IMeterFactory>();
+
     protected MetricCollector<T> Collect<T>(string instrument)
         where T : struct =>
-        new(_provider.GetRequiredService<System.Diagnostics.Metrics.IMeterFactory>(), SingleflightTelemetry.MeterName, instrument);
+        new(Meters, SingleflightTelemetry.MeterName, instrument);
 
     protected List<FakeLogRecord> Logged(int id) => [.. Logs.GetSnapshot().Where(entry => entry.Id.Id == id)];
 }

@@ -1,8 +1,9 @@
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
 
 namespace RequestCoalescing.Tests.Telemetry;
 
-/// <summary>A listener that samples nothing makes no flight dearer.</summary>
+/// <summary>What a flight allocates while somebody listens: no more than without, if nothing is sampled.</summary>
 [Collection(nameof(UntracedTests))]
 public sealed class UnsampledTests() : TelemetryFixture(debugs: false)
 {
@@ -34,6 +35,26 @@ public sealed class UnsampledTests() : TelemetryFixture(debugs: false)
         run.Succeed(1);
         await Task.WhenAll(leader, first).SoonAsync();
         Assert.Empty(request.Links);
+    }
+
+    [Fact]
+    public void A_call_that_completes_at_once_allocates_no_more_when_its_wait_is_measured()
+    {
+        Fly();
+        var unmeasured = Fly();
+        var waits = 0;
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Meter.Scope == Meters) listener.EnableMeasurementEvents(instrument);
+            },
+        };
+        listener.SetMeasurementEventCallback<double>((instrument, _, _, _) => waits += instrument.Name == "singleflight.caller.wait" ? 1 : 0);
+        listener.Start();
+        Fly();
+        Assert.True(Fly() - unmeasured <= 8);
+        Assert.Equal(2_000, waits);
     }
 
     // Bytes a flight.

@@ -1,0 +1,11 @@
+using Microsoft.Extensions.Time.Testing;
+
+namespace RequestCoalescing.Tests;
+
+/// <summary>A clock that can be set back, as a clock of the wall can.</summary>
+internal sealed class SettableClock : FakeTimeProvider
+{
+    public TimeSpan Skew { get; set; }
+
+    public override long GetTimestamp() => base.GetTimestamp() + Skew.Ticks;
+}
