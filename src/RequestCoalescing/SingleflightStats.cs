@@ -78,57 +78,43 @@ public readonly record struct SingleflightStats
     /// <summary>The share of backend calls that coalescing would have saved among the observed calls, 0 to 1; 0 before the first.</summary>
     public double WouldBeReduction => Observed == 0 ? 0 : (double)WouldBeFollowers / Observed;
 
-    /// <summary>The counts of several instances together.</summary>
-    /// <param name="instances">What each counts.</param>
+    /// <summary>Adds up the counts of several instances.</summary>
+    /// <param name="instances">The counts of each instance.</param>
+    /// <returns>The sums. The age of the oldest flight and the size of the largest one are those of all instances.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="instances"/> is null.</exception>
     public static SingleflightStats Sum(IEnumerable<SingleflightStats> instances)
     {
         ArgumentNullException.ThrowIfNull(instances);
-        return instances.Aggregate(default(SingleflightStats), Add);
+        return instances.Aggregate(default(SingleflightStats), static (a, b) => Totals(a, b, static (x, y) => x + y) with
+        {
+            InFlightCount = a.InFlightCount + b.InFlightCount,
+            TotalSubscribers = a.TotalSubscribers + b.TotalSubscribers,
+            OldestCallAge = a.OldestCallAge > b.OldestCallAge ? a.OldestCallAge : b.OldestCallAge ?? a.OldestCallAge,
+            LargestFlight = Math.Max(a.LargestFlight, b.LargestFlight),
+            AbandonedCount = a.AbandonedCount + b.AbandonedCount,
+        });
     }
 
-    /// <summary>These, with what was counted since others as totals. A count that went down, as engines of the name have gone, is none.</summary>
-    internal SingleflightStats Since(SingleflightStats before) => this with
-    {
-        Calls = Math.Max(0, Calls - before.Calls),
-        Flights = Math.Max(0, Flights - before.Flights),
-        Coalesced = Math.Max(0, Coalesced - before.Coalesced),
-        Alone = Math.Max(0, Alone - before.Alone),
-        Rejected = Math.Max(0, Rejected - before.Rejected),
-        Succeeded = Math.Max(0, Succeeded - before.Succeeded),
-        Failed = Math.Max(0, Failed - before.Failed),
-        Cancelled = Math.Max(0, Cancelled - before.Cancelled),
-        TimedOut = Math.Max(0, TimedOut - before.TimedOut),
-        Elections = Math.Max(0, Elections - before.Elections),
-        Verifications = Math.Max(0, Verifications - before.Verifications),
-        Mismatches = Math.Max(0, Mismatches - before.Mismatches),
-        Unverifiable = Math.Max(0, Unverifiable - before.Unverifiable),
-        Observed = Math.Max(0, Observed - before.Observed),
-        WouldBeFollowers = Math.Max(0, WouldBeFollowers - before.WouldBeFollowers),
-        UncheckedWaits = Math.Max(0, UncheckedWaits - before.UncheckedWaits),
-    };
+    /// <summary>The same counts, with the totals since an earlier look. A total that has gone down, because an engine was collected, is zero.</summary>
+    internal SingleflightStats Since(SingleflightStats before) => Totals(this, before, static (now, then) => Math.Max(0, now - then));
 
-    private static SingleflightStats Add(SingleflightStats a, SingleflightStats b) => new()
+    private static SingleflightStats Totals(SingleflightStats a, SingleflightStats b, Func<long, long, long> of) => a with
     {
-        InFlightCount = a.InFlightCount + b.InFlightCount,
-        TotalSubscribers = a.TotalSubscribers + b.TotalSubscribers,
-        OldestCallAge = a.OldestCallAge > b.OldestCallAge ? a.OldestCallAge : b.OldestCallAge ?? a.OldestCallAge,
-        LargestFlight = Math.Max(a.LargestFlight, b.LargestFlight),
-        Calls = a.Calls + b.Calls,
-        Flights = a.Flights + b.Flights,
-        Coalesced = a.Coalesced + b.Coalesced,
-        Alone = a.Alone + b.Alone,
-        Rejected = a.Rejected + b.Rejected,
-        Succeeded = a.Succeeded + b.Succeeded,
-        Failed = a.Failed + b.Failed,
-        Cancelled = a.Cancelled + b.Cancelled,
-        TimedOut = a.TimedOut + b.TimedOut,
-        Elections = a.Elections + b.Elections,
-        Verifications = a.Verifications + b.Verifications,
-        Mismatches = a.Mismatches + b.Mismatches,
-        Unverifiable = a.Unverifiable + b.Unverifiable,
-        Observed = a.Observed + b.Observed,
-        WouldBeFollowers = a.WouldBeFollowers + b.WouldBeFollowers,
-        AbandonedCount = a.AbandonedCount + b.AbandonedCount,
-        UncheckedWaits = a.UncheckedWaits + b.UncheckedWaits,
+        Calls = of(a.Calls, b.Calls),
+        Flights = of(a.Flights, b.Flights),
+        Coalesced = of(a.Coalesced, b.Coalesced),
+        Alone = of(a.Alone, b.Alone),
+        Rejected = of(a.Rejected, b.Rejected),
+        Succeeded = of(a.Succeeded, b.Succeeded),
+        Failed = of(a.Failed, b.Failed),
+        Cancelled = of(a.Cancelled, b.Cancelled),
+        TimedOut = of(a.TimedOut, b.TimedOut),
+        Elections = of(a.Elections, b.Elections),
+        Verifications = of(a.Verifications, b.Verifications),
+        Mismatches = of(a.Mismatches, b.Mismatches),
+        Unverifiable = of(a.Unverifiable, b.Unverifiable),
+        Observed = of(a.Observed, b.Observed),
+        WouldBeFollowers = of(a.WouldBeFollowers, b.WouldBeFollowers),
+        UncheckedWaits = of(a.UncheckedWaits, b.UncheckedWaits),
     };
 }
