@@ -7,6 +7,6 @@ public enum ContextFlow
     /// <summary>The work runs in the leader's context, whether or not the leader passed a token.</summary>
     Leader,
 
-    /// <summary>The work runs in an empty context, whichever caller leads.</summary>
+    /// <summary>The work runs in an empty context.</summary>
     Suppress,
 }

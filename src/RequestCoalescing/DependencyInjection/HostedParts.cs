@@ -5,13 +5,13 @@ using RequestCoalescing.Verification;
 
 namespace RequestCoalescing.DependencyInjection;
 
-/// <summary>What the way into an instance leads to.</summary>
+/// <summary>The parts of an instance that a call passes.</summary>
 /// <param name="Engine">The engine, if no decorator is around it.</param>
-/// <param name="Verification">What every call passes that is to be coalesced, in the end.</param>
-/// <param name="Rollout">What every call passes, in the end.</param>
-/// <param name="Scopes">For work with services of its own.</param>
+/// <param name="Verification">The layer that every coalesced call passes last.</param>
+/// <param name="Rollout">The layer that every call passes.</param>
+/// <param name="Scopes">Creates the scopes of work that has services of its own.</param>
 /// <param name="Metrics">The meter.</param>
-/// <param name="Latencies">How long callers waited, for a history.</param>
+/// <param name="Latencies">The durations that a history reads.</param>
 /// <param name="Name">The instance's name.</param>
 /// <param name="Clock">The instance's clock.</param>
 internal sealed record HostedParts<TKey>(

@@ -61,13 +61,13 @@ internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightB
         }
         catch (Exception)
         {
-            // A meter listener that fails is not the caller's concern.
+            // A meter listener that throws must not harm the caller.
         }
     }
 
     /// <summary>
-    /// A call whose wait is measured: from its arrival until its outcome is there. Of a call that is made by the work of a flight, until it is awaited
-    /// and its outcome is there; if it is never awaited, it is not measured.
+    /// A call whose wait is measured, from its arrival to its outcome. The wait of a call that a flight's work makes ends when the call has been
+    /// awaited and its outcome is known. If the work never awaits the call, it is not measured.
     /// </summary>
     private sealed class MeasuredCall<TResult> : Relay<TResult>
     {

@@ -8,8 +8,8 @@ internal abstract class Instance(string name) : SingleflightInstance(name)
     public abstract IEngine Engine { get; }
 
     /// <summary>Logs the settings in force.</summary>
-    public abstract void TellSettings();
+    public abstract void LogSettings();
 
-    /// <summary>Cancels what is in the air at the deadline of the host, which does not wait for it.</summary>
+    /// <summary>Cancels the flights in the air and does not wait for their work. The host's deadline has passed.</summary>
     public abstract void Abort();
 }

@@ -118,7 +118,7 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
 
     public override IReadOnlyList<SingleflightFailureGroup> GetFailureGroups() => _telemetry.FailureGroups;
 
-    public override void TellSettings()
+    public override void LogSettings()
     {
         if (!_logger.IsEnabled(LogLevel.Information)) return;
         var settings = _registration.Settings.SelectMany(part => part.Value.ValuesIn(_services).Select(value => part.Key.Length == 0 ? value : $"{part.Key}:{value}"));
@@ -146,7 +146,7 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
     /// <summary>Cancels what is in the air, and does not wait for it.</summary>
     public void Dispose() => _ = CloseOnceAsync();
 
-    // A service provider disposes of an instance as often as it has handed it out under another type.
+    // A service provider disposes of an instance once for each service type under which it has handed it out.
     private Task CloseOnceAsync()
     {
         if (!Interlocked.Exchange(ref _isClosing, true)) _ = CloseAsync();

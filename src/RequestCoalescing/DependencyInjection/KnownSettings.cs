@@ -11,7 +11,7 @@ namespace RequestCoalescing.DependencyInjection;
 /// <summary>The settings that a section of an instance can have: the properties of the options that are bound from it.</summary>
 internal sealed class KnownSettings
 {
-    /// <summary>What trimming has to leave of a type of options.</summary>
+    /// <summary>The members of an options type that trimming must keep.</summary>
     public const DynamicallyAccessedMemberTypes Needed = DynamicallyAccessedMemberTypes.PublicProperties | DynamicallyAccessedMemberTypes.PublicParameterlessConstructor;
 
     private readonly Dictionary<string, Type> _types = new(StringComparer.OrdinalIgnoreCase);
@@ -29,7 +29,7 @@ internal sealed class KnownSettings
         _options.Add((services => services.GetRequiredService<IOptionsFactory<TOptions>>().Create(name), properties));
     }
 
-    /// <summary>The settings in force, wherever they come from, as <c>name=value</c>. Text is only said to be set: it may be a secret.</summary>
+    /// <summary>Lists the settings in force as <c>name=value</c>. A text appears as <c>(set)</c>, because it may be a secret.</summary>
     public IEnumerable<string> ValuesIn(IServiceProvider services) =>
         from part in _options
         let options = part.Create(services)
@@ -37,7 +37,7 @@ internal sealed class KnownSettings
         where IsScalar(property.PropertyType) && Has(property.Name)
         select $"{property.Name}={TextOf(property.GetValue(options))}";
 
-    /// <summary>Takes out properties that are no settings.</summary>
+    /// <summary>Removes properties that are not settings.</summary>
     public void Remove(params string[] names)
     {
         foreach (var name in names) _types.Remove(name);
@@ -45,7 +45,7 @@ internal sealed class KnownSettings
 
     public bool Has(string name) => _types.ContainsKey(name);
 
-    /// <summary>What is wrong with the text of a known setting, whatever its range; null if nothing is.</summary>
+    /// <summary>Returns an error if the text of a known setting cannot be meant as it will be read, or null. Ranges are checked elsewhere.</summary>
     public string? ProblemOf(IConfigurationSection setting)
     {
         var type = _types[setting.Key];
@@ -71,7 +71,7 @@ internal sealed class KnownSettings
         return isNumber;
     }
 
-    // No text makes a clock, a delegate or a comparer.
+    // A clock, a delegate or a comparer cannot be created from text.
     private static bool IsBindable(Type type) =>
         IsScalar(type) || typeof(IEnumerable).IsAssignableFrom(type) || !(type.IsAbstract || typeof(Delegate).IsAssignableFrom(type));
 

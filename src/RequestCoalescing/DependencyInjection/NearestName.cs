@@ -1,12 +1,12 @@
 namespace RequestCoalescing.DependencyInjection;
 
-/// <summary>Finds the name that somebody meant.</summary>
+/// <summary>Finds the name that a mistyped one was probably meant to be.</summary>
 internal static class NearestName
 {
-    /// <summary>The name with the fewest letters to be inserted, left out or replaced; null if there is no name.</summary>
+    /// <summary>Returns the name with the smallest edit distance, or null if there are no names.</summary>
     public static string? To(string typed, IEnumerable<string> names) => names.MinBy(name => Distance(typed.ToUpperInvariant(), name.ToUpperInvariant()));
 
-    // Levenshtein's, row by row.
+    // The Levenshtein distance, computed row by row.
     private static int Distance(string a, string b)
     {
         var row = Enumerable.Range(0, b.Length + 1).ToArray();

@@ -18,7 +18,7 @@ internal abstract class Registration(string optionsName, string name, Type keyTy
 
     public Func<IServiceProvider, IRolloutSwitch>? CreateSwitch { get; set; }
 
-    /// <summary>What its section can have: its own settings under an empty name, and those of each part.</summary>
+    /// <summary>The settings that the instance's section may contain, by part. The instance's own settings have an empty part name.</summary>
     public Dictionary<string, KnownSettings> Settings { get; } = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Where its settings are in the configuration.</summary>

@@ -9,11 +9,11 @@ internal sealed class Registration<TKey>(string optionsName, string name, bool i
     /// <summary>In the order in which they are put around the engine.</summary>
     public List<Func<IServiceProvider, ISingleflight<TKey>, ISingleflight<TKey>>> Decorators { get; } = [];
 
-    /// <summary>Puts a key into words.</summary>
+    /// <summary>Converts a key to text.</summary>
     public Func<object, string> TextOf { get; set; } = KeyText.Of;
 
-    /// <summary>Throws if the rollout's fraction needs a text of the keys that they do not have.</summary>
-    /// <exception cref="ArgumentException">They do not.</exception>
+    /// <summary>Checks the options, and that keys have a text if the rollout's fraction needs one.</summary>
+    /// <exception cref="ArgumentException">An option is not valid, or the keys have no text.</exception>
     public void Validate(RolloutOptions rollout)
     {
         rollout.Validate();

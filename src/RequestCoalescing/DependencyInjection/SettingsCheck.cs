@@ -9,8 +9,8 @@ using RequestCoalescing.Telemetry;
 namespace RequestCoalescing.DependencyInjection;
 
 /// <summary>
-/// Looks for what the section <c>Singleflight</c> has and nobody reads: a mistyped name. Binding skips it in silence, and then a kill
-/// switch does nothing.
+/// Finds mistyped names in the section <c>Singleflight</c>. Binding ignores an unknown name silently, so that a mistyped kill switch would have no
+/// effect.
 /// </summary>
 internal sealed class SettingsCheck(IServiceProvider services, IEnumerable<Registration> registrations)
 {
@@ -29,19 +29,19 @@ internal sealed class SettingsCheck(IServiceProvider services, IEnumerable<Regis
     }
 
     /// <summary>
-    /// Whether reloaded settings may be taken over. Not one of them may while a name is unknown: under the right name it would have replaced
-    /// a setting, which must not fall back to its default meanwhile.
+    /// Returns whether reloaded settings may be applied. None may be applied while a name is unknown, because the setting that the name was meant
+    /// for would fall back to its default.
     /// </summary>
     public bool Accepts()
     {
         var problems = string.Join(" ", Problems());
 
-        // Each instance asks for each kind of its options.
+        // Each instance asks once for each of its options types, and one log entry is enough.
         if (Interlocked.Exchange(ref _told, problems) != problems && problems.Length > 0) Log.ReloadRejected(_logger, "all instances", problems);
         return problems.Length == 0;
     }
 
-    // Found once for each reload, however many instances ask.
+    // The check runs once for each reload, however many instances ask.
     private List<string> Problems()
     {
         if (_configuration is null) return [];
@@ -78,7 +78,7 @@ internal sealed class SettingsCheck(IServiceProvider services, IEnumerable<Regis
         }
     }
 
-    // One without any value says nothing: a part that is left empty, a name that was taken back.
+    // A section without any value sets nothing. It may be an empty part, or a name that another source has removed.
     private static IEnumerable<IConfigurationSection> ChildrenOf(IConfiguration section) =>
         section.GetChildren().Where(child => child.AsEnumerable().Any(entry => !string.IsNullOrEmpty(entry.Value)));
 
@@ -90,7 +90,7 @@ internal sealed class SettingsCheck(IServiceProvider services, IEnumerable<Regis
     private static string[] ValueOf(IConfigurationSection section) =>
         string.IsNullOrEmpty(section.Value) ? [] : [$"{section.Path} is a section: '{section.Value}' has no effect there."];
 
-    // A setting of the instance without a name, where only others are registered.
+    // The setting belongs to the instance without a name, and only named ones are registered.
     private static string? OwnerOf(string name, Dictionary<string, Registration> others) =>
         others.Values.FirstOrDefault(other => other.Settings.ContainsKey(name) || other.Settings[""].Has(name)) is { } owner ? $"{owner.OptionsName}:{name}" : null;
 

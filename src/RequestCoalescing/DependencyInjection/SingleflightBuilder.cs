@@ -15,7 +15,7 @@ internal sealed class SingleflightBuilder(IServiceCollection services, Registrat
 
     public Registration Registration => registration;
 
-    /// <summary>Binds options of this instance from its section of the configuration, or a part of that.</summary>
+    /// <summary>Binds options of this instance to its section of the configuration, or to a part of that section.</summary>
     /// <param name="part">The part's name; empty for the instance's own settings.</param>
     /// <param name="bind">Binds a section to the options.</param>
     /// <param name="validate">Throws an <see cref="ArgumentException"/> that names the property.</param>

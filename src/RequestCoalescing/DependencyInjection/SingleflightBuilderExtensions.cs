@@ -31,7 +31,7 @@ public static class SingleflightBuilderExtensions
     }
 
     /// <summary>
-    /// Says how a key is converted to text. The rollout chooses keys by that text, and logs show it redacted. By default the text of a key is its
+    /// Sets how a key is converted to text. The rollout chooses keys by that text, and logs show it redacted. By default the text of a key is its
     /// <c>ToString()</c> in the invariant culture, which is right for strings, numbers, GUIDs, enums, tuples and records. Equal numbers, dates and
     /// URIs in it have one text (<c>1m</c> and <c>1.00m</c>). You need this for a type that does not override <c>ToString</c>, and for one whose
     /// texts may differ for equal keys.

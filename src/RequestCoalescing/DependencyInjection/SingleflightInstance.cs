@@ -20,7 +20,7 @@ public abstract class SingleflightInstance
     /// <summary>The current <see cref="SingleflightOptions.MaxDuration"/>, which can be reloaded.</summary>
     public abstract TimeSpan MaxDuration { get; }
 
-    /// <summary>What a history records of it; null if its latencies are not measured.</summary>
+    /// <summary>The durations that a history reads. Null if they are not measured.</summary>
     internal virtual Latencies? Latencies => null;
 
     /// <inheritdoc cref="ISingleflight{TKey}.GetStats"/>
@@ -32,13 +32,13 @@ public abstract class SingleflightInstance
     /// </summary>
     public static IReadOnlyList<SingleflightInstance> GetUnregistered() => UnregisteredInstance.All();
 
-    /// <summary>Gets the oldest flights in the air, the oldest first.</summary>
-    /// <param name="max">How many at most. Range: 0 and up.</param>
+    /// <summary>Gets the oldest flights in the air. The oldest comes first.</summary>
+    /// <param name="max">The highest number of flights to return. Default 100. Range: 0 and up.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="max"/> is negative.</exception>
     public abstract IReadOnlyList<SingleflightFlight> GetFlights(int max = 100);
 
-    /// <summary>Gets the oldest runs of abandoned work, which goes on after <see cref="SingleflightOptions.MaxDuration"/>; the oldest first.</summary>
-    /// <param name="max">How many at most. Range: 0 and up.</param>
+    /// <summary>Gets the oldest runs of abandoned work, which goes on after <see cref="SingleflightOptions.MaxDuration"/>. The oldest comes first.</summary>
+    /// <param name="max">The highest number of runs to return. Default 100. Range: 0 and up.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="max"/> is negative.</exception>
     public abstract IReadOnlyList<SingleflightFlight> GetAbandoned(int max = 100);
 
@@ -48,6 +48,6 @@ public abstract class SingleflightInstance
     /// <summary>Gets the flights that failed or timed out, grouped by the type of the cause. The group with the latest failure comes first. 20 groups are kept.</summary>
     public abstract IReadOnlyList<SingleflightFailureGroup> GetFailureGroups();
 
-    /// <summary>Gets the latest flights that failed or timed out, the latest first. 20 are kept.</summary>
+    /// <summary>Gets the latest flights that failed or timed out. The latest comes first. 20 are kept.</summary>
     public abstract IReadOnlyList<SingleflightFailure> GetRecentFailures();
 }

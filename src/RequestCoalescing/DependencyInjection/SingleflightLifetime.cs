@@ -3,10 +3,10 @@ using RequestCoalescing.Engine;
 
 namespace RequestCoalescing.DependencyInjection;
 
-/// <summary>Makes all instances when the host starts, so that wrong settings are told then, and drains them when it stops.</summary>
+/// <summary>Creates all instances when the host starts, so that wrong settings fail the start, and drains them when the host stops.</summary>
 /// <remarks>
-/// All instances are drained together, as the work of one may call another. They are drained when every hosted service has stopped, whether it
-/// was registered before the instances or after them: the web server has answered its requests by then, and workers have made their last calls.
+/// All instances are drained together, because the work of one may call another. The drain begins when every hosted service has stopped, in
+/// whatever order they were registered. By then the web server has answered its requests, and workers have made their last calls.
 /// </remarks>
 internal sealed class SingleflightLifetime(IEnumerable<SingleflightInstance> instances) : IHostedLifecycleService
 {
@@ -16,7 +16,7 @@ internal sealed class SingleflightLifetime(IEnumerable<SingleflightInstance> ins
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        foreach (var instance in _instances.Cast<Instance>()) instance.TellSettings();
+        foreach (var instance in _instances.Cast<Instance>()) instance.LogSettings();
         return Task.CompletedTask;
     }
 

@@ -45,7 +45,7 @@ public static class SingleflightServiceCollectionExtensions
     /// <param name="configure">Sets the application's defaults.</param>
     /// <returns>A builder for what is to be added to the instance.</returns>
     /// <exception cref="ArgumentException">
-    /// An instance with keys of another type of that name is registered, or the name of the type means something else in the settings.
+    /// Another type with the same name is registered already, or the name of the type has another meaning in the settings.
     /// </exception>
     public static ISingleflightBuilder AddSingleflight<TKey>(this IServiceCollection services, Action<SingleflightOptions>? configure = null)
         where TKey : notnull
@@ -72,7 +72,7 @@ public static class SingleflightServiceCollectionExtensions
         if (!name.Contains(':', StringComparison.Ordinal) &&
             !new[] { Registration.DefaultName, "Rollout", "Verification", "Telemetry", "Redis" }.Contains(name, StringComparer.OrdinalIgnoreCase)) return;
         throw new ArgumentException(
-            $"'{name}' cannot be the name of an instance. A name must not contain a colon, and must not be default, Rollout, Verification, Telemetry or Redis, which mean something else in the settings. Register the instance under another name.",
+            $"'{name}' cannot be the name of an instance. A name must not contain a colon, and must not be default, Rollout, Verification, Telemetry or Redis, which have another meaning in the settings. Register the instance under another name.",
             nameof(name));
     }
 
@@ -125,7 +125,7 @@ public static class SingleflightServiceCollectionExtensions
 
         var builder = new SingleflightBuilder(services, registration);
         builder.BindSettings<SingleflightOptions>("", static (section, options) => section.Bind(options), options => options.Validate());
-        registration.Settings[""].Remove(nameof(SingleflightOptions.Name), nameof(SingleflightOptions.IsReported)); // of engines that are made by hand
+        registration.Settings[""].Remove(nameof(SingleflightOptions.Name), nameof(SingleflightOptions.IsReported)); // they apply only to engines that are created by hand
         builder.BindSettings<TelemetryOptions>("Telemetry", static (section, options) => section.Bind(options), options => options.Validate());
         builder.BindSettings<RolloutOptions>("Rollout", static (section, options) => section.Bind(options), registration.Validate);
         builder.BindSettings<VerificationOptions>("Verification", static (section, options) => section.Bind(options), options => options.Validate());

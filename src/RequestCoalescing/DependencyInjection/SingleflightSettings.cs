@@ -1,6 +1,6 @@
 namespace RequestCoalescing;
 
-/// <summary>The settings of an instance that are in force now.</summary>
+/// <summary>The current settings of an instance.</summary>
 public sealed class SingleflightSettings
 {
     internal SingleflightSettings(TimeSpan maxDuration, TimeSpan joinWindow, int maxInFlight, int maxSubscribers, OverflowBehavior overflow) =>
@@ -21,18 +21,18 @@ public sealed class SingleflightSettings
     /// <summary>As <see cref="SingleflightOptions.Overflow"/>.</summary>
     public OverflowBehavior Overflow { get; }
 
-    /// <summary>As <see cref="RolloutOptions.Enabled"/>; true for an engine that is made by hand.</summary>
+    /// <summary>As <see cref="RolloutOptions.Enabled"/>; true for an engine that is created by hand.</summary>
     public bool IsEnabled { get; internal init; } = true;
 
-    /// <summary>As <see cref="RolloutOptions.Mode"/>; <see cref="RolloutMode.Coalesce"/> for an engine that is made by hand.</summary>
+    /// <summary>As <see cref="RolloutOptions.Mode"/>; <see cref="RolloutMode.Coalesce"/> for an engine that is created by hand.</summary>
     public RolloutMode Mode { get; internal init; }
 
-    /// <summary>As <see cref="RolloutOptions.Fraction"/>; 1 for an engine that is made by hand.</summary>
+    /// <summary>As <see cref="RolloutOptions.Fraction"/>; 1 for an engine that is created by hand.</summary>
     public double RolloutFraction { get; internal init; } = 1;
 
-    /// <summary>Whether each call asks an <see cref="IRolloutSwitch"/> too.</summary>
+    /// <summary>Whether an <see cref="IRolloutSwitch"/> is registered, which every call asks.</summary>
     public bool HasSwitch { get; internal init; }
 
-    /// <summary>As <see cref="VerificationOptions.Fraction"/>; 0 for an engine that is made by hand.</summary>
+    /// <summary>As <see cref="VerificationOptions.Fraction"/>; 0 for an engine that is created by hand.</summary>
     public double VerificationFraction { get; internal init; }
 }

@@ -1,46 +1,48 @@
 namespace RequestCoalescing.Engine;
 
 /// <summary>
-/// The shutdown of one engine, or of all engines of a host together. Until they are empty at the same moment, it admits the calls that
-/// the flights make that were in the air when it began, and the calls of the flights that those start. Nothing else is admitted.
+/// The shutdown of one engine, or of all engines of a host together. It refuses new calls, except those that come from the work of flights that
+/// were in the air when it began, and from the work of the flights that these calls start. It is over when all engines are empty at the same
+/// moment.
 /// </summary>
 /// <remarks>
-/// Every flight has an epoch: the number of drains that had begun in the process when it took off. A flight that takes off within the work
-/// of another one has the epoch of that one. So a drain admits exactly the flights of the epochs before its own.
+/// Every flight has an epoch: the number of drains that had begun in the process when it took off. A flight that the work of another flight
+/// starts has the epoch of that flight. A drain therefore admits exactly the flights of earlier epochs.
 /// </remarks>
 internal sealed class Drain
 {
     private static readonly Lock s_gate = new();
     private static int s_epoch;
 
-    // Admitted are the epochs below this. All of them, until the drain has begun; none, when it is over.
+    // Epochs below this are admitted. Before the drain begins, every epoch is; after it, none is.
     private int _line = int.MaxValue;
 
-    /// <summary>The epoch of a flight that takes off here and now. Under the gate of its shard, before <see cref="Admits"/> is asked.</summary>
+    /// <summary>Returns the epoch of a flight that takes off now. Call it under the gate of the shard, before <see cref="Admits"/>.</summary>
     public static int CurrentEpoch()
     {
         var epoch = Volatile.Read(ref s_epoch);
-        return epoch != 0 && FlightScope.Current is { } work ? work.Epoch : epoch; // while nothing was ever drained, nobody asks whose call this is
+        return epoch != 0 && FlightScope.Current is { } work ? work.Epoch : epoch; // before the first drain, the origin of a call does not matter
     }
 
     public bool Admits(int epoch) => epoch < Volatile.Read(ref _line);
 
     /// <summary>Drains engines together.</summary>
-    /// <param name="engines">The engines. An engine that drains already keeps its drain, and is waited for.</param>
+    /// <param name="engines">The engines. An engine that is already draining keeps its drain, and this one waits for it.</param>
     /// <param name="deadline">Ends the wait.</param>
-    /// <returns>Whether all were empty before the deadline.</returns>
+    /// <returns>Whether all engines were empty before the deadline.</returns>
     public static async Task<bool> RunAsync(IReadOnlyList<IEngine> engines, CancellationToken deadline)
     {
         if (engines.Count == 0) return true;
 
-        // A call that has not seen the drain has an epoch from before it: it holds the gate of its shard while it decides, and every gate is
-        // passed before the new epoch begins.
+        // A call decides while it holds the gate of its shard. Each gate is taken here before the new epoch begins, so that a call that has not
+        // seen the drain has an earlier epoch.
         var drain = new Drain();
         foreach (var engine in engines) engine.Settings.StartDrain(drain);
         foreach (var shard in engines.SelectMany(engine => engine.Shards)) shard.PassGate();
         drain.Begin();
 
-        // What was in the air when the drain began is over by then. Flights that start each other one after the other could go on for ever.
+        // By then the flights that were in the air when the drain began are over. Without this limit, flights that start each other could go on
+        // for ever.
         var longest = engines.MaxBy(engine => engine.Settings.MaxDuration)!.Settings;
         using var bound = new CancellationTokenSource(longest.MaxDuration, longest.Clock);
         using var registration = bound.Token.UnsafeRegister(static drain => ((Drain)drain!).Close(), drain);
@@ -49,7 +51,7 @@ internal sealed class Drain
             if (AreEmpty(engines))
             {
                 drain.Close();
-                if (AreEmpty(engines)) return true; // a call of a flight of another engine may have come in between
+                if (AreEmpty(engines)) return true; // otherwise the work of another engine's flight has called in between
             }
 
             var landed = Task.WhenAll(engines.SelectMany(engine => engine.Shards).Select(shard => shard.WhenEmptyAsync()));
@@ -58,8 +60,8 @@ internal sealed class Drain
         }
     }
 
-    // Looked at twice: a shard that was empty both times, and that no flight has entered in between, was empty all the time between. So all of
-    // them were, at the moment when the first look was over.
+    // Each shard is looked at twice. If it was empty both times and no flight has entered in between, it was empty all the time. At the end of
+    // the first look, therefore, all shards were empty at once.
     private static bool AreEmpty(IReadOnlyList<IEngine> engines)
     {
         var before = Look();

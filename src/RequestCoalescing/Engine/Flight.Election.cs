@@ -1,21 +1,21 @@
 namespace RequestCoalescing.Engine;
 
 /// <content>
-/// Elections. The work had captured the token of a leader that left, and ended cancelled. The subscribers that still wait have not asked for
-/// that: the first of them leads a new flight for all of them.
+/// Elections. The work had captured the token of a leader that left, and ended cancelled. The remaining subscribers did not cancel. The first of
+/// them leads a new flight for all of them.
 /// </content>
 internal abstract partial class Flight
 {
     private const int MaxElections = 3;
 
-    /// <summary>Makes the flight that takes over the subscribers. It takes this one's place in the table, if this is current.</summary>
+    /// <summary>Creates the flight that takes over the subscribers. If this flight is current, the new one replaces it in the table.</summary>
     protected abstract Flight CreateSuccessor();
 
     /// <summary>The work of this flight has ended cancelled, while it was in flight.</summary>
     /// <param name="absentLeader">The leader's token, if the work ended before the leader became a subscriber in the ring.</param>
     /// <param name="outcome">How the flight ends. Set if an election ends it, or if all subscribers have cancelled.</param>
     /// <param name="leavers">A chain of the subscribers whose own tokens have fired. They have left.</param>
-    /// <returns>What starts the new flight. Null if there is none, and the cancelled end is the outcome.</returns>
+    /// <returns>The work item that starts the new flight. Null if there is none; then the flight ends cancelled.</returns>
     protected IThreadPoolWorkItem? Elect(CancellationToken? absentLeader, ref FlightOutcome outcome, out Subscriber? leavers)
     {
         var now = Shard.Settings.Clock.GetTimestamp();

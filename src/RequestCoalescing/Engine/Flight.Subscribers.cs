@@ -3,11 +3,11 @@ namespace RequestCoalescing.Engine;
 /// <content>The subscribers.</content>
 internal abstract partial class Flight
 {
-    /// <summary>The subscribers that wait: a ring, so that the last is <c>First.Previous</c>.</summary>
+    /// <summary>The waiting subscribers. They form a ring, so that the last is <c>First.Previous</c>.</summary>
     protected Subscriber? First;
 
     /// <summary>Lets a subscriber leave.</summary>
-    /// <returns>Whether it was the last. Then <see cref="OnAllLeft"/> is to be called, outside the gate.</returns>
+    /// <returns>Whether it was the last. If so, the caller must call <see cref="OnAllLeft"/>, outside the gate.</returns>
     public bool Leave(Subscriber subscriber)
     {
         Remove(subscriber);
@@ -32,7 +32,7 @@ internal abstract partial class Flight
         }
     }
 
-    /// <summary>Takes all subscribers from a closed flight. Outside the gate: nobody else touches the ring of a closed flight.</summary>
+    /// <summary>Takes all subscribers from a closed flight. Call it outside the gate: only the closing thread touches the ring of a closed flight.</summary>
     /// <returns>The first of a chain.</returns>
     protected Subscriber? TakeAll()
     {
@@ -55,7 +55,7 @@ internal abstract partial class Flight
             if (First == subscriber) First = subscriber.Next;
         }
 
-        if (subscriber.WorkWait is { } wait) WaitGraph.Remove(wait); // in the same step: nobody may see a wait that is over
+        if (subscriber.WorkWait is { } wait) WaitGraph.Remove(wait); // in the same step, so that no other thread sees a wait that is over
         subscriber.WorkWait = null;
         subscriber.Next = subscriber.Previous = null;
         SubscriberCount--;

@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Engine;
 
-/// <summary>One run of the work for a key: its state, its place in the shard's list of airborne flights, and its subscribers. It is its own token's source.</summary>
+/// <summary>One run of the work for a key: its state, its place in the shard's list of airborne flights, and its subscribers. It is also the source of the work's token.</summary>
 /// <remarks>
 /// The shard's gate guards all fields that change. Methods are called under the gate unless they say otherwise. The work's view of its flight
 /// reads without the gate.
@@ -27,13 +27,13 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     /// <summary>True exactly while the table of current flights holds this one.</summary>
     public bool IsCurrent;
 
-    /// <summary>For the listener: whether it has warned of the number of subscribers. Not guarded.</summary>
+    /// <summary>Whether the listener has warned of the number of subscribers. Not guarded.</summary>
     public bool HasWarned;
 
-    // In one byte, as there are as many of these as flights.
+    // Flags in one byte, because every flight has them.
     private byte _marks;
 
-    /// <summary>What the listener keeps of this flight. Not guarded.</summary>
+    /// <summary>The listener's own state for this flight. Not guarded.</summary>
     public object? ListenerState;
 
     /// <summary>Whether the run takes one of the <see cref="SingleflightOptions.MaxInFlight"/> slots.</summary>
@@ -43,7 +43,7 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
         set => _marks = (byte)(value ? _marks | 1 : _marks & ~1);
     }
 
-    /// <summary>Whether it runs for one caller alone, so that nobody can join it.</summary>
+    /// <summary>Whether the flight runs for one caller alone. Other callers cannot join it.</summary>
     public bool IsAlone
     {
         get => (_marks & 2) != 0;
@@ -57,7 +57,7 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
         set => _marks = (byte)((_marks & ~(0xF << 2)) | (value << 2));
     }
 
-    /// <summary>Whether the key has been let go of. Set when the work has ended, when nobody sets other marks any more.</summary>
+    /// <summary>Whether the key has been released. Set without the gate, after the work has ended, when the other flags no longer change.</summary>
     protected bool HasReleasedKey
     {
         get => (Volatile.Read(ref _marks) & 0x80) != 0;
@@ -70,16 +70,16 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
 
     int IFlight.SubscriberCount => Volatile.Read(ref SubscriberCount);
 
-    /// <summary>The key, for a message; null if it is an object, or has some in it, and the work has ended.</summary>
+    /// <summary>The key, for a message. Null after the work has ended, if the key is an object or refers to objects.</summary>
     public abstract object? KeyObject { get; }
 
-    /// <summary>Whether the work has ended and only the landing is to come. The outcome then wins over a cancellation that comes now.</summary>
+    /// <summary>Whether the work has ended and the landing has not happened yet. The outcome then wins over a cancellation that comes now.</summary>
     public abstract bool HasOutcome { get; }
 
     /// <summary>Fires the token. Outside the gate. Callbacks run on the thread pool, never on this thread.</summary>
     public void CancelWork()
     {
-        // An error of a callback belongs to the one that registered it. It must not surface anywhere else.
+        // The error of a callback belongs to the code that registered it. It must not surface anywhere else.
         if (CancelAsync() is { IsCompletedSuccessfully: false } callbacks) Outcome.ObserveAtEnd(callbacks);
     }
 
@@ -93,7 +93,7 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
 
     /// <summary>The flight has just expired: completes its subscribers and cancels its work. Outside the gate.</summary>
     /// <param name="timeout">The error that every subscriber gets.</param>
-    /// <param name="hadSubscribers">False if all had left before.</param>
+    /// <param name="hadSubscribers">False if all subscribers had left before.</param>
     public void OnExpired(FlightTimeoutException timeout, bool hadSubscribers)
     {
         if (Shard.Settings.Listener is { } listener)
@@ -119,10 +119,10 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     /// <summary>Takes the flight out of the table of current flights.</summary>
     protected abstract void RemoveFromTable();
 
-    /// <summary>Releases the key: a loop that the work has started may hold the flight for long, in its execution context.</summary>
+    /// <summary>Releases the key. A loop that the work has started may keep the flight alive for long, through its execution context.</summary>
     protected abstract void ReleaseKey();
 
-    /// <summary>Closes the flight: from now on nobody joins or leaves. Its subscribers belong to the one that closed it, who completes them.</summary>
+    /// <summary>Closes the flight: no subscriber joins or leaves it any more. The closing thread completes its subscribers.</summary>
     protected void Close(FlightState state, FlightOutcome outcome)
     {
         if (State == FlightState.InFlight)
@@ -138,9 +138,9 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
         if (state != FlightState.Cancelled) Shard.RemoveAirborne(this); // cancelled work stays airborne until it ends or expires
     }
 
-    /// <summary>The work has ended, whatever the state of the flight: a flight that is in flight lands with this outcome.</summary>
+    /// <summary>Handles the end of the work. If the flight is still in flight, it lands with this outcome.</summary>
     /// <param name="outcome">The outcome.</param>
-    /// <param name="subscribers">How many subscribers get it.</param>
+    /// <param name="subscribers">The number of subscribers that get it.</param>
     /// <returns>Whether the flight lands now. False if it was closed before.</returns>
     protected bool EndWork(FlightOutcome outcome, out int subscribers)
     {
@@ -152,7 +152,7 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
         return isInFlight;
     }
 
-    /// <summary>Tells the listener that the work has ended. Outside the gate, before any subscriber is completed.</summary>
+    /// <summary>Notifies the listener that the work has ended. Call it outside the gate, before any subscriber is completed.</summary>
     protected void ReportEnd(bool hasLanded, FlightOutcome outcome, int subscribers, Exception? error)
     {
         if (Shard.Settings.Listener is { } listener)

@@ -3,29 +3,29 @@ using System.Diagnostics;
 namespace RequestCoalescing.Engine;
 
 /// <summary>
-/// Is told what happens to flights: one call for each event, outside of every gate. An implementation must not throw, as subscribers wait
+/// Receives the events of flights, one call for each event, outside of every gate. An implementation must not throw, because subscribers wait
 /// until it returns.
 /// </summary>
 internal abstract class FlightListener
 {
     /// <summary>The work is about to begin. Called in the flight's own context: async locals that are set here stay set for the work.</summary>
     /// <param name="flight">The flight.</param>
-    /// <param name="leader">The leader's span, where the flight's context does not have it; else null.</param>
+    /// <param name="leader">The leader's span, if the flight's context does not have it. Otherwise null.</param>
     public abstract void TakingOff(Flight flight, Activity? leader);
 
     /// <summary>A follower has joined. Called in the follower's context.</summary>
     /// <param name="flight">The flight; it may have landed by now.</param>
-    /// <param name="subscribers">How many subscribers the flight had then, the follower included.</param>
+    /// <param name="subscribers">The number of subscribers after the join, the follower included.</param>
     public abstract void Joined(Flight flight, int subscribers);
 
     /// <summary>The flight is over for its subscribers, which are about to be completed.</summary>
     /// <param name="flight">The flight.</param>
     /// <param name="outcome">How it ended.</param>
-    /// <param name="subscribers">How many subscribers get the outcome.</param>
+    /// <param name="subscribers">The number of subscribers that get the outcome.</param>
     /// <param name="error">The work's failure, or the timeout.</param>
     public abstract void Landed(Flight flight, FlightOutcome outcome, int subscribers, Exception? error);
 
-    /// <summary>The maximum duration is over, and the work goes on although nobody waits for it.</summary>
+    /// <summary>The maximum duration is over, and the work goes on without a subscriber.</summary>
     public abstract void Abandoned(Flight flight);
 
     /// <summary>Abandoned work has ended.</summary>

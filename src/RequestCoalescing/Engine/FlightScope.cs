@@ -2,17 +2,17 @@ using System.Diagnostics;
 
 namespace RequestCoalescing.Engine;
 
-/// <summary>Which flight's work the current flow of control belongs to.</summary>
+/// <summary>Knows which flight's work the current code belongs to.</summary>
 internal static class FlightScope
 {
     private static readonly AsyncLocal<Flight?> s_current = new();
     private static readonly Lazy<ExecutionContext> s_empty = new(CaptureEmpty);
 
-    /// <summary>The flight whose work this is; null outside of any, and in what the work has started and left to itself when it has ended.</summary>
+    /// <summary>The flight whose work calls this. Null outside of any work, and in a task that the work has started and that outlives it.</summary>
     public static Flight? Current =>
         s_current.Value is { State: FlightState.InFlight or FlightState.Cancelled } flight && !ExecutionContext.IsFlowSuppressed() ? flight : null;
 
-    /// <summary>Starts the work in the context that the options ask for, and leaves the caller's as it was.</summary>
+    /// <summary>Starts the work in the context that the options ask for. The caller's own context does not change.</summary>
     public static ValueTask<TResult> Start<TState, TResult>(
         Flight flight,
         TState state,
@@ -38,7 +38,7 @@ internal static class FlightScope
         }
     }
 
-    /// <summary>Throws if this is the work of a flight of an engine, which therefore cannot be waited for from here.</summary>
+    /// <summary>Throws if the work of one of the engine's flights calls this, because it would wait for itself.</summary>
     public static void ThrowIfInFlightOf(IEngine engine)
     {
         if (Current is { Shard.Settings.DetectDeadlocks: true, KeyObject: { } key } flight && flight.Shard.Settings == engine.Settings)
@@ -47,7 +47,7 @@ internal static class FlightScope
         }
     }
 
-    /// <summary>The error of work that waits for itself.</summary>
+    /// <summary>Returns the error of work that waits for itself.</summary>
     public static FlightDeadlockException DeadlockOf(IReadOnlyList<(Flight Flight, object Key)> circle) => new(
         [.. circle.Select(each => each.Key)],
         [.. circle.Select(each => $"'{each.Flight.Shard.Settings.Name}' {each.Flight.Shard.Settings.LabelOf(each.Key)}")]);
@@ -73,7 +73,7 @@ internal static class FlightScope
         }
     }
 
-    // Work that hands back the task of another flight waits for it, and has to be seen to do so while it is known whose work it is.
+    // Work that returns the task of another flight waits for it. The await must happen in the work's own flow, where deadlock detection sees it.
     private static ValueTask<TResult> AsTaskWithin<TResult>(ValueTask<TResult> pending) =>
         pending.IsCompleted ? pending : new(pending.AsTask());
 
@@ -91,7 +91,7 @@ internal static class FlightScope
     {
         ExecutionContext? empty = null;
         var thread = new Thread(() => empty = ExecutionContext.Capture());
-        thread.UnsafeStart(); // one that starts without its starter's context
+        thread.UnsafeStart(); // it starts without the execution context of this thread
         thread.Join();
         return empty!;
     }
@@ -101,7 +101,7 @@ internal static class FlightScope
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work)
     {
-        // A listener may need to know who leads; the work does not get to see it.
+        // The leader's span is for the listener. The work does not see it.
         private readonly Activity? _leader = flight.Shard.Settings.Listener is null ? null : Activity.Current;
 
         public Task<TResult>? Pending { get; private set; }

@@ -6,7 +6,7 @@ namespace RequestCoalescing.Engine;
 internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint hash) : Flight<TKey>(shard, key, hash)
     where TKey : notnull
 {
-    /// <summary>The work's task. If the flight expired before the work returned one, a task that failed with the timeout, for the leader.</summary>
+    /// <summary>The work's task. If the flight expired before the work returned a task, this one has failed with the timeout, for the leader.</summary>
     private Task<TResult>? _runOrTimeout;
 
     public override Type ResultType => typeof(TResult);
@@ -27,8 +27,8 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
         Shard.Counters.Subscribers++;
         Shard.Counters.Coalesced++;
 
-        // Callers without a token cannot leave, so that they all wait for one task. A caller within work needs a wait of its own: the graph of
-        // waits has to see it.
+        // Callers without a token cannot leave, so that they can share one task. A caller within work needs a wait of its own, for the graph of
+        // waits.
         if (!cancellationToken.CanBeCanceled && FlightScope.Current is null)
         {
             return First is { IsShared: true } shared ? Unsafe.As<SharedWait<TResult>>(shared).Wait : Share(state, work);
@@ -46,7 +46,7 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken)
     {
-        // Synchronous work that calls for the next flight nests on one stack.
+        // Synchronous work that starts another flight, whose work starts the next, nests on one stack.
         if (Shard.Settings.StartOnThreadPool || !RuntimeHelpers.TryEnsureSufficientExecutionStack())
         {
             return FlyOn(StartOnThreadPool(state, work), cancellationToken);
@@ -105,7 +105,7 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
     {
         var shared = new SharedWait<TResult>(new FollowerWork<TKey, TState, TResult>(state, work));
         Add(shared);
-        First = shared; // where the next caller looks for it
+        First = shared; // the next caller finds it there
         return shared.Wait;
     }
 
@@ -118,13 +118,13 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
         }
         catch (Exception exception)
         {
-            // Whether the work throws before its first await or after it, its subscribers see no difference.
+            // Subscribers see no difference between work that throws before its first await and work that throws after it.
             return new(Outcome.Failed<TResult>(exception));
         }
     }
 
     private Task<TResult> StartOnThreadPool<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work) =>
-        Task.Run(() => IsCancellationRequested ? Task.FromCanceled<TResult>(Token) : Start(state, work).AsTask()); // all may have left by then
+        Task.Run(() => IsCancellationRequested ? Task.FromCanceled<TResult>(Token) : Start(state, work).AsTask()); // all callers may have left by then
 
     private ValueTask<TResult> FlyOn(Task<TResult> run, CancellationToken cancellationToken)
     {
@@ -138,7 +138,7 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
         }
     }
 
-    // The leader becomes a subscriber in the ring when its work turns out to take time. It has been counted since the take-off.
+    // The leader becomes a subscriber in the ring when its work does not complete at once. It has been counted since the take-off.
     private ValueTask<TResult> AddLeader(Task<TResult> run, CancellationToken cancellationToken)
     {
         lock (Gate)
@@ -154,7 +154,7 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
         }
     }
 
-    // The common end of work that did not have to wait. Followers may have joined meanwhile.
+    // The usual end of work that completes at once. Followers may have joined meanwhile.
     private ValueTask<TResult> LandAtOnce(TResult result)
     {
         bool hasLanded;
@@ -187,7 +187,7 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
             if (State == FlightState.InFlight && Outcome.IsCancelled(run) && Shard.MayElect(this)) election = Elect(absentLeader, ref outcome, out leavers);
             hasLanded = EndWork(outcome, out subscribers) || election is not null; // an election has closed the flight
             if (election is not null) subscribers = before;
-            if (State != FlightState.Expired) _runOrTimeout = null; // a context that has captured the flight does not keep its result alive
+            if (State != FlightState.Expired) _runOrTimeout = null; // an execution context that has captured the flight must not keep its result alive
         }
 
         ReportEnd(hasLanded, outcome, subscribers, outcome == FlightOutcome.Failed ? Outcome.ErrorOf(run) : null);

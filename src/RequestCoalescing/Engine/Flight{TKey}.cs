@@ -24,7 +24,7 @@ internal abstract class Flight<TKey> : Flight
         {
             if (!IsStructOfObjects) return Key;
 
-            // In this order: the key may be let go of at the same moment.
+            // In this order, because another thread may release the key at the same moment.
             object? key = Key;
             Interlocked.MemoryBarrier();
             return HasReleasedKey ? null : key;
@@ -33,7 +33,7 @@ internal abstract class Flight<TKey> : Flight
 
     public abstract Type ResultType { get; }
 
-    // A key that is a struct with objects in it does not show that they are gone: (null, 0) looks like another key.
+    // A released key that is a struct with references looks like another key, for example (null, 0).
     private static bool IsStructOfObjects => typeof(TKey).IsValueType && RuntimeHelpers.IsReferenceOrContainsReferences<TKey>();
 
     protected Shard<TKey> Table => Unsafe.As<Shard<TKey>>(Shard); // as the constructor has it

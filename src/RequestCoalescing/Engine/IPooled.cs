@@ -1,8 +1,8 @@
 namespace RequestCoalescing.Engine;
 
-/// <summary>What a <see cref="Pool{T}"/> keeps.</summary>
+/// <summary>An object that a <see cref="Pool{T}"/> keeps.</summary>
 internal interface IPooled
 {
-    /// <summary>About how many bytes an object has.</summary>
+    /// <summary>The approximate size of an object, in bytes.</summary>
     static abstract int Size { get; }
 }

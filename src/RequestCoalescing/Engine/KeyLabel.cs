@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Engine;
 
-/// <summary>A key as messages may show it. It is put into words when somebody reads it: most exceptions are never read.</summary>
+/// <summary>A key as messages may show it. The text is made when it is first read, because most exceptions are never read.</summary>
 internal sealed class KeyLabel(object key, Func<object, string> describe)
 {
     private string? _text;

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace RequestCoalescing.Engine;
 
-/// <summary>Hands the outcome to a chain of subscribers of a closed flight; a crowd is shared out among the threads of the pool.</summary>
+/// <summary>Completes a chain of subscribers of a closed flight. The threads of the pool share a long chain.</summary>
 internal sealed class Landing<TResult>(Subscriber first, Task<TResult> outcome) : IThreadPoolWorkItem
 {
     private const int PartOfCrowd = 64;
@@ -11,7 +11,7 @@ internal sealed class Landing<TResult>(Subscriber first, Task<TResult> outcome) 
 
     public static void Complete(Subscriber first, Task<TResult> outcome)
     {
-        // The rest goes to whoever is free. This thread has just walked its own part, which is near at hand now.
+        // Any free thread takes the rest. This thread keeps the part that it has just walked, which is in its cache now.
         if (Subscriber.CutAfter(first, PartOfCrowd) is { } rest)
         {
             ThreadPool.UnsafeQueueUserWorkItem(new Landing<TResult>(rest, outcome), preferLocal: false);
@@ -19,7 +19,7 @@ internal sealed class Landing<TResult>(Subscriber first, Task<TResult> outcome) 
 
         for (Subscriber? subscriber = first, next; subscriber is not null; subscriber = next)
         {
-            next = subscriber.Next; // once completed, it may wait for another flight at once
+            next = subscriber.Next; // a completed subscriber may wait for another flight at once
             Unsafe.As<Subscriber<TResult>>(subscriber).Complete(outcome);
         }
     }

@@ -2,15 +2,14 @@ using System.Threading.Tasks.Sources;
 
 namespace RequestCoalescing.Engine;
 
-/// <summary>Two awaits of one <see cref="ValueTask{TResult}"/>.</summary>
+/// <summary>Handles two awaits of one <see cref="ValueTask{TResult}"/>.</summary>
 internal static class Misuse
 {
     public static InvalidOperationException Error() =>
-        new("The ValueTask was awaited twice, or its result was read before it was there. A ValueTask is awaited once; call AsTask() to await it more often.");
+        new("The ValueTask was awaited twice, or its result was read before the call completed. Await a ValueTask once, or call AsTask() and await the task as often as you like.");
 
     /// <summary>
-    /// Lets the second one that awaits go on, as it has asked for: it is told by <c>GetResult</c>. If <c>OnCompleted</c> threw, the framework would
-    /// end the process.
+    /// Resumes the second awaiter, which then gets the error from <c>GetResult</c>. If <c>OnCompleted</c> threw, the framework would end the process.
     /// </summary>
     public static void Resume(Action<object?> continuation, object? state, ValueTaskSourceOnCompletedFlags flags)
     {

@@ -10,14 +10,14 @@ internal static class Outcome
         return outcome;
     }
 
-    /// <summary>As <see cref="Observe"/>; and a task with several errors becomes one with the first, which is what every await throws.</summary>
+    /// <summary>Does the same as <see cref="Observe"/>. In addition, a task with several errors becomes one with the first, which every await throws.</summary>
     public static Task<TResult> Observed<TResult>(Task<TResult> outcome) =>
         outcome.Exception is { InnerExceptions.Count: > 1 } errors ? Failed<TResult>(errors.InnerExceptions[0]) : outcome;
 
     /// <summary>Marks a failure as seen, so that it raises no unobserved-task event when no subscriber is left.</summary>
     public static void Observe(Task outcome) => _ = outcome.Exception;
 
-    /// <summary>As <see cref="Observe"/>, for a task that may not have ended yet.</summary>
+    /// <summary>Does the same as <see cref="Observe"/> for a task that may not have ended yet.</summary>
     /// <returns>The task.</returns>
     public static TTask ObserveAtEnd<TTask>(TTask outcome)
         where TTask : Task

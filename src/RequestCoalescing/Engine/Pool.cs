@@ -6,7 +6,7 @@ namespace RequestCoalescing.Engine;
 internal static class Pool<T>
     where T : class, IPooled, new()
 {
-    // A burst of 10,000 callers finds all that the last one has left, unless they carry a large state.
+    // Enough for a burst of 10,000 callers, unless they carry a large state.
     private const int MaxBytes = 16_384 * 160;
 
     private static readonly int s_capacity = Math.Clamp(MaxBytes / T.Size, 1, 16_384);

@@ -3,18 +3,18 @@ using System.Threading.Tasks.Sources;
 namespace RequestCoalescing.Engine;
 
 /// <summary>
-/// A caller that waits for a flight and may leave it: the source of the task that it awaits, pooled. It is consumed once, by the one that
-/// holds the version it was handed out with, and is back in its pool at the same moment.
+/// The pooled source of the task that a caller awaits when it waits for a flight and may leave it. The holder of the current version consumes it
+/// once, and it returns to its pool at the same moment.
 /// </summary>
 /// <remarks>
-/// Callers may misuse a <see cref="ValueTask{TResult}"/>: await it twice, at once or when it has been consumed and serves somebody else. The
-/// misuser gets an <see cref="InvalidOperationException"/> from <see cref="GetResult"/>. No other member throws, as the awaiters of the
-/// framework would take that for the end of the process. One word holds the version and how far its holder has come; each step of the holder
-/// is a compare-exchange on it, so that a late holder changes nothing of a later wait.
+/// Callers may misuse a <see cref="ValueTask{TResult}"/>: two may await it at once, or one may await it after its source serves another caller.
+/// The misuse gets an <see cref="InvalidOperationException"/> from <see cref="GetResult"/>. No other member throws, because an exception there
+/// would end the process. One word holds the version and the holder's progress. Each step of the holder is a compare-exchange on it, so that a
+/// holder of an old version does not disturb a later wait.
 /// </remarks>
 internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSource<TResult>
 {
-    // The steps of a holder, above the version's 16 bits.
+    // The holder's progress, above the 16 bits of the version.
     private const int Handed = 0;
     private const int Hooking = 1 << 16;
     private const int Hooked = 2 << 16;
@@ -27,7 +27,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     private int _hookingThread;
     private bool _isSpent;
 
-    // Whether a thread is inside of _core.SetResult or SetException, which a reset would disturb.
+    // Whether a thread is inside _core.SetResult or SetException. A reset would disturb it.
     private bool _isSignalling;
 
     public override bool HasCancelled => _token.IsCancellationRequested;
@@ -35,7 +35,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     private bool IsWaiting => Next is not null && Flight is { State: FlightState.InFlight, HasOutcome: false };
 
     /// <summary>Begins the wait of a caller that has just joined or taken off. Under the gate.</summary>
-    /// <returns>What the caller awaits.</returns>
+    /// <returns>The task that the caller awaits.</returns>
     public ValueTask<TResult> Begin(CancellationToken cancellationToken)
     {
         var version = _core.Version;
@@ -60,7 +60,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         }
         catch (Exception)
         {
-            // A synchronization context that takes no more work. Its caller is lost with it, but not those behind in the line.
+            // A synchronization context that accepts no more work loses its caller. The subscribers behind it must still be completed.
         }
 
         Volatile.Write(ref _isSignalling, false);
@@ -86,7 +86,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         }
         catch (Exception)
         {
-            return ValueTaskSourceStatus.Faulted; // consumed by another holder in this very moment
+            return ValueTaskSourceStatus.Faulted; // another holder has consumed it at this moment
         }
     }
 
@@ -106,15 +106,15 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         }
         finally
         {
-            // Unless it has been consumed by now, by a synchronization context that resumes its caller at once.
+            // This fails if a synchronization context has resumed the caller at once, so that the wait is consumed already.
             Interlocked.CompareExchange(ref _step, (ushort)token | Hooked, (ushort)token | Hooking);
         }
     }
 
     public TResult GetResult(short token)
     {
-        // One of several that misuse the same version wins; for the others there is nothing to get, and nobody else's to take. The wait is not
-        // consumed while its holder hooks up to it: the continuation may be faster.
+        // If several holders misuse one version, one of them gets the outcome, and the others get an error. The wait is not consumed while its
+        // holder registers the continuation, which may run before the registration returns.
         var spinner = default(SpinWait);
         var step = Volatile.Read(ref _step);
         for (; step == ((ushort)token | Hooking) && _hookingThread != Environment.CurrentManagedThreadId; step = Volatile.Read(ref _step)) spinner.SpinOnce();
@@ -177,7 +177,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         if (isLast) flight.OnAllLeft();
     }
 
-    // From here on the work cannot go on until this wait is over. If this wait cannot be over before that work is, its caller is told so.
+    // From here on the work cannot go on until this wait is over. If the wait cannot end before the work does, the caller gets an error.
     private void WaitWithin(Flight work)
     {
         if (Flight is not { } flight) return;
@@ -232,8 +232,8 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         Volatile.WriteBarrier(); // a thread that sees the outcome sees this, too
     }
 
-    // The holder may get here before the thread that completes the wait has left the core. If that thread stays there for long, because a
-    // synchronization context runs the holder inside of Post, the wait is not pooled again.
+    // The holder may get here before the completing thread has left the core. If that thread stays there for long, because a synchronization
+    // context runs the holder inside Post, the wait is not pooled again.
     private bool HasSignalled()
     {
         for (var spins = 0; Volatile.Read(ref _isSignalling); spins++)
@@ -249,7 +249,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     {
         if (WorkWait is { } wait) WaitGraph.Remove(wait);
 
-        // A callback that runs right now still holds this wait, which therefore must not become anybody else's.
+        // A callback that runs right now still holds this wait, which must not serve another caller then.
         if (_token.CanBeCanceled && !_registration.Unregister()) _isSpent = true;
     }
 }

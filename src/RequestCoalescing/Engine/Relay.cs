@@ -4,23 +4,23 @@ using System.Threading.Tasks.Sources;
 namespace RequestCoalescing.Engine;
 
 /// <summary>
-/// A call that is made on behalf of another one, whose caller gets this. If the caller is the work of a flight, the relay awaits the inner call
-/// only when it is awaited itself, and in the same flow: deadlock detection looks at what work awaits, and work may start a call and not wait
-/// for it. A caller that drops a relay leaves no task behind whose failure nobody observes.
+/// The task of an outer call that makes an inner call. If the work of a flight makes the outer call, the relay awaits the inner call only when it
+/// is awaited itself, and in the same flow. Deadlock detection considers what work awaits, and work may start a call without awaiting it. If the
+/// caller drops the relay, no unobserved exception is left behind.
 /// </summary>
 internal abstract class Relay<TResult> : IValueTaskSource<TResult>
 {
     private const int Claimed = 1; // by the caller's await
-    private const int Awaited = 2; // to be hooked up to the inner call when there is one
-    private const int Started = 4; // the inner call is there
-    private const int Hooked = 8; // to the inner call
+    private const int Awaited = 2; // the inner call is awaited as soon as there is one
+    private const int Started = 4; // there is an inner call
+    private const int Hooked = 8; // the inner call is awaited
 
     private ManualResetValueTaskSourceCore<TResult> _outcome;
     private ConfiguredValueTaskAwaitable<TResult>.ConfiguredValueTaskAwaiter _inner;
     private ExecutionContext? _waiting;
     private int _state;
 
-    /// <summary>What the caller awaits.</summary>
+    /// <summary>The task that the caller awaits.</summary>
     public ValueTask<TResult> Call => new(this, Version);
 
     protected short Version => _outcome.Version;
@@ -47,7 +47,7 @@ internal abstract class Relay<TResult> : IValueTaskSource<TResult>
         if ((Interlocked.Or(ref _state, Awaited) & Started) != 0) HookUp();
     }
 
-    /// <summary>Hands over the inner call. Called once.</summary>
+    /// <summary>Sets the inner call. Call it once.</summary>
     /// <param name="inner">The call.</param>
     /// <param name="awaitsAtOnce">Whether the inner call is awaited at once. Only in a constructor, and not within work.</param>
     protected void Start(ValueTask<TResult> inner, bool awaitsAtOnce = false)
@@ -55,7 +55,7 @@ internal abstract class Relay<TResult> : IValueTaskSource<TResult>
         _inner = inner.ConfigureAwait(false).GetAwaiter();
         if (awaitsAtOnce)
         {
-            _state = Started | Hooked; // nobody has this yet
+            _state = Started | Hooked; // no other thread has this object yet
             if (_inner.IsCompleted) Settle();
             else _inner.OnCompleted(Settle);
             return;
@@ -97,7 +97,7 @@ internal abstract class Relay<TResult> : IValueTaskSource<TResult>
         }
         catch (Exception)
         {
-            // A synchronization context that takes no more work. Its caller is lost with it.
+            // A synchronization context that accepts no more work loses its caller.
         }
     }
 }

@@ -14,8 +14,8 @@ internal sealed class Settings
 
     /// <param name="options">The options.</param>
     /// <param name="name">The name of the instance.</param>
-    /// <param name="describe">Makes of a key what messages may show of it.</param>
-    /// <param name="listener">Is told of the flights; null for nobody.</param>
+    /// <param name="describe">Converts a key to the text that messages may show.</param>
+    /// <param name="listener">Receives the events of flights. May be null.</param>
     public Settings(SingleflightOptions options, string name, Func<object, string> describe, FlightListener? listener)
     {
         options.Validate();
@@ -33,7 +33,7 @@ internal sealed class Settings
     /// <summary>The drain of the engine, if it has begun to drain.</summary>
     public Drain? Drain => Volatile.Read(ref _drain);
 
-    /// <summary>Whether the engine was disposed: nothing takes off any more.</summary>
+    /// <summary>Whether the engine was disposed. No flight takes off then.</summary>
     public bool IsClosed => Volatile.Read(ref _isClosed);
 
     public bool StartOnThreadPool { get; }
@@ -56,10 +56,10 @@ internal sealed class Settings
 
     public FlightListener? Listener { get; }
 
-    // Slots are counted only where there is, or has been, a limit: one counter for all shards is what they would otherwise meet at.
+    // Slots are counted only if there is, or has been, a limit. Otherwise all shards would contend for the one counter.
     public bool LimitsInFlight { get; private set; }
 
-    /// <summary>Takes over limits and durations.</summary>
+    /// <summary>Changes limits and durations.</summary>
     /// <returns>Whether slots are counted from now on, and were not before.</returns>
     public bool Change(SingleflightOptions options)
     {
@@ -72,7 +72,7 @@ internal sealed class Settings
         _maxInFlight = options.MaxInFlight;
         if (LimitsInFlight || _maxInFlight == int.MaxValue) return false;
         LimitsInFlight = true;
-        Interlocked.MemoryBarrier(); // before the shards are looked at: one that is made from now on sees it
+        Interlocked.MemoryBarrier(); // before the shards are listed; a shard that is created later sees the change
         return true;
     }
 
@@ -81,12 +81,12 @@ internal sealed class Settings
     /// <summary>Begins to drain, unless a drain has begun before.</summary>
     public void StartDrain(Drain drain) => Interlocked.CompareExchange(ref _drain, drain, null);
 
-    /// <summary>Refuses take-offs from now on. A shard that is made later knows of it, all others are to be told.</summary>
+    /// <summary>Refuses take-offs from now on in shards that are created later. The caller closes the existing shards.</summary>
     public void Close() => Interlocked.Exchange(ref _isClosed, true);
 
     public KeyLabel LabelOf(object key) => new(key, _describe);
 
-    /// <summary>Takes a slot for a run of work; false if there is none.</summary>
+    /// <summary>Takes a slot for a run of work. False if no slot is free.</summary>
     public bool TryTakeSlot()
     {
         for (var taken = Volatile.Read(ref _takenSlots); taken < _maxInFlight;)
@@ -99,17 +99,17 @@ internal sealed class Settings
         return false;
     }
 
-    /// <summary>Takes a slot for a run that goes on already, whether or not there is one.</summary>
+    /// <summary>Takes a slot for a run that goes on already, even if no slot is free.</summary>
     public void TakeSlot() => Interlocked.Increment(ref _takenSlots);
 
     public void ReturnSlot() => Interlocked.Decrement(ref _takenSlots);
 
-    /// <summary>Waits of work since the start that were not checked for a deadlock to the end.</summary>
+    /// <summary>Waits of work since the start whose check for a deadlock was cut short.</summary>
     public long UncheckedWaits => Volatile.Read(ref _uncheckedWaits);
 
     public void CountUncheckedWait() => Interlocked.Increment(ref _uncheckedWaits);
 
-    /// <summary>What is in force now, for those who watch.</summary>
+    /// <summary>Returns the current settings, for monitoring.</summary>
     public SingleflightSettings ToPublic()
     {
         var window = JoinWindowTicks;

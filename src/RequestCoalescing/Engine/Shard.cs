@@ -91,7 +91,7 @@ internal abstract class Shard(Settings settings)
         }
     }
 
-    /// <summary>Waits until the call that holds the gate, if there is one, has joined a flight, taken off or been refused.</summary>
+    /// <summary>Waits until a call that holds the gate has joined a flight, taken off or been refused.</summary>
     public void PassGate()
     {
         lock (Gate)
@@ -99,8 +99,8 @@ internal abstract class Shard(Settings settings)
         }
     }
 
-    /// <summary>Whether no flight is airborne.</summary>
-    /// <param name="entered">The number of flights that have ever taken off is added to this.</param>
+    /// <summary>Returns whether no flight is airborne.</summary>
+    /// <param name="entered">Is increased by the number of flights that have ever taken off in this shard.</param>
     public bool IsEmpty(ref long entered)
     {
         lock (Gate)
@@ -152,7 +152,7 @@ internal abstract class Shard(Settings settings)
         _newest = flight;
     }
 
-    /// <summary>Removes a flight that has landed or expired from the airborne flights. Under the gate.</summary>
+    /// <summary>Removes a flight from the airborne flights, because it has landed or expired. Call it under the gate.</summary>
     public void RemoveAirborne(Flight flight)
     {
         if (flight.Older is null) _oldest = flight.Newer;
@@ -173,15 +173,15 @@ internal abstract class Shard(Settings settings)
     }
 
     /// <summary>
-    /// Makes sure that the timer is set, as a caller is about to wait. Under the gate. The timer may be set for an older flight that has landed
-    /// since. Then it fires early, finds nothing, and is set again.
+    /// Makes sure that the timer is set, because a caller is about to wait. Call it under the gate. The timer may be set for an older flight that has
+    /// landed since. In that case it fires early, finds nothing, and is set again.
     /// </summary>
     public void EnsureTimer()
     {
         if (!_isTimerSet) SetTimer();
     }
 
-    /// <summary>Whether a flight may have a successor: not if the engine is disposed, nor if its drain admits no more flights. Under the gate.</summary>
+    /// <summary>Returns whether a flight may have a successor: the engine is not disposed, and its drain, if any, admits the flight's epoch. Call it under the gate.</summary>
     public bool MayElect(Flight flight) => !IsClosed && (Settings.Drain?.Admits(flight.Epoch) ?? true);
 
     /// <summary>Forgets every current flight. Under the gate.</summary>
@@ -195,7 +195,7 @@ internal abstract class Shard(Settings settings)
 
     private void SetTimer()
     {
-        // The age may exceed the limit, if that has been shortened. It may be negative, if the clock has been set back.
+        // The age may exceed the limit if the limit has been shortened. It may be negative if the clock has been set back.
         var due = Settings.MaxDuration.TotalMilliseconds - Math.Max(0, Settings.Clock.GetElapsedTime(_oldest!.TakenOffAt).TotalMilliseconds);
         SetTimer(TimeSpan.FromMilliseconds(Math.Max(1, Math.Ceiling(due)))); // timers count in milliseconds
     }
@@ -217,7 +217,7 @@ internal abstract class Shard(Settings settings)
         }
     }
 
-    /// <summary>Adds a flight that has expired to those whose work goes on. Under the gate.</summary>
+    /// <summary>Adds an expired flight to the abandoned ones, because its work goes on. Call it under the gate.</summary>
     public void Abandon(Flight flight)
     {
         Counters.Abandoned++;
@@ -236,7 +236,7 @@ internal abstract class Shard(Settings settings)
         flight.Older = flight.Newer = null;
     }
 
-    /// <summary>Whether a call that comes here and now may join or take off, as far as a drain is concerned. Under the gate.</summary>
+    /// <summary>Returns whether the drain, if any, lets the current call join or take off. Call it under the gate.</summary>
     /// <param name="epoch">The epoch of the flight that would take off.</param>
     protected bool IsAdmitted(out int epoch)
     {
@@ -254,7 +254,7 @@ internal abstract class Shard(Settings settings)
 
     private void ExpireOverdue()
     {
-        // Some clocks fire their timers while they are asked for the time. That may be in the middle of a step under the gate.
+        // Some clocks fire their timers when they are asked for the time, which may happen in the middle of a step under the gate.
         if (Gate.IsHeldByCurrentThread)
         {
             ThreadPool.UnsafeQueueUserWorkItem(static shard => shard.ExpireOverdue(), this, preferLocal: false);

@@ -91,7 +91,7 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
             else
             {
                 rejection = Rejection(key, FlightRejectionReason.Draining, 0);
-                if (verifies) Counters.Rejected--; // it is no call
+                if (verifies) Counters.Rejected--; // a verification is not a call
             }
         }
 
@@ -154,7 +154,7 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
     private static void ThrowClosed() => ObjectDisposedException.ThrowIf(true, typeof(Singleflight<TKey>));
 
     private static InvalidOperationException OtherType<TResult>(Flight<TKey> current) =>
-        new($"Work for this key is running that makes a {current.ResultType}, and this call asks for a {typeof(TResult)}. Calls with equal keys must ask for the same type of result. Use another key, or another instance.");
+        new($"The running work for this key returns a {current.ResultType}, and this call asks for a {typeof(TResult)}. Calls with equal keys must ask for the same type of result. Use another key, or another instance.");
 
     private bool CanJoin<TResult>(Flight<TKey> current) =>
         current.SubscriberCount < Settings.MaxSubscribers &&
@@ -198,7 +198,7 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
         if (current is not null && current.ResultType != typeof(TResult)) throw OtherType<TResult>(current);
 
         var isFull = current is not null && IsInWindow(current);
-        var takesSlot = Settings.LimitsInFlight; // read once: it may change any moment
+        var takesSlot = Settings.LimitsInFlight; // read once, because it may change at any moment
         var hasSlot = !isFull && takesSlot && Settings.TryTakeSlot();
         var isOver = isFull || (takesSlot && !hasSlot);
         if (isOver && Settings.Overflow == OverflowBehavior.Reject)
@@ -236,7 +236,7 @@ internal sealed class Shard<TKey>(Settings settings, IEqualityComparer<TKey> com
         return flight;
     }
 
-    // The key's equality runs under the gate. One that calls an engine would find it in the middle of a step, or wait for the gate of another.
+    // The key's equality runs under the gate. If it called an engine, it would find this one in the middle of a step, or wait for another gate.
     private bool AreEqual(TKey x, TKey y)
     {
         if ((typeof(TKey).IsPrimitive || typeof(TKey) == typeof(string)) && ReferenceEquals(comparer, EqualityComparer<TKey>.Default)) return comparer.Equals(x, y);

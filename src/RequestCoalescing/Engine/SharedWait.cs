@@ -8,7 +8,7 @@ internal sealed class SharedWait<TResult> : Subscriber<TResult>
     private readonly TaskCompletionSource<TResult> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly FollowerWork<TResult> _work;
 
-    /// <param name="work">The first of them, should they be to lead.</param>
+    /// <param name="work">The work of the first caller, for the case that these callers are elected to lead.</param>
     public SharedWait(FollowerWork<TResult> work)
     {
         _work = work;

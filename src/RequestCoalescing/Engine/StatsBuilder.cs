@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Engine;
 
-/// <summary>The counts of all shards, and what stands out among what is in the air.</summary>
+/// <summary>Adds up the counts of all shards, and finds the oldest and the largest flight.</summary>
 internal struct StatsBuilder
 {
     public Counters Totals;
@@ -20,7 +20,7 @@ internal struct StatsBuilder
         OldestCallAge = Oldest,
         LargestFlight = Largest,
 
-        // A call leads, joins, runs alone or is rejected; the flight after an election and one that verifies are no call's.
+        // A call leads, joins, runs alone or is rejected. The flight after an election belongs to no new call, nor does a verification.
         Calls = Totals.Flights - Totals.Of(FlightOutcome.Reelected) - Totals.Verifications + Totals.Coalesced + Totals.Rejected,
         Flights = Totals.Flights,
         Coalesced = Totals.Coalesced,

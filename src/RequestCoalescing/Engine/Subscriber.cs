@@ -10,7 +10,7 @@ internal abstract class Subscriber
     /// <summary>The flight it waits for; another one after an election.</summary>
     public Flight? Flight;
 
-    /// <summary>Its place in the graph of waits, if it is work that waits. The gate under which it is set does not guard it once the flight is closed.</summary>
+    /// <summary>Its place in the graph of waits, if work waits. The gate guards it only until the flight is closed.</summary>
     public WaitGraph.Wait? WorkWait;
 
     /// <summary>Whether the flight runs the work of this subscriber.</summary>
@@ -23,10 +23,10 @@ internal abstract class Subscriber
     public abstract bool HasCancelled { get; }
 
     /// <summary>Makes this the leader of a flight.</summary>
-    /// <returns>What starts the flight with the work of this subscriber.</returns>
+    /// <returns>The work item that starts the flight with the work of this subscriber.</returns>
     public abstract IThreadPoolWorkItem Lead(Flight flight);
 
-    /// <summary>Completes a subscriber whose token has fired, and that has left the ring.</summary>
+    /// <summary>Completes a subscriber that has left the ring because its token has fired.</summary>
     public abstract void CompleteCancelled();
 
     /// <summary>Cuts a chain in two.</summary>

@@ -3,18 +3,18 @@ using System.Diagnostics.CodeAnalysis;
 namespace RequestCoalescing.Engine;
 
 /// <summary>
-/// Which flight's work waits for which flight, over all engines of the process: a wait that would close a circle is refused. Only waits of
-/// work are in here, for as long as they last.
+/// Records which flight's work waits for which flight, over all engines of the process, and finds the wait that closes a circle. Only the waits
+/// of work are recorded, as long as they last.
 /// </summary>
 /// <remarks>
-/// A wait is added under the gate of the flight that is waited for, in O(1), and removed in the same way when the waiting work leaves. It can
-/// close a circle only if something waits for the waiting flight and the flight that it waits for waits for something. Only then, and
-/// outside of every gate, is the graph walked, from both ends at once and for a bounded number of steps. A walk looks at the waits that are
-/// older than its own. So the newest wait of a circle finds the circle, and none of the others does.
+/// Suppose that the work of flight A begins to wait for flight B. The wait is added, and later removed, under B's gate and in O(1). It can close a
+/// circle only if some work waits for A and the work of B waits for some flight. Only then is the graph walked: outside of every gate, from both
+/// ends at once, and for a bounded number of steps. A walk considers only waits that are older than its own. Therefore the newest wait of a circle
+/// finds the circle, and the others do not.
 /// </remarks>
 internal static class WaitGraph
 {
-    /// <summary>How many waits a walk looks at before it gives up.</summary>
+    /// <summary>The number of waits that a walk considers before it gives up.</summary>
     private const int MaxSteps = 2_000;
 
     private static readonly Lock s_gate = new();
@@ -22,10 +22,10 @@ internal static class WaitGraph
     private static readonly Dictionary<Flight, Side> s_waitersFor = [];
     private static long s_count;
 
-    /// <summary>Notes that the work of a flight waits for a flight. Under the gate of the latter.</summary>
+    /// <summary>Records that the work of a flight waits for another flight. Call it under the gate of the other flight.</summary>
     /// <param name="work">The flight whose work waits.</param>
     /// <param name="flight">The flight that it waits for.</param>
-    /// <param name="mayCloseCircle">Whether <see cref="FindCircle"/> is to be asked.</param>
+    /// <param name="mayCloseCircle">Whether the wait may close a circle, so that the caller must call <see cref="FindCircle"/>.</param>
     public static Wait Add(Flight work, Flight flight, out bool mayCloseCircle)
     {
         lock (s_gate)
@@ -35,7 +35,7 @@ internal static class WaitGraph
         }
     }
 
-    /// <summary>The wait is over.</summary>
+    /// <summary>Removes a wait that is over.</summary>
     public static void Remove(Wait wait)
     {
         lock (s_gate)
@@ -45,7 +45,7 @@ internal static class WaitGraph
         }
     }
 
-    /// <summary>All work that waits for a flight waits for its successor instead. Under their gate.</summary>
+    /// <summary>Moves all waits for a flight to its successor. Call it under their gate.</summary>
     public static void Move(Flight flight, Flight successor)
     {
         lock (s_gate)
@@ -56,16 +56,16 @@ internal static class WaitGraph
         }
     }
 
-    /// <summary>Looks for the circle that a wait closes. Outside of every gate.</summary>
+    /// <summary>Looks for the circle that a wait closes. Call it outside of every gate.</summary>
     /// <param name="wait">The wait.</param>
-    /// <param name="circle">The flights, each of which waits for the next one; the first and the last are the same. With their keys.</param>
-    /// <returns>Whether there is one; null if the walk was given up.</returns>
+    /// <param name="circle">The flights with their keys, each of which waits for the next one. The first and the last are the same.</param>
+    /// <returns>Whether there is a circle. Null if the walk was given up.</returns>
     public static bool? FindCircle(Wait wait, out IReadOnlyList<(Flight Flight, object Key)> circle)
     {
         circle = [];
         lock (s_gate)
         {
-            if (wait.InFrom.List is null) return false; // it is over by now
+            if (wait.InFrom.List is null) return false; // the wait is over by now
             var (work, flight) = (wait.From.Flight, wait.To.Flight);
             var path = new List<Flight> { work, flight };
             if (work != flight)
@@ -84,7 +84,7 @@ internal static class WaitGraph
                 }
             }
 
-            // A flight whose work has ended keeps nobody waiting, and has no key any more.
+            // A flight whose work has ended has released its key, and no longer makes its callers wait.
             circle = path.ConvertAll(each => (each, each.KeyObject!));
             return circle.All(each => each.Key is not null);
         }
@@ -138,7 +138,7 @@ internal static class WaitGraph
         public LinkedListNode<Wait> InTo { get; }
     }
 
-    /// <summary>One end of a walk, breadth first: from a flight to those that its work waits for, or to those whose work waits for it.</summary>
+    /// <summary>One end of a breadth-first walk. It goes from a flight to the flights that its work waits for, or to the flights whose work waits for it.</summary>
     private sealed class Frontier(Flight start, Wait newest, bool isForward)
     {
         private readonly Dictionary<Flight, Flight?> _cameFrom = new() { [start] = null };
@@ -149,8 +149,8 @@ internal static class WaitGraph
         public bool Has(Flight flight) => _cameFrom.ContainsKey(flight);
 
         /// <summary>Looks at one wait.</summary>
-        /// <param name="reached">The flight that it leads to, if that is new.</param>
-        /// <returns>Whether there was one.</returns>
+        /// <param name="reached">The flight that the wait leads to, if the walk has not been there.</param>
+        /// <returns>Whether a wait was left to look at.</returns>
         public bool TryStep([NotNullWhen(true)] out Flight? reached)
         {
             reached = null!;
@@ -164,7 +164,7 @@ internal static class WaitGraph
             _next = _next.Next;
             var flight = (isForward ? wait.To : wait.From).Flight;
 
-            // A flight that is closed keeps nobody waiting any more, whatever its work still waits for.
+            // A closed flight no longer makes its callers wait, even if its own work still waits.
             if (wait.Number < newest.Number && flight.State == FlightState.InFlight && _cameFrom.TryAdd(flight, _current))
             {
                 _queue.Enqueue(flight);
@@ -174,7 +174,7 @@ internal static class WaitGraph
             return true;
         }
 
-        /// <summary>The way back from a flight to the start.</summary>
+        /// <summary>Returns the path back from a flight to the start.</summary>
         public IEnumerable<Flight> PathTo(Flight flight)
         {
             for (var each = flight; each is not null; each = _cameFrom[each]) yield return each;

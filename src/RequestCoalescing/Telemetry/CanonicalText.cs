@@ -6,25 +6,25 @@ using System.Runtime.CompilerServices;
 namespace RequestCoalescing.Telemetry;
 
 /// <summary>
-/// Texts of keys that are equal where the keys are, on every node: <c>1m</c> equals <c>1.00m</c>, a moment is the same in every offset, a
-/// negative zero is zero. For keys, and parts of them, whose own texts differ there.
+/// Gives equal keys the same text on every node, where their own <c>ToString</c> would not: <c>1m</c> and <c>1.00m</c>, the same moment in
+/// two offsets, zero and negative zero.
 /// </summary>
 internal static class CanonicalText
 {
     private static readonly ConditionalWeakTable<Type, MemberInfo[]> s_records = [];
 
-    /// <summary>The text, or null where the key's own will do.</summary>
+    /// <summary>Returns the text, or null if the key's own text serves.</summary>
     public static string? Of(object key) => key switch
     {
         string => null,
-        decimal value => value == 0 ? "0" : value.ToString("G29", CultureInfo.InvariantCulture), // no zeros at the end
+        decimal value => value == 0 ? "0" : value.ToString("G29", CultureInfo.InvariantCulture), // no trailing zeros
         double value => value == 0 ? "0" : null,
         float value => value == 0 ? "0" : null,
         Half value => value == Half.Zero ? "0" : null,
         DateTimeOffset value => value.UtcDateTime.ToString("O", CultureInfo.InvariantCulture),
-        DateTime value => DateTime.SpecifyKind(value, DateTimeKind.Unspecified).ToString("O", CultureInfo.InvariantCulture), // equal whatever their kinds
+        DateTime value => DateTime.SpecifyKind(value, DateTimeKind.Unspecified).ToString("O", CultureInfo.InvariantCulture), // the kind does not count for equality
         TimeOnly value => value.ToString("O", CultureInfo.InvariantCulture),
-        Uri { IsAbsoluteUri: true } value => value.GetComponents(UriComponents.HttpRequestUrl, UriFormat.SafeUnescaped), // equal whatever their fragments
+        Uri { IsAbsoluteUri: true } value => value.GetComponents(UriComponents.HttpRequestUrl, UriFormat.SafeUnescaped), // the fragment does not count for equality
         ITuple tuple => $"({string.Join(", ", Enumerable.Range(0, tuple.Length).Select(i => PartOf(tuple[i])))})",
         _ => MembersOf(key.GetType()) is { Length: > 0 } members ? $"{key.GetType().Name} {{ {string.Join(", ", members.Select(member => $"{member.Name} = {PartOf(ValueOf(member, key))}"))} }}" : null,
     };
@@ -33,7 +33,8 @@ internal static class CanonicalText
 
     private static object? ValueOf(MemberInfo member, object key) => member is PropertyInfo property ? property.GetValue(key) : ((FieldInfo)member).GetValue(key);
 
-    // What the compiler has a record print: natively compiled, its members are not there to be looked at, and its own text has to do.
+    // The members that a record's generated ToString prints. In a natively compiled application, reflection does not find them, and the record's
+    // own text is used.
     private static MemberInfo[] MembersOf(Type type) => RuntimeFeature.IsDynamicCodeSupported ? s_records.GetValue(type, FindMembers) : [];
 
     [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "The ToString of a record uses its members, and keeps them.")]

@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Telemetry;
 
-/// <summary>What an engine that no service provider holds shows of itself. The engine holds it, and the two are collected together.</summary>
+/// <summary>Gives telemetry access to an engine that is not registered. The engine holds its report, so that the two are collected together.</summary>
 internal abstract class EngineReport(string name)
 {
     public string Name => name;
@@ -18,7 +18,7 @@ internal abstract class EngineReport(string name)
     public abstract SingleflightSettings GetSettings();
 }
 
-/// <summary>As <see cref="EngineReport"/>, of an engine with keys of a type.</summary>
+/// <summary>The report of an engine with keys of type <typeparamref name="TKey"/>.</summary>
 internal sealed class EngineReport<TKey>(Singleflight<TKey> engine, string name) : EngineReport(name)
     where TKey : notnull
 {

@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Telemetry;
 
-/// <summary>Failures by the type of their cause. The twenty types are kept that came last.</summary>
+/// <summary>Counts failures by the type of their cause. The twenty most recent types are kept.</summary>
 internal sealed class FailureGroups(TimeProvider clock)
 {
     private const int Kept = 20;
@@ -12,7 +12,7 @@ internal sealed class FailureGroups(TimeProvider clock)
     /// <summary>Counts a failure.</summary>
     /// <param name="error">The failure.</param>
     /// <param name="key">The key as logs show it.</param>
-    /// <param name="message">Makes the message that may be shown. Called once a second for a type.</param>
+    /// <param name="message">Returns the message that may be shown. It is called at most once a second for each type.</param>
     public void Add(Exception? error, string key, Func<Exception, string?> message)
     {
         var cause = error is null ? null : FailureMessage.CauseOf(error);
@@ -20,7 +20,7 @@ internal sealed class FailureGroups(TimeProvider clock)
         var now = clock.GetUtcNow();
         bool isMessageDue;
         lock (_gate) isMessageDue = !_groups.TryGetValue(type, out var known) || now - known.MessageAt >= s_messageEvery;
-        var text = isMessageDue && cause is not null ? message(cause) : null; // outside of the gate: the exception is the application's
+        var text = isMessageDue && cause is not null ? message(cause) : null; // outside the gate, because the exception may be of the application's own type
         lock (_gate)
         {
             if (!_groups.TryGetValue(type, out var group)) _groups.Add(type, group = new Group());
@@ -30,7 +30,7 @@ internal sealed class FailureGroups(TimeProvider clock)
         }
     }
 
-    /// <summary>The groups, the one that failed last first.</summary>
+    /// <summary>Lists the groups. The group with the latest failure comes first.</summary>
     public List<SingleflightFailureGroup> List()
     {
         var now = clock.GetUtcNow();

@@ -2,13 +2,13 @@ using System.Text.RegularExpressions;
 
 namespace RequestCoalescing.Telemetry;
 
-/// <summary>What the live page may show of an exception's message.</summary>
+/// <summary>Takes from an exception's message the part that the live page may show.</summary>
 internal static partial class FailureMessage
 {
     private const int MaxLength = 200;
-    private const int DistinctLength = 3; // a shorter word of a key is a word of its own in the message, or it is chance
+    private const int DistinctLength = 3; // a shorter word is replaced only where it stands as a whole word, because any longer word may contain it by chance
 
-    /// <summary>The innermost exception.</summary>
+    /// <summary>Returns the innermost exception.</summary>
     public static Exception CauseOf(Exception error)
     {
         try
@@ -17,21 +17,17 @@ internal static partial class FailureMessage
         }
         catch (Exception)
         {
-            return error; // that member, too, may be the application's
+            return error; // the application may override GetBaseException, and the override may throw
         }
     }
 
-    /// <summary>The first line of the message, without the words of a key.</summary>
+    /// <summary>Returns the first line of the message, with an ellipsis in place of each word of the key.</summary>
     /// <param name="error">The exception.</param>
-    /// <param name="key">The text of the key that must not be seen; null if it may be seen.</param>
+    /// <param name="key">The text of the key. Null if keys are shown in plain text.</param>
     public static string? Of(Exception error, string? key)
     {
-        switch (error)
-        {
-            case FlightTimeoutException timeout: return FormattableString.Invariant($"The work did not end within {nameof(SingleflightOptions.MaxDuration)} ({timeout.MaxDuration}).");
-            case FlightDeadlockException: return null; // it names the keys of several flights
-        }
-
+        // The own message of a timeout has the key and the age, which differ from flight to flight.
+        if (error is FlightTimeoutException timeout) return FormattableString.Invariant($"The work did not end within {nameof(SingleflightOptions.MaxDuration)} ({timeout.MaxDuration}).");
         try
         {
             var line = error.Message.AsSpan().Trim();
@@ -43,7 +39,7 @@ internal static partial class FailureMessage
         }
         catch (Exception)
         {
-            return null; // a message that throws
+            return null; // the application may override Message, and the override may throw
         }
     }
 

@@ -5,7 +5,7 @@ namespace RequestCoalescing.Telemetry;
 /// <summary>The span of one flight, and the followers' spans that are linked with it.</summary>
 internal sealed class FlightSpan
 {
-    // In a flight's state: it has no span, or none any more.
+    // The state of a flight that has no span, or whose span has ended.
     private static readonly object s_none = new();
     private static readonly ActivitySource s_source = new(SingleflightTelemetry.ActivitySourceName, typeof(FlightSpan).Assembly.GetName().Version?.ToString(3));
 
@@ -15,12 +15,12 @@ internal sealed class FlightSpan
     private int _links;
     private Ending? _ending;
 
-    /// <summary>Starts a span, which becomes the current one of the flight's work, if somebody wants it. If not, nothing is made.</summary>
+    /// <summary>Starts a span, which becomes the current span of the flight's work. Without a listener that samples it, there is no span.</summary>
     /// <param name="state">The flight's state.</param>
     /// <param name="instance">The instance's name.</param>
-    /// <param name="role">Whose flight it is.</param>
-    /// <param name="leader">The span that it is to be a child of, where that is not the current one.</param>
-    /// <param name="maxLinks">How many followers may be linked.</param>
+    /// <param name="role">The role of the caller that the flight belongs to.</param>
+    /// <param name="leader">The parent span. Default: the current span.</param>
+    /// <param name="maxLinks">The highest number of followers that are linked.</param>
     public static void Start(ref object? state, string instance, string role, ActivityContext leader, int maxLinks)
     {
         Activity? span = null;
@@ -37,10 +37,10 @@ internal sealed class FlightSpan
         span.SetTag("singleflight.name", instance);
         span.SetTag("singleflight.role", role);
         if (In(ref state) is { } started) started.Start(span, maxLinks);
-        else Stop(span, new Ending("cancelled", 0, null)); // all have left meanwhile
+        else Stop(span, new Ending("cancelled", 0, null)); // all callers have left meanwhile
     }
 
-    /// <summary>Links the span of a follower with the flight's, both ways; one that comes before the span is linked when that starts.</summary>
+    /// <summary>Links the span of a follower and the flight's span, in both directions. A follower that joins before the flight's span starts is linked when it starts.</summary>
     public static void Join(ref object? state, int maxLinks)
     {
         if (Volatile.Read(ref state) == s_none || !s_source.HasListeners() || Activity.Current is not { } follower) return;
@@ -70,7 +70,7 @@ internal sealed class FlightSpan
             _early = null;
         }
 
-        if (ending is not null) Stop(span, ending); // all have left meanwhile
+        if (ending is not null) Stop(span, ending); // all callers have left meanwhile
     }
 
     private void Join(Activity follower, int maxLinks)

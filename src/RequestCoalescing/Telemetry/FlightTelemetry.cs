@@ -22,13 +22,13 @@ internal sealed class FlightTelemetry(
     private readonly ConcurrentQueue<SingleflightFailure> _failures = new();
     private readonly FailureGroups _groups = new(clock);
 
-    /// <summary>How long flights took and callers waited, for a history.</summary>
+    /// <summary>The durations of flights and of waits, which a history reads.</summary>
     public Latencies Latencies { get; } = new();
 
     /// <summary>The latest failures, the last first.</summary>
     public IReadOnlyList<SingleflightFailure> Failures => [.. _failures.Reverse()];
 
-    /// <summary>The failures by the type of their cause, the type that came last first.</summary>
+    /// <summary>The failures by the type of their cause. The group with the latest failure comes first.</summary>
     public IReadOnlyList<SingleflightFailureGroup> FailureGroups => _groups.List();
 
     public override void TakingOff(Flight flight, Activity? leader)

@@ -1,4 +1,4 @@
 namespace RequestCoalescing.Telemetry;
 
-/// <summary>An instance as it was at one look.</summary>
+/// <summary>The state of an instance at one moment.</summary>
 internal sealed record InstanceReading(string Name, SingleflightStats Stats, TimeSpan MaxDuration);

@@ -1,11 +1,11 @@
 namespace RequestCoalescing.Telemetry;
 
-/// <summary>The samples of one instance, and the snapshots of its histograms. Not safe for several threads.</summary>
+/// <summary>The samples of one instance, and the snapshots of its histograms. Not thread-safe.</summary>
 internal sealed class InstanceTrack(TimeProvider clock)
 {
     public const int Kept = 600;
 
-    // Every tenth second is enough to know a quantile of five minutes.
+    // A snapshot every ten seconds is enough for quantiles over five minutes.
     private const int SnapshotEvery = 10;
     private const int Snapshots = 30;
 

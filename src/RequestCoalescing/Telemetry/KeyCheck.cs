@@ -8,13 +8,13 @@ using RequestCoalescing.Verification;
 
 namespace RequestCoalescing.Telemetry;
 
-/// <summary>Warns of keys that are equal to nothing but themselves: their calls are never coalesced, and nothing else would say so.</summary>
+/// <summary>Warns if two keys can never be equal. Calls with such keys are never coalesced, and no other sign shows it.</summary>
 internal sealed class KeyCheck(string instance, ILogger logger)
 {
     private const int LookedAt = 100;
     private const int MaxDepth = 4;
 
-    // Structs whose equality is that of the object they refer to.
+    // Structs that are equal only if they refer to the same object.
     private static readonly HashSet<Type> s_references = [typeof(ImmutableArray<>), typeof(Memory<>), typeof(ReadOnlyMemory<>), typeof(ArraySegment<>)];
 
     private readonly ConcurrentDictionary<Type, bool> _told = new();
@@ -31,7 +31,7 @@ internal sealed class KeyCheck(string instance, ILogger logger)
         }
         catch (Exception)
         {
-            // A type that cannot be looked at is none to warn of.
+            // Without a way to inspect the type, there is no ground for a warning.
         }
     }
 
@@ -42,7 +42,7 @@ internal sealed class KeyCheck(string instance, ILogger logger)
         if (type.IsPrimitive || type.IsEnum) return null;
         if (type.IsArray || (type.IsGenericType && s_references.Contains(type.GetGenericTypeDefinition()))) return type;
         if (part is ITuple tuple) return Enumerable.Range(0, tuple.Length).Select(i => FindIncomparable(tuple[i], depth + 1)).FirstOrDefault(found => found is not null);
-        if (!RuntimeFeature.IsDynamicCodeSupported) return null; // it is not there to be seen
+        if (!RuntimeFeature.IsDynamicCodeSupported) return null; // reflection does not find the members in a natively compiled application
         return TypeEqualities.Of(type, out _) switch
         {
             TypeEquality.Reference => type,

@@ -17,7 +17,7 @@ internal sealed class KeyRedactor(Func<object, string> textOf, Reloading<Telemet
         return current.KeyRedaction == KeyRedaction.Plain ? text : Hash(text, current.KeyRedactionSecret);
     });
 
-    /// <summary>What may be shown of the message of a flight's failure: nothing that says its key, unless keys are shown as they are.</summary>
+    /// <summary>Returns the part of a failure's message that may be shown. It does not contain the key, unless keys are shown in plain text.</summary>
     public string? Message(Exception error, object? key)
     {
         var current = options.Current;
@@ -28,11 +28,11 @@ internal sealed class KeyRedactor(Func<object, string> textOf, Reloading<Telemet
         }
         catch (Exception)
         {
-            return null; // a key without a text: nobody can tell whether the message has it
+            return null; // the key has no text, so that it cannot be found in the message
         }
     }
 
-    /// <summary>A key of an engine without settings of its own for this.</summary>
+    /// <summary>Hashes a key of an engine that has no telemetry options.</summary>
     public static string HashByProcess(object key) => Guarded(() => Hash(KeyText.Of(key), secret: null));
 
     private static string Guarded(Func<string> redact)

@@ -14,8 +14,8 @@ internal static class KeyText
             case IFormattable formattable: return formattable.ToString(null, CultureInfo.InvariantCulture);
         }
 
-        // Tuples and records format their parts in the culture of the thread. It is set in a context of its own: to set it back would pin the
-        // culture that the thread has now, which may be the process's default and change with that.
+        // Tuples and records format their parts in the thread's culture. The invariant culture is set in an execution context of its own. Setting
+        // the thread's culture and restoring it would pin a culture that so far follows the default of the process.
         if (CultureInfo.CurrentCulture == CultureInfo.InvariantCulture || ExecutionContext.Capture() is not { } context) return key.ToString() ?? "";
         var words = "";
         ExecutionContext.Run(

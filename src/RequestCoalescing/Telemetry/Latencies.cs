@@ -1,9 +1,9 @@
 namespace RequestCoalescing.Telemetry;
 
-/// <summary>How long the flights of an instance took and its callers waited. Nothing is recorded until a history asks for it.</summary>
+/// <summary>The durations of an instance's flights, and of its callers' waits. Nothing is recorded before a history calls <see cref="Watch"/>.</summary>
 internal sealed class Latencies
 {
-    // With more calls a second than this, a share of them is measured.
+    // If there are more calls a second than this, only a share of them is measured.
     private const int MeasuredWaitsPerSecond = 256;
 
     private int _stride;
@@ -14,13 +14,13 @@ internal sealed class Latencies
 
     public bool IsWatched => Volatile.Read(ref _stride) > 0;
 
-    /// <summary>Records from now on.</summary>
-    /// <param name="callsPerSecond">How many calls there have been lately. About 256 waits a second are measured.</param>
+    /// <summary>Turns recording on, and sets the share of waits that are recorded.</summary>
+    /// <param name="callsPerSecond">The recent rate of calls. About 256 waits a second are recorded.</param>
     public void Watch(double callsPerSecond) => Volatile.Write(ref _stride, Math.Max(1, (int)Math.Min(1_000_000, callsPerSecond / MeasuredWaitsPerSecond)));
 
-    /// <summary>Whether the wait of a call that arrives now is to be recorded.</summary>
-    /// <param name="isMeasured">Whether it is measured anyway.</param>
-    /// <returns>How many waits it stands for; 0 if it is not to be recorded.</returns>
+    /// <summary>Decides whether the wait of an arriving call is recorded.</summary>
+    /// <param name="isMeasured">Whether the wait is measured for another reason.</param>
+    /// <returns>The number of waits that this one stands for, or 0 if it is not recorded.</returns>
     public int WeightOfWait(bool isMeasured)
     {
         var stride = Volatile.Read(ref _stride);

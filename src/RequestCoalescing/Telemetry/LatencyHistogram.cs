@@ -1,9 +1,9 @@
 namespace RequestCoalescing.Telemetry;
 
-/// <summary>Durations, counted in buckets. The counts only grow: the durations of a period are the difference of two snapshots.</summary>
+/// <summary>Counts durations in buckets. The counts only grow, so that the difference of two snapshots gives the durations between them.</summary>
 internal sealed class LatencyHistogram
 {
-    // Twenty buckets for each factor of ten, from 0.1 ms to 1,000 s: a quantile is wrong by 6 % at most.
+    // Twenty buckets for each factor of ten, from 0.1 ms to 1,000 s. The error of a quantile is at most 6 %.
     private const int PerDecade = 20;
     private const double SmallestMs = 0.1;
     private const int Buckets = (7 * PerDecade) + 2;
@@ -11,19 +11,19 @@ internal sealed class LatencyHistogram
     private readonly long[] _counts = new long[Buckets];
 
     /// <summary>Counts a duration.</summary>
-    /// <param name="duration">How long something took.</param>
-    /// <param name="weight">How many durations this one stands for.</param>
+    /// <param name="duration">The duration.</param>
+    /// <param name="weight">The number of durations that this one stands for.</param>
     public void Record(TimeSpan duration, int weight = 1) => Interlocked.Add(ref _counts[BucketOf(duration)], weight);
 
-    /// <summary>The counts as they are now.</summary>
-    /// <param name="before">An earlier snapshot, which is returned if nothing has been counted since; null if there is none.</param>
+    /// <summary>Copies the counts.</summary>
+    /// <param name="before">An earlier snapshot, or null. If nothing has been counted since, it is returned, and no copy is made.</param>
     public long[] Snapshot(long[]? before)
     {
         if (before is not null && _counts.AsSpan().SequenceEqual(before)) return before;
         return [.. _counts];
     }
 
-    /// <summary>What was counted between two snapshots; null if nothing was.</summary>
+    /// <summary>Returns the quantiles between two snapshots, or null if nothing was counted between them.</summary>
     public static SingleflightLatency? Between(long[] before, long[] after)
     {
         if (ReferenceEquals(before, after)) return null;

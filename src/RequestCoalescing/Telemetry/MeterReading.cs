@@ -1,10 +1,10 @@
 namespace RequestCoalescing.Telemetry;
 
 /// <summary>
-/// What the meter's instruments read from: one look at all instances serves each instrument once. A look walks over all that is in the air,
-/// and an exporter asks one instrument after the other.
+/// The state that the meter's instruments report. A look at the instances walks over all their flights, and an exporter asks one instrument
+/// after the other. Therefore one look serves every instrument once.
 /// </summary>
-/// <param name="look">Looks at the instances.</param>
+/// <param name="look">Reads the state of all instances.</param>
 internal sealed class MeterReading(Func<IReadOnlyList<InstanceReading>> look)
 {
     private static readonly TimeSpan s_maxAge = TimeSpan.FromSeconds(1);
@@ -16,7 +16,7 @@ internal sealed class MeterReading(Func<IReadOnlyList<InstanceReading>> look)
     private int _takenOf = -1;
     private int _changes;
 
-    /// <summary>The latest look, if the instrument has not been given it before and it is at most a second old; else a new one.</summary>
+    /// <summary>Returns the latest look if it is at most a second old and this instrument has not had it yet. Otherwise takes a new one.</summary>
     public IReadOnlyList<InstanceReading> For(string instrument)
     {
         lock (_gate)
@@ -35,6 +35,6 @@ internal sealed class MeterReading(Func<IReadOnlyList<InstanceReading>> look)
         }
     }
 
-    /// <summary>Instances have come or gone: the next to ask has a new look taken. Waits for none that is being taken.</summary>
+    /// <summary>Makes the next reader take a new look, because instances have come or gone. Does not wait for a look in progress.</summary>
     public void Expire() => Interlocked.Increment(ref _changes);
 }

@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace RequestCoalescing.Telemetry;
 
 /// <summary>
-/// A logger whose sinks may fail: that is no concern of flights and callers, and there is nobody to tell but who failed. An exception whose
-/// message names keys does not get past it.
+/// A logger whose sinks may throw without harm to flights and callers. It does not pass on an exception that carries keys, because a sink may
+/// write all properties of an exception.
 /// </summary>
 internal sealed class SafeLogger(ILogger inner) : ILogger
 {
@@ -27,19 +27,18 @@ internal sealed class SafeLogger(ILogger inner) : ILogger
     {
         try
         {
-            inner.Log(logLevel, eventId, state, NamesKeys(exception) ? null : exception, formatter);
+            inner.Log(logLevel, eventId, state, HasKeys(exception) ? null : exception, formatter);
         }
         catch (Exception)
         {
-            // As said.
+            // There is no other place to report the failure of a logger.
         }
     }
 
-    // That of a deadlock does, wherever it is inside of another.
-    private static bool NamesKeys(Exception? exception) => exception switch
+    private static bool HasKeys(Exception? exception) => exception switch
     {
         FlightDeadlockException => true,
-        AggregateException several => several.InnerExceptions.Any(NamesKeys),
-        _ => exception?.InnerException is { } inner && NamesKeys(inner),
+        AggregateException several => several.InnerExceptions.Any(HasKeys),
+        _ => exception?.InnerException is { } inner && HasKeys(inner),
     };
 }

@@ -10,20 +10,20 @@ public sealed class SingleflightFailureGroup
     public string ErrorType { get; }
 
     /// <summary>
-    /// The first line of that exception's message, at most 200 characters, of one of the latest failures. Words of the key are replaced by an
-    /// ellipsis, unless keys are shown as they are. Null if there is no message, or if it names keys of other flights.
+    /// The first line of the innermost exception's message, at most 200 characters, from one of the latest failures. An ellipsis replaces the words
+    /// of the key, unless keys are shown in plain text. Null if there is no message.
     /// </summary>
     public string? Message { get; }
 
-    /// <summary>The key of the latest flight that failed so, redacted as in logs.</summary>
+    /// <summary>The key of the latest flight that failed with this type of exception, as logs show it.</summary>
     public string Key { get; }
 
-    /// <summary>When the latest flight failed so.</summary>
+    /// <summary>The time of the latest failure.</summary>
     public DateTimeOffset LastAt { get; }
 
-    /// <summary>How many flights failed so in the last ten minutes.</summary>
+    /// <summary>The number of failures in the last ten minutes.</summary>
     public long RecentCount { get; }
 
-    /// <summary>How many flights have failed so since the start, or since the type was seen again after it had been pushed out by others: 20 types are kept.</summary>
+    /// <summary>The number of failures since the start. The 20 most recent types are kept; for a type that was dropped and came back, the count starts again.</summary>
     public long Count { get; }
 }

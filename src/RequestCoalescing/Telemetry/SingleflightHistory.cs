@@ -3,8 +3,8 @@ using RequestCoalescing.Telemetry;
 namespace RequestCoalescing;
 
 /// <summary>
-/// The last ten minutes of instances, a sample each second. It looks at them from <see cref="Start"/> until it is disposed, with one timer.
-/// Registered instances measure latencies while they are looked at; engines that are made by hand do not measure any.
+/// The last ten minutes of instances, with one sample a second. One timer takes the samples, from <see cref="Start"/> until the history is
+/// disposed. Registered instances measure latencies while a history samples them. Engines that are created by hand measure none.
 /// Members are safe to call from any number of threads at once.
 /// </summary>
 public sealed class SingleflightHistory : IDisposable
@@ -21,7 +21,7 @@ public sealed class SingleflightHistory : IDisposable
     private bool _isDisposed;
 
     /// <summary>Creates a history. Nothing is sampled before <see cref="Start"/>.</summary>
-    /// <param name="instances">Lists the instances. Called each second, as engines that are made by hand come and go.</param>
+    /// <param name="instances">Lists the instances. It is called each second, because engines that are created by hand come and go.</param>
     /// <param name="clock">The clock. Default <see cref="TimeProvider.System"/>.</param>
     public SingleflightHistory(Func<IEnumerable<SingleflightInstance>> instances, TimeProvider? clock = null)
     {
@@ -30,20 +30,20 @@ public sealed class SingleflightHistory : IDisposable
         StartedAt = _clock.GetUtcNow();
     }
 
-    /// <summary>How many samples are kept of each instance: 600.</summary>
+    /// <summary>The number of samples that are kept for each instance: 600.</summary>
     public static int Kept => InstanceTrack.Kept;
 
-    /// <summary>When it was created. Two histories that differ in this have samples of different numbers.</summary>
+    /// <summary>The time at which the history was created. It identifies the history: sample numbers of two histories are not related.</summary>
     public DateTimeOffset StartedAt { get; }
 
-    /// <summary>Takes the first look, and one each second from now on. Does nothing if it has been started or disposed.</summary>
+    /// <summary>Takes the first sample now, and then one each second. Does nothing if the history has been started or disposed.</summary>
     public void Start()
     {
         lock (_gate)
         {
             if (_timer is not null || _isDisposed) return;
 
-            // The timer is nobody's call: the async locals of the one that starts it must not live on in it.
+            // The timer would otherwise keep the async locals of the call that starts it.
             using (ExecutionContext.IsFlowSuppressed() ? default : ExecutionContext.SuppressFlow())
             {
                 _timer = _clock.CreateTimer(static history => ((SingleflightHistory)history!).Sample(), this, s_interval, s_interval);
@@ -53,16 +53,16 @@ public sealed class SingleflightHistory : IDisposable
         Sample();
     }
 
-    /// <summary>The samples of an instance, the oldest first; none if it is not known.</summary>
+    /// <summary>Returns the samples of an instance, the oldest first. Empty if the instance is not known.</summary>
     /// <param name="name">The name of the instance.</param>
-    /// <param name="after">Leaves out samples up to this number.</param>
+    /// <param name="after">The number of the last sample that is left out. Default 0: none is left out.</param>
     public IReadOnlyList<SingleflightSample> GetSamples(string name, long after = 0)
     {
         ArgumentNullException.ThrowIfNull(name);
         lock (_gate) return _tracks.TryGetValue(name, out var track) ? track.Since(after) : [];
     }
 
-    /// <summary>How long the flights of an instance took in the last five minutes, and how long its callers waited; null where none were measured.</summary>
+    /// <summary>Returns how long the flights of an instance took, and how long its callers waited, in the last five minutes. Null if none were measured.</summary>
     /// <param name="name">The name of the instance.</param>
     public (SingleflightLatency? Flights, SingleflightLatency? Waits) GetLatencies(string name)
     {
@@ -70,7 +70,7 @@ public sealed class SingleflightHistory : IDisposable
         lock (_gate) return _tracks.TryGetValue(name, out var track) ? track.Latencies() : default;
     }
 
-    /// <summary>Stops looking. What has been sampled stays.</summary>
+    /// <summary>Stops sampling. The samples stay readable.</summary>
     public void Dispose()
     {
         lock (_gate)
@@ -82,7 +82,7 @@ public sealed class SingleflightHistory : IDisposable
 
     private void Sample()
     {
-        if (Interlocked.Exchange(ref _isSampling, true)) return; // the look before takes longer than a second
+        if (Interlocked.Exchange(ref _isSampling, true)) return; // the sample before has not been finished within a second
         try
         {
             var looks = _instances().Select(static instance => (Instance: instance, Stats: Look(instance))).ToList();
@@ -102,7 +102,7 @@ public sealed class SingleflightHistory : IDisposable
         }
         catch (Exception)
         {
-            // A list of instances that fails, at the end of a service provider say: there is nobody here to tell.
+            // The list of instances may throw, for example after its service provider has been disposed. There is no caller to report it to.
         }
         finally
         {
@@ -110,7 +110,7 @@ public sealed class SingleflightHistory : IDisposable
         }
     }
 
-    // Decorators are the application's, and may fail.
+    // The application's decorators may throw.
     private static SingleflightStats? Look(SingleflightInstance instance)
     {
         try

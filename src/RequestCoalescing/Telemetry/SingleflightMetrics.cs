@@ -3,7 +3,10 @@ using System.Diagnostics.Metrics;
 
 namespace RequestCoalescing.Telemetry;
 
-/// <summary>The meter of a service provider's instances, or of the engines that were made by hand. Counts are read from theirs when somebody asks; only durations and sizes are recorded.</summary>
+/// <summary>
+/// The meter of a service provider's instances, or of the engines that were created by hand. Counters and gauges read the counts that instances
+/// keep anyway. Only durations and sizes are recorded.
+/// </summary>
 internal sealed class SingleflightMetrics : IDisposable
 {
     private readonly Meter _meter;
@@ -11,8 +14,8 @@ internal sealed class SingleflightMetrics : IDisposable
     private readonly MeterReading _reading;
     private ImmutableArray<SingleflightInstance> _instances = [];
 
-    /// <param name="factory">Makes the meter; null for one of its own.</param>
-    /// <param name="instances">Lists what is measured; null for what is added.</param>
+    /// <param name="factory">Creates the meter. Null to create it without a factory.</param>
+    /// <param name="instances">Lists the measured instances. Null for the engines that were created by hand.</param>
     public SingleflightMetrics(IMeterFactory? factory, Func<IEnumerable<SingleflightInstance>>? instances = null)
     {
         var options = new MeterOptions(SingleflightTelemetry.MeterName) { Version = typeof(SingleflightMetrics).Assembly.GetName().Version?.ToString(3) };
@@ -29,19 +32,19 @@ internal sealed class SingleflightMetrics : IDisposable
 
         _meter.CreateObservableCounter("singleflight.calls", Calls, "{call}", "Calls, by role.");
         _meter.CreateObservableCounter("singleflight.flights", Flights, "{flight}", "Flights that are over, by outcome.");
-        Count("singleflight.unchecked_waits", "{wait}", "Waits of work that were not checked for a deadlock to the end.", stats => stats.UncheckedWaits);
+        Count("singleflight.unchecked_waits", "{wait}", "Waits whose check for a deadlock was cut short.", stats => stats.UncheckedWaits);
         Count("singleflight.elections", "{election}", "New leaders elected because the one before cancelled itself.", stats => stats.Elections);
         Count("singleflight.verifications", "{run}", "Runs that verified what a follower got.", stats => stats.Verifications);
         Count("singleflight.verification.mismatches", "{mismatch}", "Verifications that found another outcome: the sign of a wrong key.", stats => stats.Mismatches);
-        Count("singleflight.verification.unverifiable", "{run}", "Verifications that could not tell: the own work did not end in time, or its results cannot be compared.", stats => stats.Unverifiable);
+        Count("singleflight.verification.unverifiable", "{run}", "Verifications without an answer, because the own work did not end in time or the results cannot be compared.", stats => stats.Unverifiable);
         Count("singleflight.observed.calls", "{call}", "Calls that were only observed.", stats => stats.Observed);
         Count("singleflight.observed.followers", "{call}", "Observed calls that would have joined a flight.", stats => stats.WouldBeFollowers);
         Gauge("singleflight.in_flight", "{flight}", "Flights in the air.", instance => instance.Stats.InFlightCount);
-        Gauge("singleflight.subscribers", "{subscriber}", "Subscribers that wait for them.", instance => instance.Stats.TotalSubscribers);
+        Gauge("singleflight.subscribers", "{subscriber}", "Subscribers of the flights in the air.", instance => instance.Stats.TotalSubscribers);
         Gauge("singleflight.subscribers.max", "{subscriber}", "Subscribers of the flight in the air that has the most.", instance => instance.Stats.LargestFlight);
         Gauge("singleflight.oldest_flight.age", "s", "Age of the oldest flight in the air; 0 if there is none.", instance => instance.Stats.OldestCallAge?.TotalSeconds ?? 0);
-        Gauge("singleflight.max_duration", "s", "How long a flight may take, as the settings say now.", instance => instance.MaxDuration.TotalSeconds);
-        Gauge("singleflight.abandoned", "{run}", "Runs of work that go on after their maximum duration, for nobody.", instance => instance.Stats.AbandonedCount);
+        Gauge("singleflight.max_duration", "s", "The current maximum duration of a flight.", instance => instance.MaxDuration.TotalSeconds);
+        Gauge("singleflight.abandoned", "{run}", "Runs of work that go on after their maximum duration, without a subscriber.", instance => instance.Stats.AbandonedCount);
     }
 
     public Histogram<double> FlightDuration { get; }
@@ -60,7 +63,7 @@ internal sealed class SingleflightMetrics : IDisposable
         _reading.Expire();
     }
 
-    /// <summary>What is measured has changed.</summary>
+    /// <summary>Makes the next reader take a new look, because instances have come or gone.</summary>
     public void Expire() => _reading.Expire();
 
     public void Remove(SingleflightInstance instance)

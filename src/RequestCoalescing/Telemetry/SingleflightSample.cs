@@ -6,15 +6,15 @@ public sealed class SingleflightSample
     internal SingleflightSample(long number, TimeSpan elapsed, SingleflightStats stats, SingleflightLatency? flights) =>
         (Number, Elapsed, Stats, Flights) = (number, elapsed, stats, flights);
 
-    /// <summary>The number of the second: those of all instances in one history go together, and grow by one each.</summary>
+    /// <summary>The number of the second. It grows by one each second, and all instances of one history share it.</summary>
     public long Number { get; }
 
-    /// <summary>How long the second really was: a busy process samples late.</summary>
+    /// <summary>The time since the sample before. It is longer than a second if the process is busy.</summary>
     public TimeSpan Elapsed { get; }
 
-    /// <summary>What was in flight at its end; as totals, what was counted within it.</summary>
+    /// <summary>The flights at the end of the second. Its totals cover this second only.</summary>
     public SingleflightStats Stats { get; }
 
-    /// <summary>How long the flights took that ended within it; null if there were none, or if they are not measured.</summary>
+    /// <summary>How long the flights took that ended within the second. Null if there were none, or if they are not measured.</summary>
     public SingleflightLatency? Flights { get; }
 }

@@ -12,8 +12,8 @@ public sealed class TelemetryOptions
     public KeyRedaction KeyRedaction { get; set; } = KeyRedaction.Hash;
 
     /// <summary>
-    /// The secret for the hashes of keys (HMAC-SHA-256, RFC 2104). Default null: a random secret for each process, so that nobody can find a key by
-    /// hashing guesses. Set the same secret on all nodes to recognise a key across nodes.
+    /// The secret for the hashes of keys (HMAC-SHA-256, RFC 2104). Default null: a random secret for each process, so that hashing
+    /// guesses does not find a key. Set the same secret on all nodes to recognise a key across nodes.
     /// </summary>
     public string? KeyRedactionSecret { get; set; }
 

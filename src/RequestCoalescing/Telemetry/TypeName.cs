@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Telemetry;
 
-/// <summary>Names of types as one writes them: <c>Int64</c>, <c>(String, Int32)</c>, <c>Range&lt;Int32&gt;</c>.</summary>
+/// <summary>Names of types as C# writes them, with the names of the framework's types: <c>Int64</c>, <c>(String, Int32)</c>, <c>Range&lt;Int32&gt;</c>.</summary>
 internal static class TypeName
 {
     public static string Of(Type type)

@@ -2,10 +2,10 @@ using System.Runtime.CompilerServices;
 
 namespace RequestCoalescing.Telemetry;
 
-/// <summary>The engines of one name that were made by hand and live. They are looked at when somebody asks; nothing is kept of a flight.</summary>
+/// <summary>The living engines of one name that were created by hand. Each reading walks over them; nothing is stored for a flight.</summary>
 internal sealed class UnregisteredInstance : SingleflightInstance
 {
-    // Held weakly: an engine that nobody disposes of goes when nobody uses it any more.
+    // The references are weak, so that an engine can be collected without being disposed.
     private static readonly ConditionalWeakTable<EngineReport, object?> s_engines = [];
     private static readonly SingleflightMetrics? s_metrics = CreateMetrics();
 
@@ -58,7 +58,7 @@ internal sealed class UnregisteredInstance : SingleflightInstance
         }
         catch (Exception)
         {
-            return null; // a listener that fails at a new instrument keeps nobody from making an engine
+            return null; // a listener that throws at a new instrument must not prevent the creation of an engine
         }
     }
 }

@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Tests.Telemetry;
 
-/// <summary>Failures by type, abandoned work and settings, for those who watch.</summary>
+/// <summary>The failures by type, the abandoned work and the settings that an instance shows.</summary>
 public sealed class FailureGroupTests : TelemetryFixture
 {
     [Fact]
@@ -42,14 +42,27 @@ public sealed class FailureGroupTests : TelemetryFixture
     }
 
     [Fact]
-    public async Task A_short_word_of_the_key_is_taken_out_where_it_is_a_word()
+    public async Task A_short_word_of_the_key_is_replaced_where_it_stands_as_a_word()
     {
         await FailAsync("7", new InvalidTimeZoneException("7 of 77"));
         Assert.Equal("… of 77", Assert.Single(Instance.GetFailureGroups()).Message);
     }
 
     [Fact]
-    public async Task The_types_that_failed_last_are_kept()
+    public async Task A_deadlock_shows_its_flights_as_logs_show_them()
+    {
+        await Assert.ThrowsAsync<FlightDeadlockException>(async () => await Singleflight.ExecuteAsync("user:4711", async _ =>
+        {
+            await Task.Yield();
+            return await Singleflight.ExecuteAsync("user:4711", static _ => ValueTask.FromResult(1));
+        }));
+        var group = Assert.Single(Instance.GetFailureGroups());
+        Assert.Matches("^#[0-9a-f]{16}$", group.Key);
+        Assert.Matches($"^The work waits for the flight that it runs in: .*{group.Key} -> .*{group.Key}\\.$", group.Message);
+    }
+
+    [Fact]
+    public async Task The_most_recent_types_are_kept()
     {
         Type[] arguments = [typeof(int), typeof(long), typeof(string), typeof(double), typeof(byte)];
         foreach (var first in arguments)
@@ -95,7 +108,7 @@ public sealed class FailureGroupTests : TelemetryFixture
     }
 
     [Fact]
-    public async Task The_settings_in_force_are_told()
+    public async Task The_settings_in_force_are_shown()
     {
         var settings = Instance.GetSettings();
         Assert.Equal(
