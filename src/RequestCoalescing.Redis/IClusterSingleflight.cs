@@ -1,21 +1,21 @@
 namespace RequestCoalescing;
 
 /// <summary>
-/// What an instance that coalesces through Redis can do beyond <see cref="ISingleflight{TKey}"/>. Dependency injection hands it out beside that, under
-/// the same name, for each instance that <c>UseRedis</c> was called for. Safe to call from any number of threads at once.
+/// Adds to <see cref="ISingleflight{TKey}"/> the operations of an instance that coalesces through Redis. Dependency injection provides it, under the
+/// same name, for each instance that <c>UseRedis</c> was called for. Safe to call from any number of threads at once.
 /// </summary>
 /// <typeparam name="TKey">The type of the keys.</typeparam>
 public interface IClusterSingleflight<TKey>
     where TKey : notnull
 {
     /// <summary>
-    /// Draws the line for the whole cluster, and completes when it is drawn. <see cref="ISingleflight{TKey}.Forget"/> does the same without waiting:
-    /// on this node the line is drawn when it returns, on others as soon as Redis has told them.
+    /// Forgets the key in the whole cluster, and completes when Redis has forgotten it. <see cref="ISingleflight{TKey}.Forget"/> does the same without
+    /// waiting: callers of this node start a new flight from its return on, callers of other nodes as soon as Redis has notified those.
     /// </summary>
     /// <param name="key">The key.</param>
     /// <exception cref="Exception">
     /// Redis cannot be reached, or does not answer within <see cref="RedisSingleflightOptions.CommandTimeout"/> (a <see cref="TimeoutException"/>). On
-    /// this node the key is forgotten; the others are told as soon as they can be.
+    /// this node the key is forgotten. The command is kept, and sent when Redis can be reached.
     /// </exception>
     Task ForgetAsync(TKey key);
 }

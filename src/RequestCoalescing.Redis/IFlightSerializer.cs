@@ -1,13 +1,13 @@
 namespace RequestCoalescing;
 
-/// <summary>Turns results into bytes and back, for the nodes that follow. Must be safe to call from any number of threads at once.</summary>
+/// <summary>Converts results to bytes and back, for the nodes that follow. An implementation must be safe to call from any number of threads at once.</summary>
 public interface IFlightSerializer
 {
-    /// <summary>A result as bytes.</summary>
+    /// <summary>Converts a result to bytes.</summary>
     /// <typeparam name="TResult">The type of the result.</typeparam>
     byte[] Serialize<TResult>(TResult result);
 
-    /// <summary>The result of such bytes.</summary>
+    /// <summary>Converts bytes back to the result.</summary>
     /// <typeparam name="TResult">The type of the result.</typeparam>
     TResult Deserialize<TResult>(ReadOnlyMemory<byte> payload);
 }

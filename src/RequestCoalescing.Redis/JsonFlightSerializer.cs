@@ -4,10 +4,10 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace RequestCoalescing;
 
-/// <summary>Results as UTF-8 JSON (RFC 8259), by the contracts that the options know. Safe to call from any number of threads at once.</summary>
+/// <summary>Converts results to UTF-8 JSON (RFC 8259), by the contracts of the options. Safe to call from any number of threads at once.</summary>
 /// <param name="options">
-/// With the source-generated context of your types as <see cref="JsonSerializerOptions.TypeInfoResolver"/> in trimmed and natively compiled
-/// applications. Default null: the defaults of System.Text.Json.
+/// The options of System.Text.Json; null for its defaults. In a trimmed or natively compiled application, set
+/// <see cref="JsonSerializerOptions.TypeInfoResolver"/> to the source-generated context of your types.
 /// </param>
 public sealed class JsonFlightSerializer(JsonSerializerOptions? options = null) : IFlightSerializer
 {
@@ -21,7 +21,7 @@ public sealed class JsonFlightSerializer(JsonSerializerOptions? options = null) 
 
     private JsonTypeInfo<TResult> TypeInfo<TResult>() => (JsonTypeInfo<TResult>)_options.GetTypeInfo(typeof(TResult));
 
-    [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Where reflection is turned off the options must bring contracts; without, GetTypeInfo says so.")]
+    [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "If reflection is turned off, the options must bring contracts. If they do not, GetTypeInfo throws.")]
     [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "As above.")]
     private static JsonSerializerOptions Defaults() =>
         JsonSerializer.IsReflectionEnabledByDefault ? JsonSerializerOptions.Default : new JsonSerializerOptions { TypeInfoResolver = JsonTypeInfoResolver.Combine() };

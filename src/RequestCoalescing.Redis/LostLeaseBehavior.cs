@@ -1,11 +1,11 @@
 namespace RequestCoalescing;
 
-/// <summary>What becomes of a leader's work when its lease is lost: to a pause, an outage, or a <c>Forget</c> on another node.</summary>
+/// <summary>The fate of a leader's work when its lease is lost: through a pause, an outage, or a <c>Forget</c> on another node.</summary>
 public enum LostLeaseBehavior
 {
-    /// <summary>It goes on for the callers of its own node. Its outcome is not published.</summary>
+    /// <summary>The work continues for the callers of its own node. Its outcome is not published.</summary>
     GoOn,
 
-    /// <summary>The flight's token fires. What the work then ends with is what the callers of its node get.</summary>
+    /// <summary>The work's token fires. The callers of its node get the outcome with which the work then ends.</summary>
     Cancel,
 }

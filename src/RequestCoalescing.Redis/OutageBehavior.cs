@@ -1,11 +1,11 @@
 namespace RequestCoalescing;
 
-/// <summary>What a node does while Redis cannot be reached, or answers too slowly.</summary>
+/// <summary>The behaviour of a node while Redis cannot be reached, or answers too slowly.</summary>
 public enum OutageBehavior
 {
-    /// <summary>Coalesces its own callers, as if it were alone: at most one run a node.</summary>
+    /// <summary>The node coalesces its own callers, as if it were alone: the work runs at most once on each node.</summary>
     CoalesceLocally,
 
-    /// <summary>Fails the flight with a <see cref="ClusterUnavailableException"/>.</summary>
+    /// <summary>The flight fails with a <see cref="ClusterUnavailableException"/>.</summary>
     Fail,
 }

@@ -10,34 +10,34 @@ using StackExchange.Redis;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
-/// <summary>Coalesces a registered instance across processes.</summary>
+/// <summary>Lets a registered instance coalesce across processes.</summary>
 public static class RedisBuilderExtensions
 {
     /// <summary>Coalesces this instance across all processes that have it under the same name, through Redis.</summary>
     /// <param name="builder">The instance; its keys are strings.</param>
-    /// <param name="connectionString">Where Redis is, as StackExchange.Redis reads it. Connected to when the instance is made; being unable to is an outage, no failure.</param>
+    /// <param name="connectionString">The address of Redis, as StackExchange.Redis reads it. The instance connects when it is created. If that fails, it counts as an outage, and the instance is created all the same.</param>
     /// <param name="configure">
     /// Sets the application's defaults. <see cref="RedisSingleflightOptions.KeyPrefix"/> is <c>singleflight:name</c> unless it is set. Settings in
     /// <c>Singleflight[:name]:Redis</c> override them.
     /// </param>
     /// <returns>The builder.</returns>
-    /// <exception cref="ArgumentException">The keys of the instance are no strings.</exception>
-    /// <exception cref="InvalidOperationException">The instance coalesces through Redis already.</exception>
+    /// <exception cref="ArgumentException">The keys of the instance are not strings.</exception>
+    /// <exception cref="InvalidOperationException">The instance uses Redis already.</exception>
     public static ISingleflightBuilder UseRedis(this ISingleflightBuilder builder, string connectionString, Action<RedisSingleflightOptions>? configure = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(connectionString);
         var configuration = ConfigurationOptions.Parse(connectionString);
         configuration.AbortOnConnectFail = false;
-        configuration.ReconnectRetryPolicy = new LinearRetry(500); // by default it waits for seconds, and the node is alone for as long
+        configuration.ReconnectRetryPolicy = new LinearRetry(500); // the default waits for seconds, and the node coalesces alone for as long
         return builder.Use<string>(static key => key, _ => (ConnectionMultiplexer.Connect(configuration), true), configure);
     }
 
-    /// <summary>As <see cref="UseRedis(ISingleflightBuilder, string, Action{RedisSingleflightOptions}?)"/>, over a connection that the application has.</summary>
+    /// <summary>As <see cref="UseRedis(ISingleflightBuilder, string, Action{RedisSingleflightOptions}?)"/>, over an existing connection of the application.</summary>
     /// <param name="builder">The instance; its keys are strings.</param>
     /// <param name="connection">Finds the connection; null for the <see cref="IConnectionMultiplexer"/> among the services. Not disposed by the instance.</param>
     /// <param name="configure">Sets the options.</param>
     /// <returns>The builder.</returns>
-    /// <exception cref="ArgumentException">The keys of the instance are no strings.</exception>
+    /// <exception cref="ArgumentException">The keys of the instance are not strings.</exception>
     public static ISingleflightBuilder UseRedis(
         this ISingleflightBuilder builder,
         Func<IServiceProvider, IConnectionMultiplexer>? connection = null,
@@ -47,7 +47,7 @@ public static class RedisBuilderExtensions
     /// <summary>As <see cref="UseRedis(ISingleflightBuilder, Func{IServiceProvider, IConnectionMultiplexer}?, Action{RedisSingleflightOptions}?)"/>, for keys of any type.</summary>
     /// <typeparam name="TKey">The type of the instance's keys.</typeparam>
     /// <param name="builder">The instance.</param>
-    /// <param name="textOf">Puts a key into words: equal texts for equal keys, and different ones for different keys, on every node.</param>
+    /// <param name="textOf">Writes a key as text: equal texts for equal keys and different texts for different keys, on every node.</param>
     /// <param name="connection">Finds the connection; null for the <see cref="IConnectionMultiplexer"/> among the services.</param>
     /// <param name="configure">Sets the options.</param>
     /// <returns>The builder.</returns>
@@ -104,7 +104,7 @@ public static class RedisBuilderExtensions
         return builder.BindSettings<RedisSingleflightOptions>("Redis", static (section, options) => section.Bind(options), static options => options.Validate());
     }
 
-    // By the name of the instance, or by the type of its keys alone, as the instance itself.
+    // Registered like the instance itself: under its name, or by the type of its keys alone.
     private static void AddHostedCluster<TKey>(this ISingleflightBuilder builder)
         where TKey : notnull
     {

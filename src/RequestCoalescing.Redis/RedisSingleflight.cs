@@ -6,12 +6,12 @@ using StackExchange.Redis;
 namespace RequestCoalescing;
 
 /// <summary>
-/// Coalesces across processes: normally one run a key in the whole cluster, whose outcome all nodes get. Keys are strings, compared ordinally.
+/// Coalesces across processes: normally the work of a key runs once in the whole cluster, and all nodes get its outcome. Keys are strings, compared ordinally.
 /// </summary>
 /// <remarks>
-/// <para>An efficiency guarantee. A lease that runs out under a paused leader, or a failover that loses writes, can cause a second run; an
-/// outcome of one generation never reaches the subscribers of another. Not for side effects.</para>
-/// <para>All members are safe to call from any number of threads at once. Statistics and limits are this node's.</para>
+/// <para>This is an efficiency guarantee, and therefore not suited to work with side effects. A lease that runs out while its leader is paused, or a
+/// failover that loses writes, can cause a second run. The outcome of one generation never reaches the subscribers of another.</para>
+/// <para>All members are safe to call from any number of threads at once. Statistics and limits are those of this node.</para>
 /// </remarks>
 public sealed class RedisSingleflight : SingleflightBase<string>, ISingleflight, IClusterSingleflight<string>, IAsyncDisposable
 {
@@ -19,9 +19,9 @@ public sealed class RedisSingleflight : SingleflightBase<string>, ISingleflight,
     private readonly ClusterSingleflight<string> _cluster;
 
     /// <summary>Creates an instance.</summary>
-    /// <param name="connection">The connection to Redis. Not disposed by this.</param>
-    /// <param name="options">Limits and choices of this node's engine; null for the defaults.</param>
-    /// <param name="redisOptions">How nodes coalesce together; null for the defaults.</param>
+    /// <param name="connection">The connection to Redis. The instance does not dispose it.</param>
+    /// <param name="options">The options of this node's engine; null for the defaults.</param>
+    /// <param name="redisOptions">The options of the cluster; null for the defaults.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     /// <exception cref="ArgumentException">Options contradict each other.</exception>
     public RedisSingleflight(IConnectionMultiplexer connection, SingleflightOptions? options = null, RedisSingleflightOptions? redisOptions = null)
@@ -42,13 +42,13 @@ public sealed class RedisSingleflight : SingleflightBase<string>, ISingleflight,
         return _cluster.ForgetAsync(key);
     }
 
-    /// <summary>Forgets, for the cluster, every key that has a flight on this node.</summary>
+    /// <summary>Forgets every key that has a flight on this node, in the whole cluster.</summary>
     public override void Clear() => _cluster.Clear();
 
     /// <inheritdoc/>
     public override SingleflightStats GetStats() => _engine.GetStats();
 
-    /// <summary>Gives leases up, cancels what is in the air on this node and waits until it has landed.</summary>
+    /// <summary>Gives this node's leases up, cancels its flights and waits until they have ended.</summary>
     public async ValueTask DisposeAsync()
     {
         await _engine.DisposeAsync().ConfigureAwait(false);

@@ -1,58 +1,57 @@
 namespace RequestCoalescing;
 
-/// <summary>How nodes coalesce together. Validated when the instance is made; the same on all nodes of an application.</summary>
+/// <summary>The options of an instance that coalesces through Redis. They are validated when the instance is created. Use the same on all nodes of an application.</summary>
 public sealed class RedisSingleflightOptions
 {
     /// <summary>
-    /// What all names in Redis begin with: one for each application, and for each instance of one. Default <c>singleflight</c>.
-    /// Not empty, without braces (which Redis Cluster takes for a hash tag).
+    /// The beginning of all names in Redis. Each application, and each instance in it, needs its own. Default <c>singleflight</c>; with <c>UseRedis</c>
+    /// <c>singleflight:name</c>. It must not be empty and must not contain braces, which Redis Cluster reads as a hash tag.
     /// </summary>
     public string KeyPrefix { get; set; } = "singleflight";
 
     /// <summary>
-    /// How long a lease lasts without its leader's heartbeat, which comes when a quarter of it is over: how long others wait for a leader that
-    /// was killed. A leader that is paused for longer loses its lease. Default 3 seconds. Range: 100 milliseconds to 10 minutes.
+    /// The time that a lease lasts without a heartbeat of its leader. The other nodes wait this long for a leader that was killed, and a leader that is
+    /// paused for longer loses its lease. A heartbeat is sent when a quarter of it has passed. Default 3 seconds. Range: 100 milliseconds to 10 minutes.
     /// </summary>
     public TimeSpan LeaseDuration { get; set; } = TimeSpan.FromSeconds(3);
 
     /// <summary>
-    /// How long an outcome stays to be read by nodes that missed its message. No cache: who comes later starts a new flight.
+    /// The time for which an outcome is kept for nodes that missed its message. This is no cache: a node that enters later starts a new flight.
     /// Default 5 seconds. Range: 100 milliseconds to 10 minutes.
     /// </summary>
     public TimeSpan OutcomeRetention { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// How long a command may take before Redis counts as unavailable to this flight. Default 500 milliseconds. Range: 10 milliseconds
+    /// The time limit of a command. If Redis takes longer, it counts as unavailable to that flight. Default 500 milliseconds. Range: 10 milliseconds
     /// to 1 minute.
     /// </summary>
     public TimeSpan CommandTimeout { get; set; } = TimeSpan.FromMilliseconds(500);
 
     /// <summary>
-    /// How long Redis is left alone once it has failed; flights of that time do not ask it. A <c>Forget</c> that
-    /// failed is told again after this, too. Default 1 second. Range: 500 milliseconds
-    /// (the least that the circuit breaker knows) to 1 day.
+    /// The time for which flights do not ask Redis after it has failed. A <c>Forget</c> that failed is also sent again after this time. Default 1 second.
+    /// Range: 500 milliseconds to 1 day.
     /// </summary>
     public TimeSpan OutageBreak { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// A node that waits and does not know whether it hears messages, as its connection has failed, looks after this, then after twice that and
-    /// so on up to a second. One that hears looks at the end of the lease, or after four fifths of <see cref="OutcomeRetention"/> if that is
-    /// sooner. Default 50 milliseconds. Range: 1 millisecond to 1 second.
+    /// The time after which a waiting node looks for the outcome if its connection has failed, so that it may miss messages. The time doubles with each
+    /// look, up to a second. A node whose connection works looks at the end of the lease, or after four fifths of <see cref="OutcomeRetention"/> if
+    /// that is sooner. Default 50 milliseconds. Range: 1 millisecond to 1 second.
     /// </summary>
     public TimeSpan PollInterval { get; set; } = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>What a node does while Redis cannot be reached. Default <see cref="OutageBehavior.CoalesceLocally"/>.</summary>
+    /// <summary>The behaviour of a node while Redis cannot be reached. Default <see cref="OutageBehavior.CoalesceLocally"/>.</summary>
     public OutageBehavior OnOutage { get; set; } = OutageBehavior.CoalesceLocally;
 
-    /// <summary>What becomes of a leader's work when its lease is lost. Default <see cref="LostLeaseBehavior.GoOn"/>.</summary>
+    /// <summary>The fate of a leader's work when its lease is lost. Default <see cref="LostLeaseBehavior.GoOn"/>.</summary>
     public LostLeaseBehavior OnLostLease { get; set; } = LostLeaseBehavior.GoOn;
 
     /// <summary>
-    /// An outcome larger than this is not sent; each node that waits for it then runs the work once itself. Default 1 MiB. Range: 0 and up.
+    /// The size of the largest outcome that is sent, in bytes. Each node that waits for a larger one runs the work once itself. Default 1 MiB. Range: 0 and up.
     /// </summary>
     public int MaxPayloadBytes { get; set; } = 1024 * 1024;
 
-    /// <summary>An outcome up to this goes with the message, and spares the nodes that wait a round trip. Default 8 KiB. Range: 0 and up.</summary>
+    /// <summary>The size of the largest outcome that is sent within the message, in bytes. It saves the waiting nodes a round trip. Default 8 KiB. Range: 0 and up.</summary>
     public int MaxMessageBytes { get; set; } = 8 * 1024;
 
     /// <summary>Whether errors are sent with their stack traces. Default <see langword="false"/>.</summary>
@@ -60,11 +59,11 @@ public sealed class RedisSingleflightOptions
 
     /// <summary>
     /// Writes and reads results. Default null: a <see cref="JsonFlightSerializer"/> with the defaults of System.Text.Json. Trimmed and natively
-    /// compiled applications give it the source-generated context of their types.
+    /// compiled applications set a serializer with the source-generated context of their types.
     /// </summary>
     public IFlightSerializer? Serializer { get; set; }
 
-    /// <summary>The clock of leases, polls and breaks. Default <see cref="TimeProvider.System"/>.</summary>
+    /// <summary>The clock of all times above. Default <see cref="TimeProvider.System"/>.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 
     internal void Validate()

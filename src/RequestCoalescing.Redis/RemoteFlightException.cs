@@ -1,14 +1,14 @@
 namespace RequestCoalescing;
 
-/// <summary>The work of a flight that another node led has failed. The callers of that node got the error itself.</summary>
+/// <summary>Thrown when another node ran the work, and the work failed. The callers of that node get the original exception.</summary>
 public sealed class RemoteFlightException : Exception
 {
     /// <summary>Creates the exception.</summary>
     /// <param name="remoteType">The full name of the error's type.</param>
     /// <param name="remoteMessage">The error's message.</param>
-    /// <param name="remoteStackTrace">The error's stack trace, where it is sent.</param>
+    /// <param name="remoteStackTrace">The error's stack trace, if it was sent.</param>
     public RemoteFlightException(string remoteType, string remoteMessage, string? remoteStackTrace)
-        : base($"A flight led by another node failed with {remoteType}: {remoteMessage}") =>
+        : base($"The work ran on another node and failed with {remoteType}: {remoteMessage}") =>
         (RemoteType, RemoteMessage, RemoteStackTrace) = (remoteType, remoteMessage, remoteStackTrace);
 
     /// <summary>The full name of the error's type.</summary>

@@ -3,7 +3,7 @@ using RequestCoalescing.Redis.Telemetry;
 
 namespace RequestCoalescing.Redis.Payloads;
 
-/// <summary>Outcomes as bytes: a version, a kind, and what the kind needs.</summary>
+/// <summary>Outcomes as bytes: a version, a kind, and the content of that kind.</summary>
 internal sealed class Payload(RedisSingleflightOptions options, ClusterTelemetry telemetry)
 {
     private const byte Version = 1;
@@ -13,10 +13,10 @@ internal sealed class Payload(RedisSingleflightOptions options, ClusterTelemetry
 
     private readonly IFlightSerializer _serializer = options.Serializer ?? new JsonFlightSerializer();
 
-    /// <summary>What says that an outcome cannot be sent: too large, or of a type that cannot be written.</summary>
+    /// <summary>Says that the outcome is not sent: it is too large, or its type cannot be written.</summary>
     public static byte[] OfNotSent { get; } = [Version, NotSent];
 
-    /// <summary>The bytes of a result. One that cannot be written is not sent, and the other nodes make it themselves.</summary>
+    /// <summary>The bytes of a result. A result that cannot be written is not sent, and the other nodes run the work themselves.</summary>
     public byte[] Of<TResult>(TResult result)
     {
         try
@@ -30,7 +30,7 @@ internal sealed class Payload(RedisSingleflightOptions options, ClusterTelemetry
         }
     }
 
-    /// <summary>The bytes of an error. One that cannot be written is not sent.</summary>
+    /// <summary>The bytes of an error. An error that cannot be written is not sent.</summary>
     public byte[] Of(Exception error)
     {
         try
@@ -63,7 +63,7 @@ internal sealed class Payload(RedisSingleflightOptions options, ClusterTelemetry
     public bool TryRead<TResult>(ReadOnlyMemory<byte> payload, out TResult value)
     {
         value = default!;
-        if (payload.Length < 2 || payload.Span[0] != Version) return false; // of a node with another version
+        if (payload.Length < 2 || payload.Span[0] != Version) return false; // from a node with another version
         switch (payload.Span[1])
         {
             case Value:
@@ -74,7 +74,7 @@ internal sealed class Payload(RedisSingleflightOptions options, ClusterTelemetry
                 }
                 catch (Exception)
                 {
-                    return false; // a node that is deployed with another shape of the type
+                    return false; // from a node whose type has another shape
                 }
 
             case Error when ReadError(payload[2..]) is { } envelope:

@@ -5,8 +5,8 @@ using RequestCoalescing.Engine;
 namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>
-/// A caller, until it has an outcome that was not there before it came. It waits for its node's flight only when it is waited for itself, in
-/// the same flow, as deadlock detection goes by who waits for whom.
+/// A caller, until it has an outcome that did not exist before its call. It awaits its node's flight only when it is awaited itself, in the same
+/// flow, as deadlock detection follows the awaits.
 /// </summary>
 internal sealed class Call<TKey, TState, TResult>(
     ClusterSingleflight<TKey> cluster,
@@ -82,7 +82,7 @@ internal sealed class Call<TKey, TState, TResult>(
         }
     }
 
-    // Takes the outcome of the flight that has landed, or boards another, if this one's was there before the caller came.
+    // Takes the outcome of the flight that has landed. If that outcome is older than the call, it boards another flight.
     private bool TrySettle()
     {
         while (!_isSettled && _flight.IsCompleted)
@@ -110,7 +110,7 @@ internal sealed class Call<TKey, TState, TResult>(
                 }
                 catch (Exception exception)
                 {
-                    error = exception; // it is not let aboard any more
+                    error = exception; // new calls are refused
                 }
             }
 
@@ -122,7 +122,7 @@ internal sealed class Call<TKey, TState, TResult>(
             }
             catch (Exception)
             {
-                // A synchronization context that takes no more work. Its caller is lost with it.
+                // The caller's synchronization context accepts no more work, so that the caller cannot resume.
             }
         }
 

@@ -1,8 +1,8 @@
 namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>
-/// Leaves Redis alone for a while once half of what was asked has failed, two commands at least. Then one may try whether it answers again, once in
-/// such a while. An answer closes it.
+/// Opens for a while when half of the commands have failed, at least two of them. While it is open, one command in each such period may test whether Redis
+/// answers again. An answer closes it.
 /// </summary>
 internal sealed class Circuit(TimeSpan pause, TimeProvider clock)
 {
@@ -13,7 +13,7 @@ internal sealed class Circuit(TimeSpan pause, TimeProvider clock)
     private int _failed;
     private long? _openedAt;
 
-    /// <returns>Whether Redis may be asked.</returns>
+    /// <returns>Whether a command may be sent.</returns>
     public bool TryEnter()
     {
         lock (_gate)
@@ -25,7 +25,7 @@ internal sealed class Circuit(TimeSpan pause, TimeProvider clock)
         }
     }
 
-    /// <summary>Redis was asked.</summary>
+    /// <summary>Notes the end of a command.</summary>
     /// <param name="hasFailed">Whether there was no answer.</param>
     public void Note(bool hasFailed)
     {

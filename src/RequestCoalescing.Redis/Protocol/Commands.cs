@@ -1,9 +1,13 @@
+using System.Runtime.CompilerServices;
 using RequestCoalescing.Redis.Telemetry;
 using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Protocol;
 
-/// <summary>What this node sends to Redis: within a timeout, and, where the answer decides how a flight goes on, behind a circuit breaker.</summary>
+/// <summary>
+/// The commands that this node sends to Redis. Each has a time limit. Those whose answer decides how a flight continues are also behind a circuit
+/// breaker (point 9 of the protocol).
+/// </summary>
 internal sealed class Commands(IConnectionMultiplexer connection, RedisSingleflightOptions options, ClusterTelemetry telemetry)
 {
     private readonly Circuit _circuit = new(options.OutageBreak, options.TimeProvider);
@@ -12,30 +16,31 @@ internal sealed class Commands(IConnectionMultiplexer connection, RedisSinglefli
 
     public IDatabase Database => connection.GetDatabase();
 
-    /// <summary>The connection is back: there is no reason to leave Redis alone any longer.</summary>
+    /// <summary>The connection has returned, so that Redis can be asked again at once.</summary>
     public void CloseCircuit() => _circuit.Close();
 
-    /// <summary>Sends a script. Whoever does not await the answer follows it.</summary>
+    /// <summary>Sends a script. A caller that does not await the answer passes it to <see cref="Follow"/>.</summary>
     public Task<RedisResult> Send(string script, RedisKey[] keys, RedisValue[] values)
     {
         telemetry.RoundTrip();
         return Database.ScriptEvaluateAsync(script, keys, values);
     }
 
-    /// <summary>Past the circuit: who holds a lease has something to tell, whatever happened to others.</summary>
+    /// <summary>Sends a script and waits for its answer. The circuit does not apply: the holder of a lease must end it, whatever happened to other commands.</summary>
     /// <exception cref="Exception">There is no answer in time.</exception>
-    public Task<RedisResult> RunAsync(string script, RedisKey[] keys, RedisValue[] values) => InTimeAsync(Send(script, keys, values));
+    public ValueTask<RedisResult> RunAsync(string script, RedisKey[] keys, RedisValue[] values) => InTimeAsync(Send(script, keys, values));
 
-    /// <summary>Before Redis is asked for what decides how a flight goes on.</summary>
-    /// <exception cref="TimeoutException">It has failed, and is left alone for a while.</exception>
+    /// <summary>Checks the circuit before a command whose answer decides how a flight continues.</summary>
+    /// <exception cref="TimeoutException">The circuit is open.</exception>
     public void ThrowIfOpen()
     {
-        if (!_circuit.TryEnter()) throw new TimeoutException("Redis has not answered in time, and is not asked for a while.");
+        if (!_circuit.TryEnter()) throw new TimeoutException($"Redis did not answer in time. It is not asked again for {options.OutageBreak}.");
     }
 
-    /// <summary>The answer to what decides how a flight goes on.</summary>
+    /// <summary>Waits for an answer that decides how a flight continues.</summary>
     /// <exception cref="Exception">There is no answer in time.</exception>
-    public async Task<T> AnswerAsync<T>(Task<T> sent)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<T> AnswerAsync<T>(Task<T> sent)
     {
         try
         {
@@ -45,12 +50,12 @@ internal sealed class Commands(IConnectionMultiplexer connection, RedisSinglefli
         }
         catch (Exception exception)
         {
-            _circuit.Note(exception is RedisConnectionException or TimeoutException); // anything else is an answer, too
+            _circuit.Note(exception is RedisConnectionException or TimeoutException); // any other error is an answer, too
             throw;
         }
     }
 
-    /// <summary>Nobody waits for this any more, but the end of this node's part in the cluster.</summary>
+    /// <summary>Follows a task that no flight awaits, until this node's part in the cluster ends.</summary>
     public void Follow(Task task)
     {
         lock (_gate) _pending.Add(task);
@@ -65,7 +70,7 @@ internal sealed class Commands(IConnectionMultiplexer connection, RedisSinglefli
             TaskScheduler.Default);
     }
 
-    /// <summary>Completes when all that is followed is done, or in time.</summary>
+    /// <summary>Completes when every followed task has ended, at the latest after the time limit of a command.</summary>
     public async Task DrainAsync()
     {
         Task[] pending;
@@ -75,7 +80,8 @@ internal sealed class Commands(IConnectionMultiplexer connection, RedisSinglefli
         _ = all.ContinueWith(static all => all.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default); // it may fail later
     }
 
-    private async Task<T> InTimeAsync<T>(Task<T> sent)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<T> InTimeAsync<T>(Task<T> sent)
     {
         try
         {
@@ -83,7 +89,7 @@ internal sealed class Commands(IConnectionMultiplexer connection, RedisSinglefli
         }
         catch (Exception)
         {
-            Follow(sent); // it may be done yet
+            Follow(sent); // Redis may still do it
             throw;
         }
     }

@@ -3,17 +3,17 @@ using System.Runtime.CompilerServices;
 namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>
-/// As <see cref="Landing{TResult}.Until"/>, of errors: callers share the exception itself. One that several flights end with (an application that
-/// throws the same object again) does not tell which of them it is from, and is everybody's.
+/// As <see cref="Landing{TResult}.Until"/>, for errors. Callers share the exception object itself. If several flights end with the same object,
+/// because an application throws it again, it cannot be told which flight it is from, and every caller gets it.
 /// </summary>
 internal sealed class Errors<TKey>
     where TKey : notnull
 {
-    private const int MaxKeys = 4; // one for each flight that it goes through, where works wait for each other's flights
+    private const int MaxKeys = 4; // one for each flight that it passes through, where work waits for other flights
 
     private readonly ConditionalWeakTable<Exception, Dictionary<TKey, long>> _landings = [];
 
-    /// <summary>A flight of the key ends with the error.</summary>
+    /// <summary>Notes that a flight of the key ends with the error.</summary>
     public void Note(Exception error, TKey key, long until)
     {
         var landings = _landings.GetOrCreateValue(error);

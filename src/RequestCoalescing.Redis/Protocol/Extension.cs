@@ -3,7 +3,7 @@ using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Protocol;
 
-/// <summary>One command that extends leases of one slot.</summary>
+/// <summary>One command that extends leases in one slot.</summary>
 internal sealed class Extension(Lease[] leases, RedisSingleflightOptions options)
 {
     private readonly RedisKey[] _keys = [.. leases.SelectMany(lease => new[] { lease.Names.Lease, lease.Names.Last })];
@@ -11,11 +11,11 @@ internal sealed class Extension(Lease[] leases, RedisSingleflightOptions options
 
     private long _sentAt;
 
-    /// <summary>A key of the slot.</summary>
+    /// <summary>A key in the slot.</summary>
     public RedisKey Key => _keys[0];
 
     /// <summary>Sends it over the connection. It does not fail.</summary>
-    /// <returns>Whether the answer was heard.</returns>
+    /// <returns>Whether an answer arrived.</returns>
     public async Task<bool> SendAsync(IDatabase database)
     {
         try
@@ -26,7 +26,7 @@ internal sealed class Extension(Lease[] leases, RedisSingleflightOptions options
         }
         catch (Exception)
         {
-            return false; // not extended: there is another way, and the next beat
+            return false; // not extended: the line is another way, and the next beat another chance
         }
     }
 
@@ -39,7 +39,7 @@ internal sealed class Extension(Lease[] leases, RedisSingleflightOptions options
     }
 
     /// <summary>Waits for the answer to what was sent over a line.</summary>
-    /// <exception cref="Exception">There is none in time.</exception>
+    /// <exception cref="Exception">There is no answer in time.</exception>
     public void Hear(Line line) => Hear(line.Hear(), _sentAt);
 
     private long Ask()

@@ -3,13 +3,13 @@ using StackExchange.Redis;
 namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>
-/// What this node has forgotten, until Redis has been told. A flight of the key does not ask Redis for anything before: it would be shown what
-/// the node has forgotten. Kept for as long as Redis cannot be told.
+/// The forgets of this node that Redis has not confirmed yet (point 8 of the protocol). They are kept and sent again until it has. Until then no flight of
+/// the key asks Redis for anything, as Redis would answer with the outcome that this node has forgotten.
 /// </summary>
 internal sealed class Forgets(Func<Names, Task<RedisResult>> send, TimeSpan pause, TimeProvider clock) : IDisposable
 {
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, (Names Names, Task<RedisResult> Sent)> _untold = [];
+    private readonly Dictionary<string, (Names Names, Task<RedisResult> Sent)> _unconfirmed = [];
     private readonly CancellationTokenSource _end = new();
     private bool _isPausing;
 
@@ -18,22 +18,22 @@ internal sealed class Forgets(Func<Names, Task<RedisResult>> send, TimeSpan paus
         lock (_gate) return Send(names);
     }
 
-    /// <summary>What must be done before Redis is asked about this key; null if that is nothing.</summary>
+    /// <summary>The forget that must be confirmed before Redis is asked about this key; null if there is none.</summary>
     public Task<RedisResult>? Owed(Names names)
     {
         lock (_gate)
         {
-            if (!_untold.TryGetValue(names.Key, out var untold)) return null;
-            return HasFailed(untold.Sent) ? Send(names) : untold.Sent;
+            if (!_unconfirmed.TryGetValue(names.Key, out var forget)) return null;
+            return HasFailed(forget.Sent) ? Send(names) : forget.Sent;
         }
     }
 
-    /// <summary>Tells what could not be told.</summary>
+    /// <summary>Sends every forget that failed again.</summary>
     public void SendAgain()
     {
         lock (_gate)
         {
-            foreach (var (names, sent) in _untold.Values.ToList())
+            foreach (var (names, sent) in _unconfirmed.Values.ToList())
             {
                 if (HasFailed(sent)) Send(names);
             }
@@ -47,7 +47,7 @@ internal sealed class Forgets(Func<Names, Task<RedisResult>> send, TimeSpan paus
     private Task<RedisResult> Send(Names names)
     {
         var sent = send(names);
-        _untold[names.Key] = (names, sent);
+        _unconfirmed[names.Key] = (names, sent);
         sent.ContinueWith(Hear, names.Key, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         return sent;
     }
@@ -56,10 +56,10 @@ internal sealed class Forgets(Func<Names, Task<RedisResult>> send, TimeSpan paus
     {
         lock (_gate)
         {
-            if (!_untold.TryGetValue((string)key!, out var untold) || untold.Sent != sent) return;
+            if (!_unconfirmed.TryGetValue((string)key!, out var forget) || forget.Sent != sent) return;
             if (!HasFailed(sent))
             {
-                _untold.Remove((string)key!);
+                _unconfirmed.Remove((string)key!);
             }
             else if (!_isPausing && !_end.IsCancellationRequested)
             {

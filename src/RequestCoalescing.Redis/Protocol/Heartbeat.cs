@@ -4,16 +4,16 @@ using StackExchange.Redis;
 namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>
-/// Extends the leases of this node before they are half over, all that are due in one command. Without leases there is no beat, and soon no thread.
+/// Extends the leases of this node before they are half over, all that are due in one command (point 3 of the protocol). Its thread ends soon after the last lease.
 /// </summary>
 /// <remarks>
-/// It beats on a thread of its own: timers, and whatever the connection sends and hears, wait for the thread pool, and a node whose pool is busy
-/// would lose its leases. An answer that the connection does not bring in time is asked for once more, over a line that needs that thread alone.
-/// The thread sleeps by the machine's clock, for the same reason; what is due it judges by the options' clock.
+/// It has a thread of its own. Timers and the connection need the thread pool, so that a node with a busy pool would lose its leases. If the connection
+/// brings no answer in time, the thread asks again over a line that needs no other thread. For the same reason the thread sleeps by the machine's
+/// clock; it uses the options' clock to decide which leases are due.
 /// </remarks>
 internal sealed class Heartbeat(IConnectionMultiplexer connection, RedisSingleflightOptions options, ClusterTelemetry telemetry) : IDisposable
 {
-    private const int MostAtOnce = 100; // a script keeps the server from everything else
+    private const int MostAtOnce = 100; // the server does nothing else while it runs a script
 
     private readonly TimeSpan _due = options.LeaseDuration / 4;
     private readonly TimeSpan _grace = options.LeaseDuration / 12;
@@ -33,7 +33,7 @@ internal sealed class Heartbeat(IConnectionMultiplexer connection, RedisSinglefl
         }
     }
 
-    /// <returns>Whether it was there.</returns>
+    /// <returns>False if it was not there.</returns>
     public bool Remove(Lease lease)
     {
         lock (_gate) return _leases.Remove(lease);
@@ -44,7 +44,7 @@ internal sealed class Heartbeat(IConnectionMultiplexer connection, RedisSinglefl
         lock (_gate) return [.. _leases.Where(lease => lease.Names.Key == key)];
     }
 
-    /// <summary>The leases of a key before a token are lost.</summary>
+    /// <summary>Marks the leases of a key whose token is smaller as lost.</summary>
     public void Lose(string key, long before)
     {
         foreach (var lease in LeasesOf(key))
@@ -80,7 +80,7 @@ internal sealed class Heartbeat(IConnectionMultiplexer connection, RedisSinglefl
                     return;
                 }
 
-                // A lease that comes meanwhile is not due before this is over.
+                // A lease that is added meanwhile is not due before this wait is over.
                 var wait = _due - (leases.Length == 0 ? TimeSpan.Zero : leases.Max(static lease => lease.SinceAsked));
                 if (wait > TimeSpan.Zero)
                 {
@@ -93,7 +93,7 @@ internal sealed class Heartbeat(IConnectionMultiplexer connection, RedisSinglefl
         }
     }
 
-    // Answers with what it has sent over the connection and not heard yet.
+    // Returns a task that completes when the connection has brought every answer.
     private Task Beat(Lease[] leases, Lines lines, Task unheard)
     {
         foreach (var lease in leases.Where(static lease => lease is { Token: > 0, IsHeld: false })) lease.Lose();
@@ -107,7 +107,7 @@ internal sealed class Heartbeat(IConnectionMultiplexer connection, RedisSinglefl
         {
             var heard = beats.Select(extension => extension.SendAsync(connection.GetDatabase())).ToArray();
             unheard = Task.WhenAll(heard);
-            unheard.Wait(_grace); // this thread has nothing else to do, and nobody needs it for the answer
+            unheard.Wait(_grace); // this thread has nothing else to do, and the answer does not need it
             beats = [.. beats.Where((_, i) => !heard[i].IsCompletedSuccessfully || !heard[i].Result)];
         }
 

@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Redis.Protocol;
 
-/// <summary>What dependency injection hands out beside an instance: the whole instance forgets, and Redis is waited for.</summary>
+/// <summary>The cluster face of a registered instance. A forget goes through the whole instance, with its decorators, and waits for Redis.</summary>
 internal sealed class HostedCluster<TKey>(ISingleflight<TKey> instance, HostedCluster<TKey>.Part part) : IClusterSingleflight<TKey>
     where TKey : notnull
 {
@@ -11,7 +11,7 @@ internal sealed class HostedCluster<TKey>(ISingleflight<TKey> instance, HostedCl
         return part.Cluster!.ForgottenAsync(key);
     }
 
-    /// <summary>The instance's part that coalesces through Redis; set when the instance is made.</summary>
+    /// <summary>The decorator of the instance that coalesces through Redis. It is set when the instance is created.</summary>
     public sealed class Part
     {
         public ClusterSingleflight<TKey>? Cluster { get; set; }

@@ -1,14 +1,14 @@
 namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>
-/// A leader's lease, or what a flight asks for in order to have one. The leader trusts it by its own monotonic clock alone: until what is left
-/// when the last request for it was sent.
+/// A leader's lease, before and after it is granted. The leader judges it by its own monotonic clock alone, from the moment at which it sent the
+/// last request that was granted (point 3 of the protocol).
 /// </summary>
 internal sealed class Lease(Names names, string owner, RedisSingleflightOptions options)
 {
-    // The server counts from when the request arrives, which is later than when it was sent; the margin is for clocks that run apart.
+    // The server counts from the arrival of the request, which is later than its sending. The margin is for clocks that differ in speed.
     private readonly TimeSpan _trusted = options.LeaseDuration * 0.9;
-    private Action? _tellLost;
+    private Action? _whenLost;
     private Grant? _granted;
     private long _askedAt;
     private long? _lostAt;
@@ -17,27 +17,27 @@ internal sealed class Lease(Names names, string owner, RedisSingleflightOptions 
 
     public Names Names => names;
 
-    /// <summary>The name of the flight that asks for it, like no other's.</summary>
+    /// <summary>The name of the flight that asks for it. No other flight has the same.</summary>
     public string Owner => owner;
 
     /// <summary>The fencing token; 0 before it is granted.</summary>
     public long Token { get; private set; }
 
-    /// <summary>What the lease holds in Redis.</summary>
+    /// <summary>The value of the lease in Redis.</summary>
     public string Value => $"{Token}|{owner}";
 
     public bool IsHeld => !_isLost && Token > 0 && options.TimeProvider.GetElapsedTime(Granted.SentAt) < _trusted;
 
-    /// <summary>The last time that the lease was known to hold. Not to be asked for before it was granted.</summary>
+    /// <summary>The last grant. It must not be read before there is one.</summary>
     public Grant Granted => Volatile.Read(ref _granted)!;
 
     /// <summary>Whether it is lost or given up.</summary>
     public bool IsLost => _isLost;
 
-    /// <summary>How long ago it was asked for last, the first time or by a heartbeat.</summary>
+    /// <summary>The time since the lease was last asked for, by its flight or by a heartbeat.</summary>
     public TimeSpan SinceAsked => options.TimeProvider.GetElapsedTime(Volatile.Read(ref _askedAt));
 
-    /// <summary>How late its next heartbeat is that should be granted, or was when it was lost: counted from a quarter of the lease after the last.</summary>
+    /// <summary>How late the next heartbeat is, or was when the lease was lost. A heartbeat is due when a quarter of the lease has passed since the last grant.</summary>
     public TimeSpan Late
     {
         get
@@ -47,8 +47,8 @@ internal sealed class Lease(Names names, string owner, RedisSingleflightOptions 
         }
     }
 
-    /// <summary>It is asked for, the first time or by a heartbeat.</summary>
-    /// <returns>When, as a timestamp.</returns>
+    /// <summary>Notes that the lease is asked for, by its flight or by a heartbeat.</summary>
+    /// <returns>The current timestamp.</returns>
     public long Ask()
     {
         var now = options.TimeProvider.GetTimestamp();
@@ -56,7 +56,7 @@ internal sealed class Lease(Names names, string owner, RedisSingleflightOptions 
         return now;
     }
 
-    /// <summary>It was granted. Heartbeats may have extended it before this was heard.</summary>
+    /// <summary>Notes the first grant. Heartbeats may have extended the lease before the answer arrived.</summary>
     public void Grant(long token, Grant granted)
     {
         Renew(granted);
@@ -71,40 +71,40 @@ internal sealed class Lease(Names names, string owner, RedisSingleflightOptions 
         }
     }
 
-    /// <summary>The server says that it does not hold. What was asked before it was known to hold may be from before it did.</summary>
+    /// <summary>Notes that the server refused a heartbeat. One that was sent before the grant was known proves nothing: the server may have received it first.</summary>
     public void Refuse(long sentAt)
     {
         if (Token > 0 && sentAt > Granted.HeardAt) Lose();
     }
 
-    /// <summary>What is to be done, on the thread pool, when it is lost. At once if it is lost already.</summary>
-    public void WhenLost(Action tell)
+    /// <summary>Sets the action that runs on the thread pool when the lease is lost. It runs at once if the lease is lost already.</summary>
+    public void WhenLost(Action action)
     {
-        Interlocked.Exchange(ref _tellLost, tell);
-        if (_isLost) TellLost();
+        Interlocked.Exchange(ref _whenLost, action);
+        if (_isLost) RunWhenLost();
     }
 
     public void Lose()
     {
-        if (_isLost || Token == 0) return; // what is only asked for yet may be granted after all
+        if (_isLost || Token == 0) return; // a lease that is only asked for may still be granted
         _lostAt = options.TimeProvider.GetTimestamp();
         _isLost = true;
-        TellLost();
+        RunWhenLost();
     }
 
-    /// <summary>Claims the end of the flight's part in the cluster: to publish, or to give the lease up.</summary>
-    /// <returns>Whether nobody has claimed it before.</returns>
+    /// <summary>Claims the end of the lease: to publish, or to give it up.</summary>
+    /// <returns>False if the end was claimed before.</returns>
     public bool TryEnd() => Interlocked.Exchange(ref _isEnded, 1) == 0;
 
-    /// <summary>It is given up, or over: whoever works under it has no part in the cluster any more, but has lost nothing.</summary>
+    /// <summary>Ends the lease without a loss: it was published or given up.</summary>
     public void GiveUp()
     {
-        Interlocked.Exchange(ref _tellLost, null);
+        Interlocked.Exchange(ref _whenLost, null);
         _isLost = true;
     }
 
-    private void TellLost()
+    private void RunWhenLost()
     {
-        if (Interlocked.Exchange(ref _tellLost, null) is { } tell) ThreadPool.UnsafeQueueUserWorkItem(static tell => tell(), tell, preferLocal: false);
+        if (Interlocked.Exchange(ref _whenLost, null) is { } action) ThreadPool.UnsafeQueueUserWorkItem(static action => action(), action, preferLocal: false);
     }
 }

@@ -8,12 +8,12 @@ using StackExchange.Redis;
 namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>
-/// A connection to one server that needs no other thread than the one that uses it: it blocks. The shared connection needs the thread pool for
-/// whatever it sends and hears.
+/// A blocking connection to one server. It needs no thread but the one that uses it, whereas the shared connection needs the thread pool to send and
+/// to receive.
 /// </summary>
 /// <remarks>
-/// It is made from the text of the shared connection's configuration. What a text cannot say (a callback for certificates, a tunnel, a password
-/// that changes) is not known here; where the server then refuses, heartbeats have the shared connection alone.
+/// It is created from the text of the shared connection's configuration, which has no certificate callbacks, tunnels or changing passwords. If
+/// the server therefore refuses the line, heartbeats have only the shared connection.
 /// </remarks>
 internal sealed class Line : IDisposable
 {
@@ -51,7 +51,7 @@ internal sealed class Line : IDisposable
     }
 
     /// <summary>Sends a command.</summary>
-    /// <exception cref="Exception">It cannot be sent in time. The line is not to be used any more.</exception>
+    /// <exception cref="Exception">It cannot be sent in time. The line must not be used any more.</exception>
     public void Send(RedisValue[] command)
     {
         using var request = new MemoryStream();
@@ -68,8 +68,8 @@ internal sealed class Line : IDisposable
     }
 
     /// <summary>Waits for the next answer: a text, a number's digits, or null.</summary>
-    /// <remarks>RESP: a line that begins with its kind; a text is its length, and then so many bytes.</remarks>
-    /// <exception cref="Exception">There is none in time, or the server refuses. The line is not to be used any more.</exception>
+    /// <remarks>In RESP an answer is a line that begins with its kind. A text is its length, followed by as many bytes.</remarks>
+    /// <exception cref="Exception">There is no answer in time, or the server refuses. The line must not be used any more.</exception>
     public string? Hear()
     {
         var line = ReadLine();
@@ -87,7 +87,7 @@ internal sealed class Line : IDisposable
 
     public void Dispose() => _stream.Dispose();
 
-    // A socket's own timeouts do not hold for its connecting.
+    // A socket's own timeouts do not apply to its connect.
     private static Socket Connect(EndPoint server, TimeSpan timeout)
     {
         var endpoint = server is DnsEndPoint name ? new IPEndPoint(Dns.GetHostAddresses(name.Host, name.AddressFamily)[0], name.Port) : server;
@@ -134,7 +134,7 @@ internal sealed class Line : IDisposable
         var line = new StringBuilder();
         while (ReadByte() is var next and not (byte)'\r') line.Append((char)next);
         _ = ReadByte();
-        return line.Length > 0 ? line.ToString() : throw new InvalidDataException("An empty answer.");
+        return line.Length > 0 ? line.ToString() : throw new InvalidDataException("The server sent an empty answer.");
     }
 
     private byte ReadByte()

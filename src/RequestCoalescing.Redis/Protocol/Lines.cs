@@ -4,13 +4,13 @@ using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Protocol;
 
-/// <summary>The heartbeat's own lines to the servers: made when the shared connection first is not in time, and kept as long as the thread.</summary>
+/// <summary>The heartbeat's own lines to the servers. A line is opened when the shared connection first has no answer in time, and kept as long as the thread.</summary>
 internal sealed class Lines(IConnectionMultiplexer connection, TimeSpan timeout, ClusterTelemetry telemetry) : IDisposable
 {
     private readonly Dictionary<EndPoint, Line> _lines = [];
     private ConfigurationOptions? _configuration;
 
-    /// <summary>Sends what the shared connection had no answer for, and waits for the answers. It does not fail.</summary>
+    /// <summary>Sends commands that the shared connection had no answer for, and waits for the answers. It does not fail.</summary>
     public void Send(Extension[] extensions)
     {
         var asked = new List<(Extension Extension, EndPoint Server, Line Line)>();
@@ -34,7 +34,7 @@ internal sealed class Lines(IConnectionMultiplexer connection, TimeSpan timeout,
         {
             try
             {
-                extension.Hear(line); // in the order in which they were sent; a line that has failed says so again
+                extension.Hear(line); // in the order in which they were sent; a line that has failed fails again
             }
             catch (Exception exception)
             {

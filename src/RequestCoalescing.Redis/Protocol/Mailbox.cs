@@ -1,70 +1,66 @@
 namespace RequestCoalescing.Redis.Protocol;
 
-/// <summary>Brings messages to those flights of this node that they are about.</summary>
-internal sealed class Mailbox(string node, Heartbeat heartbeat, TimeProvider clock)
+/// <summary>Brings messages to those flights of this node that they concern.</summary>
+internal sealed class Mailbox(string node, Heartbeat heartbeat)
 {
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, List<Waiter>> _waiters = [];
+    private readonly Dictionary<string, List<Participation>> _participations = [];
 
+    /// <summary>The keys of the flights of this node that take part in the cluster now.</summary>
     public IReadOnlyList<string> Keys
     {
         get
         {
-            lock (_gate) return [.. _waiters.Keys];
+            lock (_gate) return [.. _participations.Keys];
         }
     }
 
-    public Waiter Register(Lease lease, Action forget)
+    public void Register(Participation participation)
     {
-        var waiter = new Waiter(lease, clock, forget);
         lock (_gate)
         {
-            if (!_waiters.TryGetValue(lease.Names.Key, out var waiters)) _waiters.Add(lease.Names.Key, waiters = new(1));
-            waiters.Add(waiter);
-        }
-
-        return waiter;
-    }
-
-    public void Unregister(Waiter waiter)
-    {
-        var key = waiter.Lease.Names.Key;
-        lock (_gate)
-        {
-            if (!_waiters.TryGetValue(key, out var waiters)) return;
-            waiters.Remove(waiter);
-            if (waiters.Count == 0) _waiters.Remove(key);
+            if (!_participations.TryGetValue(participation.Names.Key, out var sameKey)) _participations.Add(participation.Names.Key, sameKey = new(1));
+            sameKey.Add(participation);
         }
     }
 
-    /// <summary>The other flights of the key on this node whose leases are respected, as <see cref="Scripts.Enter"/> takes them.</summary>
-    public string RespectedBy(Waiter waiter)
+    public void Unregister(Participation participation)
     {
         lock (_gate)
         {
-            if (!_waiters.TryGetValue(waiter.Lease.Names.Key, out var waiters) || waiters.Count == 1) return "";
-            return string.Concat(waiters.Where(other => other != waiter && other.IsRespected).Select(static other => other.Lease.Owner + " "));
+            if (!_participations.TryGetValue(participation.Names.Key, out var sameKey)) return;
+            sameKey.Remove(participation);
+            if (sameKey.Count == 0) _participations.Remove(participation.Names.Key);
+        }
+    }
+
+    /// <summary>The owners of this node's other leases for the key that the flight respects, as <see cref="Scripts.Enter"/> takes them.</summary>
+    public string RespectedBy(Participation participation)
+    {
+        lock (_gate)
+        {
+            if (!_participations.TryGetValue(participation.Names.Key, out var sameKey) || sameKey.Count == 1) return "";
+            return string.Concat(sameKey.Where(other => other != participation && other.IsRespected).Select(static other => other.Lease.Owner + " "));
         }
     }
 
     public void Deliver(Message message)
     {
-        Waiter[] waiters;
-        lock (_gate) waiters = _waiters.TryGetValue(message.Key, out var found) ? [.. found] : [];
+        Participation[] concerned;
+        lock (_gate) concerned = _participations.TryGetValue(message.Key, out var found) ? [.. found] : [];
         if (message.Kind == MessageKind.Forgotten && message.Node != node)
         {
-            // Drawn by another node: this one's leader is not current any more, and its callers that come from now on start anew as well.
-            foreach (var waiter in waiters) waiter.Forget(message.Token);
+            foreach (var participation in concerned) participation.Forget(message.Token);
             heartbeat.Lose(message.Key, message.Token);
         }
 
-        foreach (var waiter in waiters) waiter.Wake(message);
+        foreach (var participation in concerned) participation.Wake(message);
     }
 
     public void WakeAll()
     {
-        Waiter[] all;
-        lock (_gate) all = [.. _waiters.Values.SelectMany(waiters => waiters)];
-        foreach (var waiter in all) waiter.Wake(null);
+        Participation[] all;
+        lock (_gate) all = [.. _participations.Values.SelectMany(sameKey => sameKey)];
+        foreach (var participation in all) participation.Wake(null);
     }
 }

@@ -1,12 +1,12 @@
 namespace RequestCoalescing.Redis.Protocol;
 
-/// <summary>What a message says; the letters are those of <see cref="Scripts"/>.</summary>
+/// <summary>The event that a message reports. The letters are those of <see cref="Scripts"/>.</summary>
 internal enum MessageKind : byte
 {
-    /// <summary>The outcome is there to be read.</summary>
+    /// <summary>The flight has landed. The outcome can be read.</summary>
     Landed = (byte)'L',
 
-    /// <summary>The outcome, in the message itself.</summary>
+    /// <summary>The flight has landed. The outcome is in the message.</summary>
     LandedWithOutcome = (byte)'O',
 
     /// <summary>The leader gave its lease up.</summary>
@@ -15,6 +15,6 @@ internal enum MessageKind : byte
     /// <summary>The key was forgotten.</summary>
     Forgotten = (byte)'F',
 
-    /// <summary>A node calls itself, to find out whether it hears.</summary>
+    /// <summary>A node sends this to itself, to find out whether its subscription works.</summary>
     Echo = (byte)'E',
 }

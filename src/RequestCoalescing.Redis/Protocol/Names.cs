@@ -1,32 +1,34 @@
 using System.Globalization;
+using System.Text;
 using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Protocol;
 
-/// <summary>What a flight's things are called in Redis. One hash tag a key, so that Redis Cluster keeps them in one slot.</summary>
+/// <summary>The names of a key's entries in Redis. All have the same hash tag, so that Redis Cluster keeps them in one slot.</summary>
 internal sealed class Names
 {
+    private readonly byte[] _stem; // shared by the four names
+
     public Names(string prefix, string key)
     {
-        // A brace in the key would end the tag early: what counts is that all have the same one.
-        var stem = $"{prefix}:{{{key.Replace('}', ')')}}}:{key}:";
+        // A brace in the key would end the hash tag early. It only matters that all names have the same tag.
+        _stem = Encoding.UTF8.GetBytes($"{prefix}:{{{key.Replace('}', ')')}}}:{key}:");
         Key = key;
-        (Lease, Last, Outcome, Waiting) = (stem + "lease", stem + "last", stem + "outcome", stem + "waiting");
     }
 
     public string Key { get; }
 
-    public RedisKey Lease { get; }
+    public RedisKey Lease => Name("lease");
 
-    public RedisKey Last { get; }
+    public RedisKey Last => Name("last");
 
-    public RedisKey Outcome { get; }
+    public RedisKey Outcome => Name("outcome");
 
-    public RedisKey Waiting { get; }
+    public RedisKey Waiting => Name("waiting");
 
     /// <summary>
-    /// A text that survives being written as UTF-8, and is not empty: different for different keys, the same on every node. Only keys with
-    /// half a surrogate pair, none at all, or a control character in front are written otherwise than they are.
+    /// A text that survives encoding as UTF-8 and is not empty. It differs for different keys and is the same on every node. Only an empty key, a key
+    /// with half a surrogate pair and a key that begins with U+0001 get another text than their own.
     /// </summary>
     public static string Injective(string key)
     {
@@ -41,4 +43,6 @@ internal sealed class Names
 
         return isPlain ? key : Marker + string.Concat(key.Select(character => ((int)character).ToString("x4", CultureInfo.InvariantCulture)));
     }
+
+    private RedisKey Name(string entry) => new RedisKey(entry).Prepend(_stem);
 }

@@ -2,43 +2,44 @@ using System.Globalization;
 
 namespace RequestCoalescing.Redis.Protocol;
 
-/// <summary>The protocol's steps, each one atomic on the server. Numbers stay below 2^53, as Lua's do (a microsecond clock does until 2255).</summary>
+/// <summary>The steps of the protocol, each of them atomic on the server. Numbers stay below 2^53, the limit of exact numbers in Lua; a clock in microseconds does until 2255.</summary>
 /// <remarks>
 /// <para>The keys of one flight share a hash tag. <c>prefix:{key}:lease</c> holds <c>token|owner</c>, where an owner is <c>node-number</c>;
-/// <c>…:outcome</c> <c>token|time of landing|payload</c>; <c>…:waiting</c> the nodes that wait for an outcome; <c>…:last</c>
-/// <c>token|since|node|lease</c>: the last token that was given out, the token since which nothing was forgotten, and, if that was a forget, the
-/// node that forgot and the lease that it did away with. Tokens only grow: each is over the last and at least the server's time, so that they
-/// grow past a <c>last</c> that was lost, too. Times are the server's, in microseconds.</para>
-/// <para>A <c>last</c> that is missing, or that was made after a lease was granted, does not prove that nothing was forgotten since that grant.
-/// Nothing of all this goes to replicas, where the server lets a script choose: one that is promoted knows of no lease, rather than of one that
-/// was forgotten when it did not listen.</para>
-/// <para>A message goes to the channel of each node that it concerns: <c>1</c>, a letter for its kind, the key's length, a colon, the key, and
-/// <c>token|time of landing|payload</c> for an outcome, <c>token|node</c> for a forget.</para>
+/// <c>…:outcome</c> holds <c>token|time of landing|payload</c>. <c>…:waiting</c> is the set of the nodes that wait for an outcome. <c>…:last</c> holds
+/// <c>token|since|node|lease</c>: the last token that was issued, the token since which nothing was forgotten and, if that token is of a forget, the
+/// node that forgot and the lease that it ended. Tokens only grow. Each is larger than the last and at least the server's time, so that they
+/// grow even if <c>last</c> is lost. Times are the server's, in microseconds.</para>
+/// <para>If <c>last</c> is missing, or was written after a lease was granted, it does not prove that nothing was forgotten since that grant. If the
+/// server lets a script choose, none of these entries is replicated. A replica that is promoted then knows no lease, rather than a lease that was
+/// forgotten while the replica was cut off.</para>
+/// <para>A message is sent to the channel of each node that it concerns: <c>1</c>, a letter for its kind, the key's length, a colon, the key, and
+/// <c>token|time of landing|payload</c> for an outcome or <c>token|node</c> for a forget.</para>
 /// </remarks>
 internal static class Scripts
 {
-    /// <summary>What <see cref="Enter"/> answers.</summary>
+    /// <summary>The answers of <see cref="Enter"/>.</summary>
     public const int Wait = 0;
     public const int Lead = 1;
     public const int Outcome = 2;
 
     /// <summary>
-    /// What <see cref="Publish"/> and <see cref="Abandon"/> answer: the lease held, and the step is done. Else 0: the lease was lost; 2: it held,
-    /// but nobody waits for the step any more, as the leader's callers have landed without it: it is given up; or <see cref="Forgotten"/>.
+    /// An answer of <see cref="Publish"/> and <see cref="Abandon"/>: the lease held, and the step is done. The other answers are 0, if the lease was
+    /// lost; 2, if it held but the step came too late, as the leader's callers have landed without it, and the lease was given up; and <see cref="Forgotten"/>.
     /// </summary>
     public const int Done = 1;
 
     /// <summary>
-    /// Another node has forgotten the flight, or may have, for nothing proves that none has; callers of the leader's own node may have joined it since.
+    /// Another node has forgotten the flight, or nothing proves that none has. Callers of the leader's own node may have joined the flight since.
     /// </summary>
     public const int Forgotten = 3;
 
     /// <summary>
-    /// KEYS lease, last, outcome, waiting. ARGV owner, lease ms, the token it waits for or 0, join window or 0, node, owners that it respects.
-    /// Answers what, token, the time or how long ago it landed, ms left of the lease or the payload, with bars between. Who waits for a token accepts its outcome
-    /// or that of a later one, which began after it came: where a leader was lost, others may have taken over and landed before it looks again. Its
-    /// own lease is led again with the same token, so that a lost reply does no harm. The lease of another flight of its node gives way, unless
-    /// it is respected: nobody could join that flight any more when it asked for the lease, so that its run is younger than whatever closed it.
+    /// Points 2 and 5. KEYS lease, last, outcome, waiting. ARGV owner, lease ms, the token that the flight waits for or 0, join window or 0, node, owners
+    /// that it respects. Answers one of the constants above, the token, the time or the time since the landing, and the ms left of the lease or the payload,
+    /// separated by bars. A flight that waits for a token accepts its outcome or that of a later token, whose run began after the flight entered: if a leader
+    /// is lost, others may take over and land before the flight looks again. A flight that holds the lease gets the same token again, so that a lost reply
+    /// does no harm. The lease of another flight of the same node gives way unless it is respected. It is respected if its flight was closed to joiners
+    /// before it asked for the lease, so that its run is younger than the event that closed it.
     /// </summary>
     public const string Enter = Functions +
         """
@@ -68,8 +69,8 @@ internal static class Scripts
         """;
 
     /// <summary>
-    /// KEYS leases, each with its last. ARGV lease ms, and the owner that each is to have. Answers a text: the time, a bar, and for each 1 if that
-    /// owner has it, 0 if not. By the owner, not the token: a lease is extended before its leader has heard the token that was granted.
+    /// Point 3. KEYS leases, each with its last. ARGV lease ms, and the owner of each. Answers the time, a bar, and for each lease 1 if that owner
+    /// holds it, or 0. The owner decides and not the token, as a lease is also extended while the answer with its token is on its way.
     /// </summary>
     public const string Extend = Functions +
         """
@@ -86,8 +87,8 @@ internal static class Scripts
         """;
 
     /// <summary>
-    /// KEYS lease, last, outcome, waiting. ARGV lease, node, key, channels' prefix, token, payload, ms to keep it, the time until which the leader
-    /// waits for this, the longest payload for a message. Hands the outcome to those who wait; where nobody does, it is not even kept.
+    /// Point 4. KEYS lease, last, outcome, waiting. ARGV lease, node, key, prefix of the channels, token, payload, ms to keep the outcome, the time until
+    /// which the leader waits for this step, the longest payload for a message. If no node waits, the outcome is neither kept nor sent.
     /// </summary>
     public const string Publish = Functions +
         """
@@ -108,7 +109,7 @@ internal static class Scripts
         return 1
         """;
 
-    /// <summary>KEYS lease, last, waiting. ARGV lease, node, key, channels' prefix. Gives the lease up.</summary>
+    /// <summary>Point 7: gives the lease up. KEYS lease, last, waiting. ARGV lease, node, key, prefix of the channels.</summary>
     public const string Abandon = Functions +
         """
         if redis.call('GET', KEYS[1]) ~= ARGV[1] then return lost(KEYS[2], ARGV[2], ARGV[1]) end
@@ -117,7 +118,7 @@ internal static class Scripts
         return 1
         """;
 
-    /// <summary>KEYS lease, waiting. ARGV owner, key, channels' prefix. Gives up whatever lease was granted to an owner that did not hear of it.</summary>
+    /// <summary>Point 2: gives up a lease whose owner did not hear that it was granted. KEYS lease, waiting. ARGV owner, key, prefix of the channels.</summary>
     public const string Withdraw = Functions +
         """
         if string.match(redis.call('GET', KEYS[1]) or '', '^%d+|(.*)$') ~= ARGV[1] then return 0 end
@@ -126,7 +127,7 @@ internal static class Scripts
         return 1
         """;
 
-    /// <summary>KEYS lease, last, outcome, waiting. ARGV node, key, channels' prefix, lease ms. Tells those who wait, and the leader.</summary>
+    /// <summary>Point 8: forgets, and notifies the waiting nodes and the leader's. KEYS lease, last, outcome, waiting. ARGV node, key, prefix of the channels, lease ms.</summary>
     public const string Forget = Functions +
         """
         local lease = redis.call('GET', KEYS[1]) or ''
@@ -177,6 +178,6 @@ internal static class Scripts
 
         """;
 
-    /// <summary>A number, as scripts answer it.</summary>
+    /// <summary>Reads a number in the form in which the scripts answer it.</summary>
     public static long Number(ReadOnlySpan<byte> text) => long.Parse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
 }

@@ -2,15 +2,15 @@ using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Protocol;
 
-/// <summary>This node's one subscription, for all keys; confirmed before its first flight asks for anything. One that failed is tried again.</summary>
+/// <summary>This node's one subscription, for all keys. It is confirmed before the node's first flight enters. If it fails, it is tried again.</summary>
 internal sealed class Subscription(IConnectionMultiplexer connection, RedisChannel channel, Commands commands, Mailbox mailbox)
 {
     private readonly Lock _gate = new();
     private Task<bool>? _subscribing;
     private long _failures;
-    private long _confirmed; // by how many failures it was confirmed last
+    private long _confirmed; // the number of failures when it was last confirmed
 
-    /// <summary>Whether this node would hear a message. Else who waits has to look.</summary>
+    /// <summary>Whether this node would receive a message. If not, the flights that wait have to look.</summary>
     public bool IsConfirmed =>
         _subscribing is { IsCompletedSuccessfully: true } && Volatile.Read(ref _confirmed) == Volatile.Read(ref _failures) && connection.GetSubscriber().SubscribedEndpoint(channel) is not null;
 
@@ -22,7 +22,7 @@ internal sealed class Subscription(IConnectionMultiplexer connection, RedisChann
         {
             if (_subscribing is null or { IsFaulted: true } or { IsCanceled: true })
             {
-                if (_subscribing is not null) _ = connection.GetSubscriber().UnsubscribeAsync(channel, Deliver, CommandFlags.FireAndForget); // it may have been noted all the same
+                if (_subscribing is not null) _ = connection.GetSubscriber().UnsubscribeAsync(channel, Deliver, CommandFlags.FireAndForget); // the server may have applied it all the same
                 _subscribing = SubscribeAsync();
                 commands.Follow(_subscribing);
             }
@@ -33,10 +33,10 @@ internal sealed class Subscription(IConnectionMultiplexer connection, RedisChann
         if (!subscribing.IsCompletedSuccessfully) await commands.AnswerAsync(subscribing).ConfigureAwait(false);
     }
 
-    /// <summary>A connection has failed: messages may have been lost, and may be until the node has heard itself.</summary>
+    /// <summary>Notes that a connection has failed. Messages may be lost until the node has received a message from itself.</summary>
     public void Doubt() => Interlocked.Increment(ref _failures);
 
-    /// <summary>Calls this node, where it does not know whether it hears. It does not fail.</summary>
+    /// <summary>Sends a message to this node if the subscription is in doubt. It does not fail.</summary>
     public void Probe()
     {
         var failures = Volatile.Read(ref _failures);
@@ -47,7 +47,7 @@ internal sealed class Subscription(IConnectionMultiplexer connection, RedisChann
         }
         catch (Exception)
         {
-            // It does not hear, then.
+            // The subscription stays in doubt.
         }
     }
 
@@ -84,7 +84,7 @@ internal sealed class Subscription(IConnectionMultiplexer connection, RedisChann
         else if (message.Token == Volatile.Read(ref _failures))
         {
             Volatile.Write(ref _confirmed, message.Token);
-            mailbox.WakeAll(); // for what was lost before
+            mailbox.WakeAll(); // messages may have been lost before
         }
     }
 }

@@ -5,7 +5,7 @@ using RequestCoalescing.Telemetry;
 
 namespace RequestCoalescing.Redis.Telemetry;
 
-/// <summary>What happens between nodes: in the library's meter, tagged with the instance's name, and the rarer things in the log.</summary>
+/// <summary>Counts the events between nodes in the library's meter, tagged with the instance's name, and logs the rare ones.</summary>
 internal sealed partial class ClusterTelemetry : IDisposable
 {
     private readonly Meter _meter;
@@ -30,13 +30,13 @@ internal sealed partial class ClusterTelemetry : IDisposable
         _name = new("singleflight.name", instance);
         _ownsMeter = factory is null;
         _meter = factory?.Create(SingleflightTelemetry.MeterName) ?? new Meter(SingleflightTelemetry.MeterName);
-        _acquires = _meter.CreateCounter<long>("singleflight.redis.acquires", "{lease}", "Leases that this node got, to lead for the cluster.");
-        _takeovers = _meter.CreateCounter<long>("singleflight.redis.takeovers", "{lease}", "Leases got after waiting for a leader that was lost.");
+        _acquires = _meter.CreateCounter<long>("singleflight.redis.acquires", "{lease}", "Leases granted to this node, which then leads for the cluster.");
+        _takeovers = _meter.CreateCounter<long>("singleflight.redis.takeovers", "{lease}", "Leases granted after waiting for a leader that was lost.");
         _lostLeases = _meter.CreateCounter<long>("singleflight.redis.lost_leases", "{lease}", "Leases that this node lost while it led; nothing was published.");
-        _outageFlights = _meter.CreateCounter<long>("singleflight.redis.outage_flights", "{flight}", "Flights of this node alone, while Redis could not be reached.");
-        _remoteFollowers = _meter.CreateCounter<long>("singleflight.redis.remote_followers", "{flight}", "Flights of this node that got their outcome from another.");
-        _roundTrips = _meter.CreateCounter<long>("singleflight.redis.round_trips", "{command}", "Commands sent to Redis for flights; heartbeats not counted.");
-        _wakeUp = _meter.CreateHistogram<double>("singleflight.redis.outcome_read", "s", "From the message that a flight has landed until this node had read its outcome.");
+        _outageFlights = _meter.CreateCounter<long>("singleflight.redis.outage_flights", "{flight}", "Flights that this node flew alone because Redis could not be reached.");
+        _remoteFollowers = _meter.CreateCounter<long>("singleflight.redis.remote_followers", "{flight}", "Flights of this node that received their outcome from another node.");
+        _roundTrips = _meter.CreateCounter<long>("singleflight.redis.round_trips", "{command}", "Commands sent to Redis for flights, without heartbeats.");
+        _wakeUp = _meter.CreateHistogram<double>("singleflight.redis.outcome_read", "s", "Time from the message that a flight has landed until this node had read its outcome.");
     }
 
     public void Acquired(bool isTakeover)
@@ -68,7 +68,7 @@ internal sealed partial class ClusterTelemetry : IDisposable
         }
         catch (Exception)
         {
-            // A meter listener that fails is no concern of flights and callers.
+            // A meter listener that fails must not affect flights and callers.
         }
     }
 
@@ -105,18 +105,18 @@ internal sealed partial class ClusterTelemetry : IDisposable
         }
     }
 
-    [LoggerMessage(101, LogLevel.Warning, "{Instance} lost a lease while it led; its heartbeat was {Late:F0} ms late. Its outcome is for this node alone")]
+    [LoggerMessage(101, LogLevel.Warning, "{Instance} lost a lease while it led; its heartbeat was {Late:F0} ms late. Only the callers of this node get the outcome")]
     private static partial void LeaseLost(ILogger logger, string instance, double late);
 
-    [LoggerMessage(102, LogLevel.Error, "{Instance} cannot reach Redis; this node coalesces alone until it can")]
+    [LoggerMessage(102, LogLevel.Error, "{Instance} cannot reach Redis; this node coalesces alone until the connection returns")]
     private static partial void OutageBegan(ILogger logger, Exception exception, string instance);
 
     [LoggerMessage(103, LogLevel.Information, "{Instance} reaches Redis again")]
     private static partial void OutageEnded(ILogger logger, string instance);
 
-    [LoggerMessage(104, LogLevel.Warning, "{Instance} cannot send outcomes of type {Type} to other nodes; each makes its own. Said once for a type")]
+    [LoggerMessage(104, LogLevel.Warning, "{Instance} cannot send outcomes of type {Type} to other nodes; each node runs the work itself. Logged once for each type")]
     private static partial void NotWritten(ILogger logger, Exception exception, string instance, Type type);
 
-    [LoggerMessage(105, LogLevel.Warning, "{Instance} had no answer to a heartbeat in time, and cannot open a line of the heartbeat's own. Said once")]
+    [LoggerMessage(105, LogLevel.Warning, "{Instance} had no answer to a heartbeat in time, and cannot open a connection for the heartbeat alone. Logged once")]
     private static partial void NoLine(ILogger logger, Exception exception, string instance);
 }

@@ -1,0 +1,124 @@
+using System.Runtime.CompilerServices;
+
+namespace RequestCoalescing.Redis.Protocol;
+
+/// <summary>The part of a flight that leads for the cluster. Its work sees the flight through this.</summary>
+internal sealed partial class Participation : IFlight
+{
+    private CancellationTokenSource? _cancelled; // null if the work goes on after the lease is lost
+    private CancellationTokenRegistration _abandonment;
+
+    public CancellationToken CancellationToken => _cancelled?.Token ?? flight.CancellationToken;
+
+    public bool IsCurrent => flight.IsCurrent && lease.IsHeld;
+
+    public int SubscriberCount => flight.SubscriberCount;
+
+    /// <summary>
+    /// Point 4: hands the outcome to the other nodes, if the lease still holds. Completes before any caller of this node sees the outcome. A caller
+    /// that hears of it from one of them and asks again on any node therefore starts a new flight. It does not fail.
+    /// </summary>
+    /// <returns>The latest time at which the outcome was certainly neither published nor forgotten, as a timestamp.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<long> PublishAsync(byte[] payload)
+    {
+        lease.TryEnd();
+        var isHeld = lease.IsHeld;
+        var sentAt = Clock.GetTimestamp();
+        int? answer = null;
+        try
+        {
+            if (isHeld)
+            {
+                await AnchorAsync().ConfigureAwait(false);
+                sentAt = Clock.GetTimestamp();
+                answer = (int)await node.Commands.RunAsync(
+                    Scripts.Publish,
+                    [Names.Lease, Names.Last, Names.Outcome, Names.Waiting],
+                    [
+                        lease.Value, node.Name, Names.Key, node.Channels, lease.Token, payload, (long)Options.OutcomeRetention.TotalMilliseconds,
+                        ServerTimeAt(sentAt, Options.CommandTimeout), Options.MaxMessageBytes,
+                    ]).ConfigureAwait(false);
+                if (answer == Scripts.Done) return sentAt;
+            }
+            else
+            {
+                answer = (int)await SendAbandonAsync().ConfigureAwait(false); // the server may still hold it, and other nodes may wait for it
+            }
+        }
+        catch (Exception)
+        {
+            // The other nodes may get the outcome or not; those that wait find out when they look. The callers of this node do not land until the
+            // publish refuses itself. Otherwise a caller that has heard of the outcome from them could be given the same one.
+            while (isHeld && Options.CommandTimeout - Clock.GetElapsedTime(sentAt) is var left && left > TimeSpan.Zero)
+            {
+                await Task.Delay(left + TimeSpan.FromMilliseconds(1), Clock).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            node.Heartbeat.Remove(lease); // not earlier: if the server is slow, the lease must still be there when the publish arrives
+        }
+
+        node.Telemetry.LostLease(lease.Late);
+        return answer is null or Scripts.Forgotten ? lease.Granted.SentAt : sentAt;
+    }
+
+    /// <summary>Point 7: gives the lease up, so that another node leads at once. Has no effect after a publish.</summary>
+    public void Abandon()
+    {
+        if (!lease.TryEnd()) return;
+        node.Heartbeat.Remove(lease);
+        node.Commands.Follow(SendAbandonAsync().AsTask());
+        lease.GiveUp();
+    }
+
+    private void Lead()
+    {
+        if (Options.OnLostLease == LostLeaseBehavior.Cancel) _cancelled = CancellationTokenSource.CreateLinkedTokenSource(flight.CancellationToken);
+        lease.WhenLost(OnLost);
+        node.Telemetry.Acquired(isTakeover: _bound > 0);
+        _abandonment = flight.CancellationToken.UnsafeRegister(static self => ((Participation)self!).Abandon(), this); // all callers of this node have left
+    }
+
+    private void StopLeading()
+    {
+        _abandonment.Dispose();
+        Abandon();
+        lease.GiveUp();
+        _cancelled?.Dispose();
+    }
+
+    // Point 3: the lease was lost. New callers must not join a flight that is no longer current.
+    private void OnLost()
+    {
+        ForgetHere();
+        try
+        {
+            _cancelled?.Cancel();
+        }
+        catch (Exception)
+        {
+            // The flight is over, or a callback that the work has registered fails.
+        }
+    }
+
+    private ValueTask<StackExchange.Redis.RedisResult> SendAbandonAsync() =>
+        node.Commands.RunAsync(Scripts.Abandon, [Names.Lease, Names.Last, Names.Waiting], [lease.Value, node.Name, Names.Key, node.Channels]);
+
+    // The server's time at a moment of this node's clock, or a little earlier: the clocks' speeds differ by at most a hundredth.
+    private long ServerTimeAt(long timestamp, TimeSpan later)
+    {
+        var granted = lease.Granted;
+        return granted.ServerTime + (long)((Clock.GetElapsedTime(granted.HeardAt, timestamp) + later).TotalMicroseconds * 0.99);
+    }
+
+    // Asks for the server's time once more if the last answer is too old, or was too slow, to tell when the publish must refuse itself. That is
+    // so with long leases.
+    private async ValueTask AnchorAsync()
+    {
+        var (askedAt, heardAt) = (lease.Granted.SentAt, lease.Granted.HeardAt);
+        if (Clock.GetElapsedTime(heardAt) < Options.CommandTimeout * 25 && Clock.GetElapsedTime(askedAt, heardAt) < Options.CommandTimeout / 4) return;
+        await new Extension([lease], Options).SendAsync(node.Commands.Database).WaitAsync(Options.CommandTimeout, Clock).ConfigureAwait(false);
+    }
+}
