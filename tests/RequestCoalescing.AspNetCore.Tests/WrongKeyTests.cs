@@ -44,7 +44,7 @@ public sealed class WrongKeyTests(ITestOutputHelper output) : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_right_key_raises_nothing()
+    public async Task A_complete_key_causes_no_mismatch()
     {
         var singleflight = await StartAsync(static (post, limit) => $"comments:{post}:{limit}");
         for (var round = 0; round < Rounds; round++) Assert.Equal((10, 10), await AskAsync(singleflight, 10, 10));

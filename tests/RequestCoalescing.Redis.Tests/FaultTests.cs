@@ -456,7 +456,7 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_synchronization_context_that_takes_no_work_loses_its_own_caller_only()
+    public async Task A_synchronization_context_that_accepts_no_work_loses_only_its_own_caller()
     {
         var (node, _) = await NodeAsync();
         var leader = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
