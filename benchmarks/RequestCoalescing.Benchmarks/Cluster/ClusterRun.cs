@@ -11,8 +11,8 @@ using StackExchange.Redis;
 namespace RequestCoalescing.Benchmarks.Cluster;
 
 /// <summary>
-/// What nodes cost each other, with a connection a node on one machine: commands a flight, and how long after the outcome is there the
-/// nodes that waited for it have it; beside the usual way, a lock around a shared value.
+/// Measures the commands for each flight, and how long after the end of the work the waiting nodes have the outcome. All nodes are on one machine,
+/// each with its own connection. The comparison is the usual alternative, a lock around a shared value.
 /// </summary>
 internal static class ClusterRun
 {
@@ -31,7 +31,7 @@ internal static class ClusterRun
             foreach (var connection in connections) await connection.DisposeAsync();
         }
 
-        await output.WriteLineAsync("| nodes | | outcome at a waiting node after it was there, p50 | p99 | commands of the leader | of a waiting node |");
+        await output.WriteLineAsync("| nodes | | delay of the outcome at a waiting node, p50 | p99 | commands of the leader | of a waiting node |");
         await output.WriteLineAsync("|---:|---|---:|---:|---:|---:|");
         foreach (var row in rows) await output.WriteLineAsync(row);
     }
@@ -49,7 +49,7 @@ internal static class ClusterRun
         listener.SetMeasurementEventCallback<long>((_, count, tags, _) => trips.AddOrUpdate((string)tags[0].Value!, count, (_, before) => before + count));
         listener.Start();
 
-        // They share the keys' prefix, and count their commands under names of their own.
+        // The nodes share the prefix of their keys, and count their commands under their own names.
         var nodes = connections.Select((connection, i) => new ClusterNode($"node {i}", connection)).ToArray();
         foreach (var node in nodes) await node.Singleflight.ExecuteAsync($"warm-up {node.Name}", static _ => ValueTask.FromResult(0));
         var latencies = new ConcurrentBag<double>();
@@ -57,17 +57,17 @@ internal static class ClusterRun
         for (var flight = 0; flight < Flights; flight++)
         {
             trips.Clear();
-            var (there, leader) = (0L, "");
+            var (endedAt, leader) = (0L, "");
             await Task.WhenAll(nodes.Select(async node =>
             {
                 await node.Singleflight.ExecuteAsync($"flight {flight}", async token =>
                 {
                     leader = node.Name;
                     await Task.Delay(s_work, token);
-                    Volatile.Write(ref there, Stopwatch.GetTimestamp());
+                    Volatile.Write(ref endedAt, Stopwatch.GetTimestamp());
                     return 42;
                 });
-                if (node.Name != leader) latencies.Add(Stopwatch.GetElapsedTime(there).TotalMilliseconds);
+                if (node.Name != leader) latencies.Add(Stopwatch.GetElapsedTime(endedAt).TotalMilliseconds);
             }));
             leaderTrips += trips.GetValueOrDefault(leader);
             waiterTrips += trips.Where(node => node.Key != leader).Sum(node => node.Value);
@@ -78,14 +78,14 @@ internal static class ClusterRun
         return Row(nodes.Length, "RequestCoalescing.Redis", latencies, (double)leaderTrips / Flights, (double)waiterTrips / waiters);
     }
 
-    // The value is looked for, and where there is none, looked for again and made under the lock. The lock polls, as it does by default.
+    // Each node looks for the value. If there is none, it takes the lock, looks again, and produces the value. The lock polls, as it does by default.
     private static async Task<string> LockedAsync(ConnectionMultiplexer[] connections)
     {
         var latencies = new ConcurrentBag<double>();
         for (var flight = 0; flight < Flights; flight++)
         {
             var key = $"locked {Guid.NewGuid():N}";
-            var (there, leader) = (0L, -1);
+            var (endedAt, leader) = (0L, -1);
             await Task.WhenAll(connections.Select(async (connection, node) =>
             {
                 var database = connection.GetDatabase();
@@ -94,13 +94,13 @@ internal static class ClusterRun
                 {
                     if ((await database.StringGetAsync(key)).HasValue)
                     {
-                        latencies.Add(Stopwatch.GetElapsedTime(Volatile.Read(ref there)).TotalMilliseconds);
+                        latencies.Add(Stopwatch.GetElapsedTime(Volatile.Read(ref endedAt)).TotalMilliseconds);
                         return;
                     }
 
                     leader = node;
                     await Task.Delay(s_work);
-                    Volatile.Write(ref there, Stopwatch.GetTimestamp());
+                    Volatile.Write(ref endedAt, Stopwatch.GetTimestamp());
                     await database.StringSetAsync(key, 42, TimeSpan.FromSeconds(10));
                 }
             }));
