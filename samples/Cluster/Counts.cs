@@ -3,7 +3,7 @@ using System.Diagnostics.Metrics;
 
 namespace Cluster;
 
-/// <summary>What went wrong on this node, by the library's meter.</summary>
+/// <summary>Counts the problems of this node, as the library's meter reports them.</summary>
 internal sealed class Counts : IDisposable
 {
     private static readonly string[] s_names = ["singleflight.redis.lost_leases", "singleflight.redis.takeovers", "singleflight.redis.outage_flights"];
@@ -22,7 +22,7 @@ internal sealed class Counts : IDisposable
         _listener.Start();
     }
 
-    /// <summary>In words, since they were read last; empty if nothing went wrong.</summary>
+    /// <summary>Returns the counts since the last call as text. Empty if there were no problems.</summary>
     public string Read() => string.Join(", ", s_names.Select(name => (Name: name["singleflight.redis.".Length..].Replace('_', ' '), Count: _counts.TryRemove(name, out var count) ? count : 0))
         .Where(count => count.Count > 0)
         .Select(count => $"{count.Count} {count.Name}"));

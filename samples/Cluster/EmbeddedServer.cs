@@ -11,7 +11,7 @@ internal sealed class EmbeddedServer : IDisposable
 
     private EmbeddedServer(int port)
     {
-        // Scripts are steps only in its transaction mode; without, two of them may run at once.
+        // Scripts are atomic only in Garnet's transaction mode. Otherwise two of them may run at once.
         _server = new GarnetServer(["--bind", "127.0.0.1", "--port", $"{port}", "--lua", "true", "--lua-transaction-mode", "true", "--memory", "64m", "--index", "16m"]);
         ConnectionString = $"127.0.0.1:{port}";
         _server.Start();

@@ -3,11 +3,11 @@ using System.Net;
 
 namespace Cluster;
 
-/// <summary>What all nodes ask: a service on a port of its own, which takes its time and counts who asked for what.</summary>
+/// <summary>The backend of all nodes: a slow service on its own port, which records the key and the node of each request.</summary>
 internal sealed class SlowBackend : IAsyncDisposable
 {
     private readonly WebApplication _app;
-    private readonly ConcurrentQueue<(string Key, int Node)> _asked = new();
+    private readonly ConcurrentQueue<(string Key, int Node)> _requests = new();
     private readonly ConcurrentDictionary<string, TaskCompletionSource<int>> _first = new();
 
     private SlowBackend()
@@ -18,17 +18,17 @@ internal sealed class SlowBackend : IAsyncDisposable
         _app = builder.Build();
         _app.MapGet("/{key}", async (string key, int node, int ms) =>
         {
-            _asked.Enqueue((key, node));
+            _requests.Enqueue((key, node));
             FirstOf(key).TrySetResult(node);
             await Task.Delay(ms);
-            return $"{key} as made for node {node}";
+            return $"{key} for node {node}";
         });
     }
 
     public Uri Address => new(_app.Urls.First());
 
-    /// <summary>The questions, in the order in which they came.</summary>
-    public IReadOnlyCollection<(string Key, int Node)> Asked => _asked;
+    /// <summary>The requests, in the order in which they came.</summary>
+    public IReadOnlyCollection<(string Key, int Node)> Requests => _requests;
 
     public static async Task<SlowBackend> StartAsync()
     {
@@ -37,8 +37,8 @@ internal sealed class SlowBackend : IAsyncDisposable
         return backend;
     }
 
-    /// <summary>The node that is the first to ask for a key.</summary>
-    public Task<int> FirstToAskAsync(string key) => FirstOf(key).Task.WaitAsync(TimeSpan.FromSeconds(30));
+    /// <summary>Waits for the first request for a key, and returns its node.</summary>
+    public Task<int> FirstNodeAsync(string key) => FirstOf(key).Task.WaitAsync(TimeSpan.FromSeconds(30));
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 

@@ -5,9 +5,9 @@ using StackExchange.Redis;
 namespace Cluster;
 
 /// <summary>
-/// A node, as a process of its own. It is told on its standard input what to do, one order a line, and answers each with a line:
-/// <c>call key callers ms</c> has that many callers ask for a key at once; <c>spread prefix keys ms</c> asks for many keys at once;
-/// <c>starve name threads ms</c> keeps all threads of the pool busy for that time, and leaves work waiting for them.
+/// A node in its own process. It reads commands from standard input, one a line, and answers each with one line. <c>call key callers ms</c> makes
+/// that many calls for one key at once. <c>spread prefix keys ms</c> makes a call for each of many keys at once. <c>starve name threads ms</c>
+/// keeps all threads of the pool busy for that time, with more work queued for them.
 /// </summary>
 internal static class Worker
 {
@@ -19,25 +19,25 @@ internal static class Worker
         await using var singleflight = new RedisSingleflight(connection, new SingleflightOptions { MaxDuration = TimeSpan.FromMinutes(1) }, new RedisSingleflightOptions { LeaseDuration = lease, CommandTimeout = TimeSpan.FromSeconds(20) });
         await singleflight.ExecuteAsync($"warm-up {Environment.ProcessId}", static _ => ValueTask.FromResult(0));
         Console.WriteLine("ready");
-        while (await Console.In.ReadLineAsync() is { } order)
+        while (await Console.In.ReadLineAsync() is { } command)
         {
-            if (order.StartsWith("starve", StringComparison.Ordinal)) Starve(order.Split(' '));
-            else _ = ObeyAsync(order.Split(' '));
+            if (command.StartsWith("starve", StringComparison.Ordinal)) Starve(command.Split(' '));
+            else _ = AnswerAsync(command.Split(' '));
         }
 
         return 0;
 
-        async Task ObeyAsync(string[] order)
+        async Task AnswerAsync(string[] command)
         {
-            var (name, count, ms) = (order[1], int.Parse(order[2], CultureInfo.InvariantCulture), order[3]);
-            var calls = Enumerable.Range(0, count).Select(call => AskAsync(order[0] == "call" ? name : $"{name}-{call}", ms)).ToArray();
+            var (name, count, ms) = (command[1], int.Parse(command[2], CultureInfo.InvariantCulture), command[3]);
+            var calls = Enumerable.Range(0, count).Select(call => CallAsync(command[0] == "call" ? name : $"{name}-{call}", ms)).ToArray();
             var answers = await Task.WhenAll(calls);
             var failed = answers.Count(answer => answer is null);
             var different = answers.OfType<string>().Distinct().ToList();
             Console.WriteLine($"{name}|{count - failed}|{failed}|{different.Count}|{different.FirstOrDefault()}|{counts.Read()}");
         }
 
-        async Task<string?> AskAsync(string key, string ms)
+        async Task<string?> CallAsync(string key, string ms)
         {
             try
             {
@@ -51,10 +51,10 @@ internal static class Worker
         }
     }
 
-    private static void Starve(string[] order)
+    private static void Starve(string[] command)
     {
-        var (name, threads, duration) = (order[1], int.Parse(order[2], CultureInfo.InvariantCulture), TimeSpan.FromMilliseconds(int.Parse(order[3], CultureInfo.InvariantCulture)));
-        var over = new ManualResetEventSlim(); // those that wait for it outlive this
+        var (name, threads, duration) = (command[1], int.Parse(command[2], CultureInfo.InvariantCulture), TimeSpan.FromMilliseconds(int.Parse(command[3], CultureInfo.InvariantCulture)));
+        var over = new ManualResetEventSlim(); // the waiting work items outlive this method
         for (var i = 0; i < threads; i++) ThreadPool.UnsafeQueueUserWorkItem(over => over.Wait(), over, preferLocal: false);
         Thread.Sleep(duration);
         over.Set();

@@ -1,4 +1,4 @@
 namespace Cluster;
 
-/// <summary>What a node's callers got.</summary>
-internal sealed record WorkerAnswer(int Answered, int Failed, int DifferentAnswers, string Answer, string WentWrong);
+/// <summary>The results of a node's callers.</summary>
+internal sealed record WorkerAnswer(int Answered, int Failed, int DifferentAnswers, string Answer, string Problems);

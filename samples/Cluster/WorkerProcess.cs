@@ -4,7 +4,7 @@ using System.Threading.Channels;
 
 namespace Cluster;
 
-/// <summary>A node, seen from the one that started it.</summary>
+/// <summary>Controls a node's process.</summary>
 internal sealed class WorkerProcess : IAsyncDisposable
 {
     private readonly Process _process;
@@ -33,16 +33,16 @@ internal sealed class WorkerProcess : IAsyncDisposable
         return worker;
     }
 
-    /// <summary>Has callers ask for a key at once.</summary>
-    public Task<WorkerAnswer> CallAsync(string key, int callers, int ms) => OrderAsync($"call {key} {callers} {ms}");
+    /// <summary>Makes many calls for one key at once.</summary>
+    public Task<WorkerAnswer> CallAsync(string key, int callers, int ms) => SendAsync($"call {key} {callers} {ms}");
 
-    /// <summary>Asks for many keys at once.</summary>
-    public Task<WorkerAnswer> SpreadAsync(string prefix, int keys, int ms) => OrderAsync($"spread {prefix} {keys} {ms}");
+    /// <summary>Makes a call for each of many keys at once.</summary>
+    public Task<WorkerAnswer> SpreadAsync(string prefix, int keys, int ms) => SendAsync($"spread {prefix} {keys} {ms}");
 
-    /// <summary>Keeps all threads of its pool busy for a time.</summary>
-    public Task<WorkerAnswer> StarveAsync(int ms) => OrderAsync($"starve pool 500 {ms}");
+    /// <summary>Keeps all threads of the node's pool busy for a time.</summary>
+    public Task<WorkerAnswer> StarveAsync(int ms) => SendAsync($"starve pool 500 {ms}");
 
-    /// <summary>Ends the process without a word.</summary>
+    /// <summary>Kills the process, so that it cannot release its leases.</summary>
     public void Kill() => _process.Kill();
 
     public async ValueTask DisposeAsync()
@@ -52,9 +52,9 @@ internal sealed class WorkerProcess : IAsyncDisposable
         _process.Dispose();
     }
 
-    private async Task<WorkerAnswer> OrderAsync(string order)
+    private async Task<WorkerAnswer> SendAsync(string command)
     {
-        await _process.StandardInput.WriteLineAsync(order);
+        await _process.StandardInput.WriteLineAsync(command);
         await _process.StandardInput.FlushAsync();
         var answer = (await _answers.Reader.ReadAsync()).Split('|');
         return new WorkerAnswer(

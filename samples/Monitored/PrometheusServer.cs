@@ -6,7 +6,7 @@ using System.Text.Json;
 
 namespace Monitored;
 
-/// <summary>A Prometheus of its own in a folder of its own, which scrapes the app every second and evaluates the rules of <c>ops/</c>.</summary>
+/// <summary>A Prometheus with its own folder. It scrapes the app every second and evaluates the rules of <c>ops/</c>.</summary>
 internal sealed class PrometheusServer : IAsyncDisposable
 {
     private readonly Process _process;
@@ -21,7 +21,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
 
     public Uri Address => _client.BaseAddress!;
 
-    /// <summary>Where Prometheus is on this machine; null if it is nowhere.</summary>
+    /// <summary>Returns the path of Prometheus. Null if it is not installed.</summary>
     public static string? Find() => (Environment.GetEnvironmentVariable("PATH") ?? "")
         .Split(Path.PathSeparator)
         .Select(folder => Path.Combine(folder, OperatingSystem.IsWindows() ? "prometheus.exe" : "prometheus"))
@@ -67,7 +67,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
         return server;
     }
 
-    /// <summary>The value of an expression; null where there is none.</summary>
+    /// <summary>Returns the value of an expression. Null if there is none.</summary>
     public async Task<double?> QueryAsync(string expression, CancellationToken cancellationToken)
     {
         var answer = await ReadAsync($"api/v1/query?query={Uri.EscapeDataString(expression)}", cancellationToken);
@@ -75,7 +75,7 @@ internal sealed class PrometheusServer : IAsyncDisposable
         return result.GetArrayLength() == 0 ? null : double.Parse(result[0].GetProperty("value")[1].GetString()!, CultureInfo.InvariantCulture);
     }
 
-    /// <summary>Whether the alert fires, and what it says.</summary>
+    /// <summary>Returns the summary of the alert if it fires. Null otherwise.</summary>
     public async Task<string?> FiringAsync(string alert, CancellationToken cancellationToken)
     {
         var answer = await ReadAsync("api/v1/alerts", cancellationToken);

@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace Monitored;
 
-/// <summary>All is well; the backend hangs, and the alert fires; the backend is mended, and the alert is over.</summary>
+/// <summary>The app works, the backend hangs and the alert fires. When the backend answers again, the alert ends.</summary>
 internal static class Story
 {
     private const string Alert = "SingleflightAbandonedWork";
@@ -21,7 +21,7 @@ internal static class Story
         await using var app = await WeatherApp.StartAsync(backend.Address, port);
         await using var prometheus = await PrometheusServer.StartAsync(executable, app.Address, cancellationToken);
         await using var visitors = new Visitors(app.Address);
-        visitors.Come();
+        visitors.Start();
         var start = Stopwatch.GetTimestamp();
         Say($"The app is at {app.Address}singleflight, its metrics at {app.Address}metrics, Prometheus at {prometheus.Address}");
 
@@ -36,7 +36,7 @@ internal static class Story
         string? summary = null;
         await UntilAsync(async () => (summary = await FiringAsync()) is not null, "the alert fires");
         Say($"{Alert} fires: {summary}");
-        using (var client = new HttpClient()) Say($"The health check says {await client.GetStringAsync($"{app.Address}health", cancellationToken)}.");
+        using (var client = new HttpClient()) Say($"The health check reports {await client.GetStringAsync($"{app.Address}health", cancellationToken)}.");
 
         await HoldAsync();
         backend.Recover();
@@ -46,7 +46,7 @@ internal static class Story
 
         if (serve)
         {
-            Say("Everything goes on until Ctrl+C.");
+            Say("Everything keeps running until Ctrl+C.");
             await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
@@ -54,31 +54,31 @@ internal static class Story
 
         Task<string?> FiringAsync() => prometheus.FiringAsync(Alert, cancellationToken);
 
-        void Say(string what) => Console.WriteLine($"{Stopwatch.GetElapsedTime(start).TotalSeconds.ToString("F1", CultureInfo.InvariantCulture),6} s  {what}");
+        void Say(string text) => Console.WriteLine($"{Stopwatch.GetElapsedTime(start).TotalSeconds.ToString("F1", CultureInfo.InvariantCulture),6} s  {text}");
 
-        // Somebody wants to look at the live page while it lasts.
+        // The user may want to look at the live page while the backend hangs.
         async Task HoldAsync()
         {
             if (trouble is { } seconds)
             {
-                Say(string.Create(CultureInfo.InvariantCulture, $"The backend goes on hanging until {seconds} s are over: look at {app.Address}singleflight"));
+                Say(string.Create(CultureInfo.InvariantCulture, $"The backend hangs for {seconds} s in all. Open {app.Address}singleflight to see it."));
                 var left = TimeSpan.FromSeconds(seconds) - Stopwatch.GetElapsedTime(hungSince);
                 if (left > TimeSpan.Zero) await Task.Delay(left, cancellationToken);
             }
             else if (!Console.IsInputRedirected)
             {
-                Say($"The backend goes on hanging until you press a key: look at {app.Address}singleflight");
+                Say($"The backend hangs until you press a key. Open {app.Address}singleflight to see it.");
                 while (!Console.KeyAvailable) await Task.Delay(100, cancellationToken);
                 Console.ReadKey(intercept: true);
             }
         }
 
-        async Task UntilAsync(Func<Task<bool>> condition, string what)
+        async Task UntilAsync(Func<Task<bool>> condition, string goal)
         {
             var since = Stopwatch.GetTimestamp();
             while (!await condition())
             {
-                if (Stopwatch.GetElapsedTime(since) > s_patience) throw new TimeoutException($"Waited in vain until {what}.");
+                if (Stopwatch.GetElapsedTime(since) > s_patience) throw new TimeoutException($"Timed out waiting until {goal}.");
                 await Task.Delay(250, cancellationToken);
             }
         }

@@ -5,7 +5,7 @@ using RequestCoalescing;
 
 namespace Monitored;
 
-/// <summary>The app that is watched: it asks the backend for the weather, coalesced, and shows its metrics, its health and the live page.</summary>
+/// <summary>The app under observation. It coalesces its calls to the weather backend, and serves its metrics, its health and the live page.</summary>
 internal sealed class WeatherApp : IAsyncDisposable
 {
     private readonly WebApplication _app;
@@ -51,7 +51,7 @@ internal sealed class WeatherApp : IAsyncDisposable
     {
         try
         {
-            // The mistake that the alert is about: this work does not heed the token it is given, so that a hung backend holds it for good.
+            // This is the mistake that the alert finds: the work ignores the flight's token, so that a hung backend holds it for ever.
             var json = await weather.ExecuteAsync(city, _ => backend.GetStringAsync($"weather/{city}", CancellationToken.None), cancellationToken);
             return Results.Text(json, "application/json");
         }

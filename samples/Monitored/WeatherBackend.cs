@@ -2,7 +2,7 @@ using System.Net;
 
 namespace Monitored;
 
-/// <summary>A service of its own on another port, which answers in 50 ms, until it is told to hang.</summary>
+/// <summary>A service on another port. It answers in 50 ms, until <see cref="Hang"/> is called.</summary>
 internal sealed class WeatherBackend : IAsyncDisposable
 {
     private readonly WebApplication _app;

@@ -7,21 +7,21 @@ using ViralPost.Strategies;
 
 namespace ViralPost;
 
-/// <summary>Reads the command line; an error ends as one line on standard error and an exit code other than zero.</summary>
+/// <summary>Reads the command line. An error becomes one line on standard error, and an exit code other than zero.</summary>
 internal sealed class CommandLine
 {
     private const int HelpColumns = 80;
 
     private readonly Option<int> _requests = Number("--requests", "Requests of each cold start.", 10_000, 1, 1_000_000);
     private readonly Option<int> _rate = Number("--rate", "Requests a second while the post expires.", 5_000, 1, 100_000);
-    private readonly Option<int> _concurrency = Number("--concurrency", "Most HTTP connections; a burst has no more requests than these.", 5_000, 1, 50_000);
-    private readonly Option<int> _latency = Number("--db-latency", "Milliseconds to SQLite and back; 1000 by default with --serve.", 20, 0, 10_000);
-    private readonly Option<int> _port = Number("--port", "Port to listen on; 0 takes a free one.", 0, 0, 65_535);
-    private readonly Option<string[]> _scenario = Names("--scenario", "Run this one only; may be repeated.", Scenario.Names);
-    private readonly Option<string[]> _strategy = Names("--strategy", "Run this one only; may be repeated.", Strategy.Names);
+    private readonly Option<int> _concurrency = Number("--concurrency", "The most HTTP connections. A burst has at most that many requests.", 5_000, 1, 50_000);
+    private readonly Option<int> _latency = Number("--db-latency", "Milliseconds to SQLite and back. 1000 by default with --serve.", 20, 0, 10_000);
+    private readonly Option<int> _port = Number("--port", "Port to listen on. 0 takes a free one.", 0, 0, 65_535);
+    private readonly Option<string[]> _scenario = Names("--scenario", "Run only this one. May be repeated.", Scenario.Names);
+    private readonly Option<string[]> _strategy = Names("--strategy", "Run only this one. May be repeated.", Strategy.Names);
     private readonly Option<string?> _postgres = new("--postgres") { Description = "Run on this PostgreSQL server, without added latency.", HelpName = "connection" };
     private readonly Option<string?> _json = new("--json") { Description = "Write the results to this file.", HelpName = "file" };
-    private readonly Option<bool> _serve = new("--serve") { Description = "Send no load; serve until Ctrl+C, to be tried with curl." };
+    private readonly Option<bool> _serve = new("--serve") { Description = "Send no load. Serve until Ctrl+C, so that you can try it with curl." };
 
     public static async Task<int> RunAsync(string[] args)
     {
@@ -34,7 +34,7 @@ internal sealed class CommandLine
             return await parsed.InvokeAsync(new InvocationConfiguration
             {
                 EnableDefaultExceptionHandler = false,
-                ProcessTerminationTimeout = TimeSpan.FromSeconds(20), // for thousands of requests to be cancelled, and reported
+                ProcessTerminationTimeout = TimeSpan.FromSeconds(20), // time to cancel and report thousands of requests
             });
         }
         catch (StoryException exception)
@@ -47,7 +47,7 @@ internal sealed class CommandLine
         }
     }
 
-    /// <summary>Returns what is wrong with the command line, or null.</summary>
+    /// <summary>Returns the problem of the command line. Null if there is none.</summary>
     public static string? ProblemWith(params string[] args)
     {
         var line = new CommandLine();
@@ -67,7 +67,7 @@ internal sealed class CommandLine
             if (result.Tokens.Count == 0) return;
             if (int.TryParse(result.Tokens[^1].Value, CultureInfo.InvariantCulture, out var value) && (value < least || value > most))
             {
-                result.AddError(string.Create(CultureInfo.InvariantCulture, $"{name} must be from {least} to {most}, and is {value}."));
+                result.AddError(string.Create(CultureInfo.InvariantCulture, $"{name} must be from {least} to {most}, but is {value}."));
             }
         });
         return option;
@@ -103,7 +103,7 @@ internal sealed class CommandLine
 
         command.SetAction(async (result, cancellationToken) =>
         {
-            await Task.Yield(); // Ctrl+C is heeded only once this has returned
+            await Task.Yield(); // Ctrl+C works only after this action has returned
             return await Story.TellAsync(Read(result), cancellationToken);
         });
         return command;
@@ -112,7 +112,7 @@ internal sealed class CommandLine
     private string? ProblemWith(ParseResult parsed) =>
         parsed.Errors is [var error, ..] ? error.Message : Contradictions(parsed.RootCommandResult).FirstOrDefault();
 
-    // An option that would have no effect is an error: the user expects one.
+    // An option without effect is an error, because the user expects an effect.
     private IEnumerable<string> Contradictions(CommandResult result)
     {
         var (scenarios, strategies) = (Chosen(result, _scenario, Scenario.Names), Chosen(result, _strategy, Strategy.Names));
@@ -130,7 +130,7 @@ internal sealed class CommandLine
             where rule.Applies
             from option in rule.Idle
             where result.GetResult(option) is { Implicit: false }
-            select $"{rule.Reason}: {option.Name} contradicts that.";
+            select $"{rule.Reason}: {option.Name} has no effect.";
     }
 
     private ViralPostOptions Read(ParseResult result)
@@ -144,7 +144,7 @@ internal sealed class CommandLine
                 .Where(scenario => strategies.Any(scenario.IsFor))],
             strategies,
             concurrency,
-            TimeSpan.FromMilliseconds(result.GetValue(_serve) && !isLatencyGiven ? 1_000 : result.GetValue(_latency)), // served, there is time to look
+            TimeSpan.FromMilliseconds(result.GetValue(_serve) && !isLatencyGiven ? 1_000 : result.GetValue(_latency)), // while serving, slow queries leave the user time to look
             result.GetValue(_port),
             result.GetValue(_postgres),
             result.GetValue(_json),

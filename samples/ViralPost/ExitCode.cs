@@ -1,12 +1,12 @@
 namespace ViralPost;
 
-/// <summary>The exit codes that all samples share; samples/README.md lists them.</summary>
+/// <summary>The exit codes that all samples share. samples/README.md lists them.</summary>
 internal static class ExitCode
 {
     public const int Success = 0;
     public const int Failure = 1;
     public const int Usage = 2;
 
-    /// <summary>Ended by Ctrl+C: 128 and the number of SIGINT.</summary>
+    /// <summary>Ctrl+C ended the run: 128 plus the number of SIGINT.</summary>
     public const int Interrupted = 130;
 }

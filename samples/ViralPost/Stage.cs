@@ -11,7 +11,7 @@ namespace ViralPost;
 /// <summary>Runs a scenario with one strategy after the other.</summary>
 internal sealed class Stage(IAnsiConsole console, PostDatabase database, PostApp app, Crowd crowd, Scenario scenario)
 {
-    /// <summary>Runs the strategies, reports them, and adds their results; a run that is interrupted is reported up to that moment.</summary>
+    /// <summary>Runs the strategies, reports them, and adds their results. An interrupted run is reported with its counts so far.</summary>
     public async Task RunAsync(IEnumerable<string> strategies, List<RunResult> results, CancellationToken cancellationToken)
     {
         console.WriteLine();

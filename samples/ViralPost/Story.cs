@@ -26,7 +26,7 @@ internal static class Story
 
         console.WriteLine(
             $"Load: HTTP requests over loopback, on up to {options.Concurrency:N0} connections. Every run starts with a new strategy. " +
-            "\"Most at once\" counts queries that wait for a database connection or use one; \"db busy\" is the time with at least one of them.");
+            "\"Most at once\" counts queries that wait for a database connection or use one. \"Db busy\" is the time with at least one of them.");
         using var crowd = new Crowd(app.Address, options.Concurrency);
         var results = new List<RunResult>();
         var exitCode = ExitCode.Success;
@@ -41,7 +41,7 @@ internal static class Story
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             exitCode = ExitCode.Interrupted;
-            await Console.Error.WriteLineAsync("viralpost: Interrupted; the counts are the ones so far.");
+            await Console.Error.WriteLineAsync("viralpost: Interrupted. The counts cover the run so far.");
         }
 
         if (json is not null) await ResultJson.WriteAsync(json, results);
@@ -50,7 +50,7 @@ internal static class Story
 
     private static async Task<int> ServeAsync(PostApp app, CancellationToken cancellationToken)
     {
-        Console.WriteLine(); // past the console that wraps lines: these are to be copied
+        Console.WriteLine(); // not through the wrapping console, because the user copies these lines
         Console.WriteLine(app.Guide());
         Console.WriteLine($"The same text is at {app.Address}. Ctrl+C ends the app.");
         await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

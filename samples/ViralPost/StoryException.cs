@@ -1,4 +1,4 @@
 namespace ViralPost;
 
-/// <summary>A problem that the user can solve; the message says how.</summary>
+/// <summary>A problem that the user can solve. The message explains it.</summary>
 internal sealed class StoryException(string message, Exception? innerException = null) : Exception(message, innerException);

@@ -10,14 +10,17 @@ using RequestCoalescing.AspNetCore.Stats;
 
 namespace Microsoft.AspNetCore.Builder;
 
-/// <summary>Endpoints that show what the registered instances do. None is there unless it is mapped.</summary>
+/// <summary>Maps endpoints that show the state of all instances. No endpoint exists unless you map it.</summary>
 public static class SingleflightEndpointRouteBuilderExtensions
 {
-    /// <summary>Maps the statistics of all registered instances, and of the engines that were made by hand, as JSON: what is in the air now, and the totals since the start.</summary>
+    /// <summary>
+    /// Maps the statistics as JSON: the counts of the running flights, and the totals since the start. They cover all registered instances, and
+    /// the engines that were created by hand.
+    /// </summary>
     /// <param name="endpoints">The routes.</param>
     /// <param name="pattern">The route. Default <c>/metrics/singleflight</c>.</param>
-    /// <returns>The endpoint's conventions; call <c>RequireAuthorization()</c> on it where not everybody may see them.</returns>
-    /// <exception cref="InvalidOperationException">No instance is registered, and no engine has been made by hand.</exception>
+    /// <returns>The endpoint's conventions. Call <c>RequireAuthorization()</c> on them to restrict access.</returns>
+    /// <exception cref="InvalidOperationException">No instance is registered, and no engine has been created by hand.</exception>
     public static IEndpointConventionBuilder MapSingleflightStats(this IEndpointRouteBuilder endpoints, string pattern = "/metrics/singleflight")
     {
         ArgumentException.ThrowIfNullOrEmpty(pattern);
@@ -33,14 +36,14 @@ public static class SingleflightEndpointRouteBuilderExtensions
     }
 
     /// <summary>
-    /// Maps a page that shows what the registered instances do, and the engines that were made by hand, and goes on showing it: one document with nothing to be loaded from
-    /// elsewhere. Keys are redacted as in logs. While it is mapped and the application runs, the instances are looked at once a second, so that
-    /// the page has their last ten minutes when it is opened.
+    /// Maps the live page. It shows all registered instances, and the engines that were created by hand, and updates itself. It is one document and
+    /// loads nothing from other servers. Keys are redacted as in logs. While the page is mapped and the application runs, the instances are read
+    /// once a second, so that the page has their last ten minutes when it is opened.
     /// </summary>
     /// <param name="endpoints">The routes.</param>
-    /// <param name="pattern">The route of the page; its data is at <c>data</c> below it. Default <c>/singleflight</c>.</param>
-    /// <returns>The endpoints' conventions; call <c>RequireAuthorization()</c> on it where not everybody may see them.</returns>
-    /// <exception cref="InvalidOperationException">No instance is registered, and no engine has been made by hand.</exception>
+    /// <param name="pattern">The route of the page. Its data is served at <c>data</c> below it. Default <c>/singleflight</c>.</param>
+    /// <returns>The conventions of both endpoints. Call <c>RequireAuthorization()</c> on them to restrict access.</returns>
+    /// <exception cref="InvalidOperationException">No instance is registered, and no engine has been created by hand.</exception>
     public static IEndpointConventionBuilder MapSingleflightDashboard(this IEndpointRouteBuilder endpoints, string pattern = "/singleflight")
     {
         ArgumentException.ThrowIfNullOrEmpty(pattern);
@@ -66,7 +69,7 @@ public static class SingleflightEndpointRouteBuilderExtensions
         return group;
     }
 
-    // An application that is built and never run gets no timer.
+    // An application that is built but never runs gets no timer.
     private static void KeepWhileRunning(SingleflightHistory history, IHostApplicationLifetime? lifetime)
     {
         if (lifetime is null)
@@ -79,13 +82,13 @@ public static class SingleflightEndpointRouteBuilderExtensions
         lifetime.ApplicationStopping.Register(history.Dispose);
     }
 
-    // Engines that are made by hand come and go.
+    // The list is read again for each request, because engines that are created by hand come and go.
     private static Func<IEnumerable<SingleflightInstance>> InstancesOf(IEndpointRouteBuilder endpoints)
     {
         ArgumentNullException.ThrowIfNull(endpoints);
         SingleflightInstance[] instances = [.. endpoints.ServiceProvider.GetServices<SingleflightInstance>()];
         return instances.Length > 0 || SingleflightInstance.GetUnregistered().Count > 0
             ? () => instances.Concat(SingleflightInstance.GetUnregistered())
-            : throw new InvalidOperationException("There is nothing to show: register an instance with services.AddSingleflight(), or make an engine before its page is mapped.");
+            : throw new InvalidOperationException("No instance exists. Call services.AddSingleflight(), or create an engine before you map this endpoint.");
     }
 }

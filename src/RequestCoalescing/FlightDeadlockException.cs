@@ -13,19 +13,19 @@ public sealed class FlightDeadlockException : InvalidOperationException
     internal FlightDeadlockException(IReadOnlyList<object> keys, IReadOnlyList<string> flights) => (Keys, Flights) = (keys, flights);
 
     /// <summary>
-    /// The keys of the flights, each of which waits for the next one. The first and the last are the same. These are the keys themselves, for
-    /// you to look at in a debugger; the message has them as logs show them.
+    /// The keys of the flights, each of which waits for the next one. The first and the last are the same. These are the keys themselves, so that
+    /// you can inspect them in a debugger. The message shows them as logs do.
     /// </summary>
     public IReadOnlyList<object> Keys { get; }
 
     /// <summary>
-    /// The same flights, each as the name of its instance and its key as logs show it, which is as a hash unless <see cref="TelemetryOptions"/>
-    /// say otherwise. Empty if they are not known.
+    /// The same flights, each as the name of its instance and its key. The key is shown as in logs: as a hash, unless
+    /// <see cref="TelemetryOptions"/> choose otherwise. Empty if the flights are not known.
     /// </summary>
     public IReadOnlyList<string> Flights { get; }
 
     /// <inheritdoc/>
     public override string Message => Flights.Count == 0
-        ? "The work waits for the flight that it runs in."
-        : $"The work waits for the flight that it runs in: {string.Join(" -> ", Flights)}.";
+        ? "The work waits for its own flight."
+        : $"The work waits for its own flight: {string.Join(" -> ", Flights)}.";
 }

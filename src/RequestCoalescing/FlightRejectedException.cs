@@ -2,7 +2,7 @@ using RequestCoalescing.Engine;
 
 namespace RequestCoalescing;
 
-/// <summary>A call was rejected by a limit. The flights in the air are not affected.</summary>
+/// <summary>A call was rejected by a limit. Running flights are not affected.</summary>
 public sealed class FlightRejectedException : InvalidOperationException
 {
     private readonly KeyLabel? _key;
@@ -16,10 +16,10 @@ public sealed class FlightRejectedException : InvalidOperationException
         : this(reason, limit) =>
         (Instance, _key, Age, Subscribers) = (instance, key, age, subscribers);
 
-    /// <summary>The name of the instance; null if it is not known.</summary>
+    /// <summary>The name of the instance. Null if it is not known.</summary>
     public string? Instance { get; }
 
-    /// <summary>The key as logs show it, which is as a hash unless <see cref="TelemetryOptions"/> say otherwise; null if it is not known.</summary>
+    /// <summary>The key as logs show it: as a hash, unless <see cref="TelemetryOptions"/> choose otherwise. Null if it is not known.</summary>
     public string? Key => _key?.ToString();
 
     /// <summary>The limit that was reached.</summary>
@@ -28,10 +28,10 @@ public sealed class FlightRejectedException : InvalidOperationException
     /// <summary>The value of that limit. Zero for <see cref="FlightRejectionReason.Draining"/>.</summary>
     public int Limit { get; }
 
-    /// <summary>How old the flight was that the call could not join; null unless <see cref="FlightRejectionReason.MaxSubscribers"/> was reached.</summary>
+    /// <summary>The age of the flight that the call could not join. Null unless <see cref="FlightRejectionReason.MaxSubscribers"/> was reached.</summary>
     public TimeSpan? Age { get; }
 
-    /// <summary>How many callers waited for that flight; null unless <see cref="FlightRejectionReason.MaxSubscribers"/> was reached.</summary>
+    /// <summary>The number of callers that waited for that flight. Null unless <see cref="FlightRejectionReason.MaxSubscribers"/> was reached.</summary>
     public int? Subscribers { get; }
 
     /// <inheritdoc/>
@@ -42,9 +42,9 @@ public sealed class FlightRejectedException : InvalidOperationException
             var call = Instance is null ? "The call" : $"The call to '{Instance}' for key {Key}";
             return Reason switch
             {
-                FlightRejectionReason.Draining => $"{call} was rejected: the instance drains, because its host shuts down.",
-                FlightRejectionReason.MaxSubscribers when Age is not null => $"{call} was rejected: the flight, {Age} old, has {Subscribers} subscribers, and {Reason} is {Limit}.",
-                _ => $"{call} was rejected: {Reason} ({Limit}) is reached.",
+                FlightRejectionReason.Draining => $"{call} was rejected: the instance accepts no new calls, because its host is shutting down.",
+                FlightRejectionReason.MaxSubscribers when Age is not null => $"{call} was rejected: its flight is {Age} old and has {Subscribers} subscribers, and {Reason} is {Limit}.",
+                _ => $"{call} was rejected: the limit {Reason} ({Limit}) has been reached.",
             };
         }
     }

@@ -6,9 +6,9 @@ public enum FlightRejectionReason
     /// <summary>The flight had <see cref="SingleflightOptions.MaxSubscribers"/> subscribers.</summary>
     MaxSubscribers,
 
-    /// <summary><see cref="SingleflightOptions.MaxInFlight"/> flights were in the air.</summary>
+    /// <summary><see cref="SingleflightOptions.MaxInFlight"/> flights were in flight, abandoned runs included.</summary>
     MaxInFlight,
 
-    /// <summary>The instance drains, because its host shuts down. Only the work of flights that are in the air can still call.</summary>
+    /// <summary>The instance is draining, because its host is shutting down. Only the work of running flights can still call it.</summary>
     Draining,
 }

@@ -14,23 +14,23 @@ public sealed class FlightTimeoutException : TimeoutException
     internal FlightTimeoutException(string instance, KeyLabel key, TimeSpan maxDuration, TimeSpan age, int subscribers) =>
         (Instance, _key, MaxDuration, Age, Subscribers) = (instance, key, maxDuration, age, subscribers);
 
-    /// <summary>The name of the instance; null if it is not known.</summary>
+    /// <summary>The name of the instance. Null if it is not known.</summary>
     public string? Instance { get; }
 
-    /// <summary>The key as logs show it, which is as a hash unless <see cref="TelemetryOptions"/> say otherwise; null if it is not known.</summary>
+    /// <summary>The key as logs show it: as a hash, unless <see cref="TelemetryOptions"/> choose otherwise. Null if it is not known.</summary>
     public string? Key => _key?.ToString();
 
     /// <summary>The duration that was exceeded.</summary>
     public TimeSpan MaxDuration { get; }
 
-    /// <summary>How old the flight was when it expired.</summary>
+    /// <summary>The age of the flight when it expired.</summary>
     public TimeSpan Age { get; }
 
-    /// <summary>How many callers waited for the flight when it expired.</summary>
+    /// <summary>The number of callers that waited for the flight when it expired.</summary>
     public int Subscribers { get; }
 
     /// <inheritdoc/>
     public override string Message => Instance is null
         ? $"The work did not end within {nameof(MaxDuration)} ({MaxDuration})."
-        : $"The work of '{Instance}' for key {Key} did not end within {nameof(MaxDuration)} ({MaxDuration}): it was {Age} old and had {Subscribers} subscribers.";
+        : $"The work of '{Instance}' for key {Key} did not end within {nameof(MaxDuration)} ({MaxDuration}). The flight was {Age} old and had {Subscribers} subscribers.";
 }

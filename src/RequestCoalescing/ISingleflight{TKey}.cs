@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace RequestCoalescing;
 
 /// <summary>
-/// Coalesces concurrent calls for the same thing. However many callers ask for a key at the same time, the work runs once, and all of them
+/// Coalesces concurrent calls for the same result. However many callers ask for a key at the same time, the work runs once, and all of them
 /// share its outcome.
 /// </summary>
 /// <typeparam name="TKey">
@@ -14,7 +14,7 @@ namespace RequestCoalescing;
 /// <para>It is not a cache: nothing is kept after a flight has landed. It is not a lock: callers share an outcome and do not take turns. Never
 /// use it for writes: the second of two coalesced writes does not happen.</para>
 /// <para>All members are safe to call from any number of threads at once.</para>
-/// <para>Await a returned <see cref="ValueTask{TResult}"/> once, as any other.</para>
+/// <para>Await a returned <see cref="ValueTask{TResult}"/> only once, as any other.</para>
 /// </remarks>
 /// <example>
 /// <code>
@@ -29,19 +29,19 @@ public interface ISingleflight<TKey>
     /// <typeparam name="TResult">The type of the result; the same for every caller of a key.</typeparam>
     /// <param name="key">Names the result. Callers with equal keys get the same result.</param>
     /// <param name="work">
-    /// Makes the result. It runs only if this call starts a flight. It gets the flight's own token, which fires when the last subscriber has left
-    /// or the flight has expired. It should not use the token of a caller.
+    /// Produces the result. It runs only if this call starts a flight. It gets the flight's own token, which fires when the last subscriber has
+    /// left or the flight has expired. It should not use the token of a caller.
     /// </param>
     /// <param name="cancellationToken">Lets this caller leave. The flight goes on for the others. When the last caller leaves, the work is cancelled.</param>
     /// <returns>The outcome of the flight.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="key"/> or <paramref name="work"/> is null.</exception>
-    /// <exception cref="InvalidOperationException">Work for this key is running that makes a result of another type.</exception>
+    /// <exception cref="InvalidOperationException">The work that is running for this key has another result type.</exception>
     /// <exception cref="ObjectDisposedException">The instance has been disposed.</exception>
-    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> fired; the exception carries it.</exception>
+    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> fired. The exception carries it.</exception>
     /// <exception cref="FlightTimeoutException">The flight exceeded <see cref="SingleflightOptions.MaxDuration"/>.</exception>
-    /// <exception cref="FlightRejectedException">A limit was reached, and overflow is rejected.</exception>
-    /// <exception cref="FlightDeadlockException">The call is made by the work of a flight, and waits for that same flight.</exception>
-    /// <remarks>Every subscriber of a flight gets an exception of the work as it is.</remarks>
+    /// <exception cref="FlightRejectedException">A limit was reached, and <see cref="SingleflightOptions.Overflow"/> is <see cref="OverflowBehavior.Reject"/>.</exception>
+    /// <exception cref="FlightDeadlockException">The work of a flight makes this call, and would wait for its own flight.</exception>
+    /// <remarks>If the work throws, every subscriber of the flight gets that same exception.</remarks>
     [OverloadResolutionPriority(1)]
     ValueTask<TResult> ExecuteAsync<TResult>(
         TKey key,
@@ -58,8 +58,8 @@ public interface ISingleflight<TKey>
     /// <typeparam name="TState">The type of <paramref name="state"/>.</typeparam>
     /// <typeparam name="TResult">The type of the result; the same for every caller of a key.</typeparam>
     /// <param name="key">Names the result. Callers with equal keys get the same result.</param>
-    /// <param name="state">Is passed to <paramref name="work"/>, which therefore needs no closure.</param>
-    /// <param name="work">Makes the result, and can look at its flight. It runs only if this call starts a flight.</param>
+    /// <param name="state">A value that is passed to <paramref name="work"/>, which therefore needs no closure.</param>
+    /// <param name="work">Produces the result, and can inspect its flight. It runs only if this call starts a flight.</param>
     /// <param name="cancellationToken">Lets this caller leave. The flight goes on for the others. When the last caller leaves, the work is cancelled.</param>
     [OverloadResolutionPriority(1)]
     ValueTask<TResult> ExecuteAsync<TState, TResult>(
@@ -80,14 +80,14 @@ public interface ISingleflight<TKey>
     /// it when the data that the key names has changed.
     /// </summary>
     /// <param name="key">The key whose current flight is forgotten.</param>
-    /// <returns><see langword="true"/> if a flight was in the air.</returns>
+    /// <returns><see langword="true"/> if the key had a current flight.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="key"/> is null.</exception>
     bool Forget(TKey key);
 
     /// <summary>Forgets every current flight, as <see cref="Forget"/> does. Callers that wait already still get their outcomes.</summary>
     void Clear();
 
-    /// <summary>Gets the counts of the flights in the air now, and the totals since the start.</summary>
-    /// <returns>A snapshot. While calls go on, its parts may be of slightly different moments.</returns>
+    /// <summary>Gets the counts of the running flights, and the totals since the start.</summary>
+    /// <returns>A snapshot. While calls go on, its parts may come from slightly different moments.</returns>
     SingleflightStats GetStats();
 }

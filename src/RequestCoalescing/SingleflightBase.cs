@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace RequestCoalescing;
 
 /// <summary>
-/// The base of an <see cref="ISingleflight{TKey}"/>, a decorator or an adapter that you write. The public methods validate, and turn every form
-/// of call into one. You override the protected methods.
+/// The base class for an <see cref="ISingleflight{TKey}"/> that you write, for example a decorator or an adapter. The public methods validate
+/// their arguments, and turn every form of call into one. You override the protected methods.
 /// </summary>
 /// <typeparam name="TKey">The type of the keys.</typeparam>
 public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
@@ -72,8 +72,8 @@ public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
     /// <typeparam name="TState">The type of <paramref name="state"/>.</typeparam>
     /// <typeparam name="TResult">The type of the result.</typeparam>
     /// <param name="key">Names the result. Never null.</param>
-    /// <param name="state">Is passed to <paramref name="work"/>.</param>
-    /// <param name="work">Makes the result. Never null.</param>
+    /// <param name="state">A value that is passed to <paramref name="work"/>.</param>
+    /// <param name="work">Produces the result. Never null.</param>
     /// <param name="cancellationToken">The caller's token.</param>
     /// <returns>The outcome of the flight.</returns>
     protected abstract ValueTask<TResult> ExecuteCoreAsync<TState, TResult>(
@@ -83,12 +83,12 @@ public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
         CancellationToken cancellationToken);
 
     /// <summary>Forgets the current flight of <paramref name="key"/>.</summary>
-    /// <param name="key">The key; never null.</param>
-    /// <returns><see langword="true"/> if a flight was in the air.</returns>
+    /// <param name="key">The key. Never null.</param>
+    /// <returns><see langword="true"/> if the key had a current flight.</returns>
     protected abstract bool ForgetCore(TKey key);
 
     private static Task<TResult> Started<TResult>(Task<TResult>? task) =>
-        task ?? throw new InvalidOperationException("The work returned null; it must return a task.");
+        task ?? throw new InvalidOperationException("The work returned null. It must return a task.");
 
     private static void Validate(TKey key, Delegate work)
     {

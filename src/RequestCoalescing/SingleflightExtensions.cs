@@ -5,17 +5,17 @@ using RequestCoalescing.Engine;
 namespace RequestCoalescing;
 
 /// <summary>
-/// The forms of <c>ExecuteAsync</c> that an <see cref="ISingleflight{TKey}"/> does not have itself: for work that is synchronous, that has no
-/// result, or that looks at its flight. A lambda binds to one of these only if it fits none of the interface's own.
+/// More forms of <c>ExecuteAsync</c>: for work that is synchronous, that has no result, or that inspects its flight. A lambda binds to one of
+/// these only if it fits no form of <see cref="ISingleflight{TKey}"/> itself.
 /// </summary>
 public static class SingleflightExtensions
 {
-    /// <summary>As <see cref="ISingleflight{TKey}.ExecuteAsync{TResult}(TKey, Func{CancellationToken, ValueTask{TResult}}, CancellationToken)"/>, for work that looks at its flight.</summary>
+    /// <summary>Does the same as <see cref="ISingleflight{TKey}.ExecuteAsync{TResult}(TKey, Func{CancellationToken, ValueTask{TResult}}, CancellationToken)"/>, for work that inspects its flight.</summary>
     /// <typeparam name="TKey">The type of the key.</typeparam>
     /// <typeparam name="TResult">The type of the result; the same for every caller of a key.</typeparam>
     /// <param name="singleflight">The instance.</param>
     /// <param name="key">Names the result. Callers with equal keys get the same result.</param>
-    /// <param name="work">Makes the result, and can look at its flight. The view of the flight converts to the flight's token. The work runs only if this call starts a flight.</param>
+    /// <param name="work">Produces the result, and can inspect its flight. The view of the flight converts to the flight's token. The work runs only if this call starts a flight.</param>
     /// <param name="cancellationToken">Lets this caller leave. The flight goes on for the others. When the last caller leaves, the work is cancelled.</param>
     /// <returns>The outcome of the flight.</returns>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
@@ -44,19 +44,19 @@ public static class SingleflightExtensions
         return singleflight.ExecuteAsync(key, work, static (work, flight) => new ValueTask<TResult>(Started(work(flight))), cancellationToken);
     }
 
-    /// <summary>As <see cref="ISingleflight{TKey}.ExecuteAsync{TResult}(TKey, Func{CancellationToken, ValueTask{TResult}}, CancellationToken)"/>, for work that computes its result and returns it.</summary>
+    /// <summary>Does the same as <see cref="ISingleflight{TKey}.ExecuteAsync{TResult}(TKey, Func{CancellationToken, ValueTask{TResult}}, CancellationToken)"/>, for work that computes its result and returns it.</summary>
     /// <typeparam name="TKey">The type of the key.</typeparam>
     /// <typeparam name="TResult">The type of the result; the same for every caller of a key.</typeparam>
     /// <param name="singleflight">The instance.</param>
     /// <param name="key">Names the result. Callers with equal keys get the same result.</param>
     /// <param name="work">
-    /// Makes the result. It runs only if this call starts a flight, and then on the thread of this call, unless the instance has
-    /// <see cref="SingleflightOptions.StartOnThreadPool"/> set: set it if the work takes long.
+    /// Produces the result. It runs only if this call starts a flight. It runs on the thread of this call, unless
+    /// <see cref="SingleflightOptions.StartOnThreadPool"/> is set. Set that option if the work takes long.
     /// </param>
     /// <param name="cancellationToken">Lets this caller leave. The flight goes on for the others. When the last caller leaves, the work is cancelled.</param>
     /// <returns>The outcome of the flight.</returns>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
-    /// <exception cref="InvalidOperationException">The result is a task, or the result of <c>ConfigureAwait</c>: it must be awaited within the work.</exception>
+    /// <exception cref="InvalidOperationException">The work returns a task, or the result of <c>ConfigureAwait</c>. Await it within the work instead.</exception>
     public static ValueTask<TResult> ExecuteAsync<TKey, TResult>(
         this ISingleflight<TKey> singleflight,
         TKey key,
@@ -67,21 +67,21 @@ public static class SingleflightExtensions
         Validate(singleflight, work);
         if (Awaitable<TResult>.Is)
         {
-            throw new InvalidOperationException($"The work returns a {typeof(TResult)}, and nobody would await it. Make the work asynchronous, and await it there.");
+            throw new InvalidOperationException($"The work returns a {typeof(TResult)}, which would never be awaited. Make the work asynchronous, and await it there.");
         }
 
         return singleflight.ExecuteAsync(key, work, static (work, flight) => new ValueTask<TResult>(work(flight)), cancellationToken);
     }
 
-    /// <summary>As <see cref="ISingleflight{TKey}.ExecuteAsync{TResult}(TKey, Func{CancellationToken, ValueTask{TResult}}, CancellationToken)"/>, for work without a result: to warm a cache, for example.</summary>
+    /// <summary>Does the same as <see cref="ISingleflight{TKey}.ExecuteAsync{TResult}(TKey, Func{CancellationToken, ValueTask{TResult}}, CancellationToken)"/>, for work without a result: to warm a cache, for example.</summary>
     /// <typeparam name="TKey">The type of the key.</typeparam>
     /// <param name="singleflight">The instance.</param>
     /// <param name="key">Names the work. Callers with equal keys share one run.</param>
-    /// <param name="work">Runs only if this call starts a flight.</param>
+    /// <param name="work">The work. It runs only if this call starts a flight.</param>
     /// <param name="cancellationToken">Lets this caller leave. The flight goes on for the others. When the last caller leaves, the work is cancelled.</param>
-    /// <returns>Completes with the flight.</returns>
+    /// <returns>A task that completes when the flight does.</returns>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
-    /// <remarks>Not for writes: the second of two coalesced writes does not happen.</remarks>
+    /// <remarks>Never use it for writes: the second of two coalesced writes does not happen.</remarks>
     [OverloadResolutionPriority(4)]
     public static ValueTask ExecuteAsync<TKey>(
         this ISingleflight<TKey> singleflight,
@@ -115,7 +115,7 @@ public static class SingleflightExtensions
 
     private static TTask Started<TTask>(TTask? task)
         where TTask : Task =>
-        task ?? throw new InvalidOperationException("The work returned null; it must return a task.");
+        task ?? throw new InvalidOperationException("The work returned null. It must return a task.");
 
     private static async ValueTask<NoResult> EndOfAsync(ValueTask work)
     {
@@ -126,8 +126,8 @@ public static class SingleflightExtensions
     private static ValueTask WithoutResult(ValueTask<NoResult> call) => new CallWithoutResult(call).Call;
 
     /// <summary>
-    /// Whether a type of results is made to be awaited. Such a lambda binds to the form for synchronous work if it fits none of the others,
-    /// <c>LoadAsync().ConfigureAwait(false)</c> for example.
+    /// Whether a result type is awaitable. A lambda that returns one, such as <c>LoadAsync().ConfigureAwait(false)</c>, binds to the form for
+    /// synchronous work if it fits no other form.
     /// </summary>
     private static class Awaitable<TResult>
     {
@@ -143,7 +143,7 @@ public static class SingleflightExtensions
         }
     }
 
-    /// <summary>The result of work without a result.</summary>
+    /// <summary>The placeholder result of work without a result.</summary>
     private readonly struct NoResult;
 
     private sealed class CallWithoutResult : Relay<NoResult>, IValueTaskSource

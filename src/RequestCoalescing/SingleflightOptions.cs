@@ -1,17 +1,16 @@
 namespace RequestCoalescing;
 
-/// <summary>Limits and choices of an engine. They are validated when the engine is created.</summary>
+/// <summary>The options of an engine. They are validated when the engine is created.</summary>
 public sealed class SingleflightOptions
 {
     /// <summary>
-    /// How many subscribers a flight may have at a time. <see cref="Overflow"/> says what happens to a caller past the limit.
+    /// How many subscribers a flight may have at a time. <see cref="Overflow"/> decides for a caller past the limit.
     /// Default <see cref="int.MaxValue"/> (no limit). Range: 1 and up.
     /// </summary>
     public int MaxSubscribers { get; set; } = int.MaxValue;
 
     /// <summary>
-    /// How many flights may be in the air at a time, abandoned work included. <see cref="Overflow"/> says what happens to a caller that would start
-    /// one more.
+    /// How many flights may be in flight at a time, abandoned runs included. <see cref="Overflow"/> decides for a caller that would start one more.
     /// Default <see cref="int.MaxValue"/> (no limit). Range: 1 and up.
     /// </summary>
     public int MaxInFlight { get; set; } = int.MaxValue;
@@ -24,9 +23,9 @@ public sealed class SingleflightOptions
     public TimeSpan MaxDuration { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// How long after its take-off a flight can be joined. A caller that comes later starts a new flight, which becomes the current one. So no
-    /// caller gets a result whose work had begun longer than this before the call.
-    /// Default <see cref="Timeout.InfiniteTimeSpan"/> (until the flight lands). Range: over zero, up to <see cref="MaxDuration"/>.
+    /// How long after its start a flight can be joined. A caller that comes later starts a new flight, which becomes the current one. So no caller
+    /// gets a result whose work began longer than this before the call.
+    /// Default <see cref="Timeout.InfiniteTimeSpan"/> (until the flight lands). Range: more than zero, up to <see cref="MaxDuration"/>.
     /// </summary>
     public TimeSpan JoinWindow { get; set; } = Timeout.InfiniteTimeSpan;
 
@@ -38,8 +37,8 @@ public sealed class SingleflightOptions
 
     /// <summary>
     /// Whether work begins on the thread pool. Default <see langword="false"/>: it begins on the thread of the leader, within its call, and stays
-    /// there until its first await. Set it if the work computes for long before it awaits. Otherwise the leader gets no task, and cannot leave,
-    /// until the computation is over. It costs one work item of the thread pool for each flight.
+    /// there until its first await. Set it if the work computes for long before its first await. Otherwise the leader gets its task, and can leave,
+    /// only after the computation. The option costs one work item of the thread pool for each flight.
     /// </summary>
     public bool StartOnThreadPool { get; set; }
 
@@ -49,27 +48,27 @@ public sealed class SingleflightOptions
     /// </summary>
     /// <remarks>
     /// A call counts as a wait from the moment when its task is awaited within the work of a flight until it completes. If the work starts a
-    /// background task and does not wait for it, start that task under <see cref="ExecutionContext.SuppressFlow"/>. A wait that the work gives up
-    /// by other means than the call's own token (<c>WaitAsync</c>, <c>WhenAny</c>) still counts. A wait for a task that was created outside of the
-    /// work (<c>AsTask()</c>) does not count.
+    /// background task and does not wait for it, start that task under <see cref="ExecutionContext.SuppressFlow"/>. A wait still counts if the work
+    /// gives it up by other means than the call's own token (<c>WaitAsync</c>, <c>WhenAny</c>). A wait for a task that was created outside the work
+    /// (<c>AsTask()</c>) does not count.
     /// </remarks>
     public bool DetectDeadlocks { get; set; } = true;
 
     /// <summary>
-    /// The name of an engine that is made by hand, in what is measured (the tag <c>singleflight.name</c>) and on the live page. Default null: one
-    /// from the type of its keys, such as <c>Singleflight&lt;Int64&gt;</c>. Engines of one name are counted together. Not empty. An instance
-    /// that is registered with <c>AddSingleflight</c> has the name of its registration.
+    /// The name of an engine that is created by hand, in metrics (the tag <c>singleflight.name</c>) and on the live page. Default null: a name made
+    /// from the key type, such as <c>Singleflight&lt;Int64&gt;</c>. It must not be empty. Engines with the same name are counted together. An
+    /// instance that is registered with <c>AddSingleflight</c> has the name of its registration.
     /// </summary>
     public string? Name { get; set; }
 
     /// <summary>
-    /// Whether an engine that is made by hand is in the meter and on the live page while it lives. Default <see langword="true"/>; false suits
-    /// engines that come and go, whose counts go with them. Costs no call anything. An instance that is registered with <c>AddSingleflight</c>
-    /// always is.
+    /// Whether an engine that is created by hand appears in metrics and on the live page while it lives. Default <see langword="true"/>. Set it to
+    /// false for short-lived engines, because their counts disappear with them. It costs nothing per call. An instance that is registered with
+    /// <c>AddSingleflight</c> always appears.
     /// </summary>
     public bool IsReported { get; set; } = true;
 
-    /// <summary>The clock. Default <see cref="TimeProvider.System"/>. Give it a fake one in tests.</summary>
+    /// <summary>The clock. Default <see cref="TimeProvider.System"/>. Set a fake one in tests.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 
     /// <summary>Throws unless every option is in its range.</summary>
@@ -86,13 +85,13 @@ public sealed class SingleflightOptions
         if (JoinWindow <= TimeSpan.Zero && JoinWindow != Timeout.InfiniteTimeSpan)
         {
             throw new ArgumentOutOfRangeException(
-                nameof(JoinWindow), JoinWindow, $"{nameof(JoinWindow)} must be over zero, or Timeout.InfiniteTimeSpan.");
+                nameof(JoinWindow), JoinWindow, $"{nameof(JoinWindow)} must be more than zero, or Timeout.InfiniteTimeSpan.");
         }
 
         if (JoinWindow > MaxDuration)
         {
             throw new ArgumentException(
-                $"{nameof(JoinWindow)} ({JoinWindow}) must not be longer than {nameof(MaxDuration)} ({MaxDuration}): no flight can be joined after that.",
+                $"{nameof(JoinWindow)} ({JoinWindow}) must not be longer than {nameof(MaxDuration)} ({MaxDuration}), because no flight can be joined after that.",
                 nameof(JoinWindow));
         }
 

@@ -1,21 +1,21 @@
 namespace RequestCoalescing;
 
-/// <summary>The counts of the flights in the air now, and the totals since the start.</summary>
+/// <summary>The counts of the running flights, and the totals since the start.</summary>
 public readonly record struct SingleflightStats
 {
-    /// <summary>Flights in the air now. Forgotten flights and flights that run alone are included.</summary>
+    /// <summary>Flights that are in flight now. Forgotten flights and flights that run alone are included.</summary>
     public int InFlightCount { get; init; }
 
-    /// <summary>Subscribers that wait for them now.</summary>
+    /// <summary>Subscribers that wait for these flights now.</summary>
     public long TotalSubscribers { get; init; }
 
-    /// <summary>How long ago the oldest flight in the air took off. Null if there is none.</summary>
+    /// <summary>The age of the oldest of these flights. Null if nothing is in flight.</summary>
     public TimeSpan? OldestCallAge { get; init; }
 
-    /// <summary>The number of subscribers of the flight in the air that has the most. Zero if there is none.</summary>
+    /// <summary>The number of subscribers of the largest of these flights. Zero if nothing is in flight.</summary>
     public int LargestFlight { get; init; }
 
-    /// <summary>Calls since the start. Calls that were misuse, or whose token had fired before, are not counted.</summary>
+    /// <summary>Calls since the start. Misused calls, and calls whose token had fired before, are not counted.</summary>
     public long Calls { get; init; }
 
     /// <summary>Runs of work since the start: how often the backend was asked.</summary>
@@ -24,13 +24,13 @@ public readonly record struct SingleflightStats
     /// <summary>Calls since the start that joined a flight.</summary>
     public long Coalesced { get; init; }
 
-    /// <summary>Calls since the start whose work ran for them alone: they were past a limit, or the rollout left them out.</summary>
+    /// <summary>Calls since the start whose work ran for them alone, because of a limit or of the rollout.</summary>
     public long Alone { get; init; }
 
     /// <summary>Calls since the start that were rejected by a limit.</summary>
     public long Rejected { get; init; }
 
-    /// <summary>Flights since the start whose work made a value.</summary>
+    /// <summary>Flights since the start whose work returned a value.</summary>
     public long Succeeded { get; init; }
 
     /// <summary>Flights since the start whose work failed.</summary>
@@ -42,45 +42,45 @@ public readonly record struct SingleflightStats
     /// <summary>Flights since the start that exceeded <see cref="SingleflightOptions.MaxDuration"/> while they had subscribers.</summary>
     public long TimedOut { get; init; }
 
-    /// <summary>Flights since the start that a leader's own cancellation ended, so that the other subscribers elected another leader.</summary>
+    /// <summary>Flights since the start that ended with their leader's own cancellation, so that the other subscribers elected a new leader.</summary>
     public long Elections { get; init; }
 
-    /// <summary>Runs since the start that only verified what a follower got.</summary>
+    /// <summary>Runs since the start that only verified the result of a follower.</summary>
     public long Verifications { get; init; }
 
-    /// <summary>Verifications since the start whose outcome was not what the follower got: the sign of a wrong key.</summary>
+    /// <summary>Verifications since the start whose result differed from the follower's. They are the sign of a wrong key.</summary>
     public long Mismatches { get; init; }
 
     /// <summary>
-    /// Verifications since the start that could not tell: the own work was cancelled or timed out, or results of its type cannot be
-    /// compared (the log says which and why).
+    /// Verifications since the start without an answer: the follower's own work was cancelled or timed out, or results of that type cannot be
+    /// compared. The log names the type and the reason.
     /// </summary>
     public long Unverifiable { get; init; }
 
-    /// <summary>Calls since the start that were only observed: they ran alone.</summary>
+    /// <summary>Calls since the start that were only observed. They ran alone.</summary>
     public long Observed { get; init; }
 
-    /// <summary>Of those, the calls that would have joined a flight.</summary>
+    /// <summary>Observed calls since the start that would have joined a flight.</summary>
     public long WouldBeFollowers { get; init; }
 
-    /// <summary>Runs of work that go on now although <see cref="SingleflightOptions.MaxDuration"/> is over and nobody waits for them.</summary>
+    /// <summary>Abandoned runs: work that still runs after <see cref="SingleflightOptions.MaxDuration"/>, when no caller waits for it any more.</summary>
     public int AbandonedCount { get; init; }
 
     /// <summary>
-    /// Waits of work since the start that could have closed a circle and were not checked to the end, because too many waits hang together: a
-    /// deadlock among them ends with <see cref="SingleflightOptions.MaxDuration"/>.
+    /// Waits of work since the start whose check for a deadlock was given up, because too many waits depend on each other. A deadlock among them
+    /// ends after <see cref="SingleflightOptions.MaxDuration"/>.
     /// </summary>
     public long UncheckedWaits { get; init; }
 
-    /// <summary>The share of calls that joined a flight, 0 to 1; 0 before the first call.</summary>
+    /// <summary>The share of calls that joined a flight, 0 to 1. It is 0 before the first call.</summary>
     public double HitRate => Calls == 0 ? 0 : (double)Coalesced / Calls;
 
-    /// <summary>The share of backend calls that coalescing would have saved among the observed calls, 0 to 1; 0 before the first.</summary>
+    /// <summary>The share of backend calls that coalescing would have saved among the observed calls, 0 to 1. It is 0 before the first one.</summary>
     public double WouldBeReduction => Observed == 0 ? 0 : (double)WouldBeFollowers / Observed;
 
     /// <summary>Adds up the counts of several instances.</summary>
     /// <param name="instances">The counts of each instance.</param>
-    /// <returns>The sums. The age of the oldest flight and the size of the largest one are those of all instances.</returns>
+    /// <returns>The sums. The oldest age and the largest flight are the maximum over all instances.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="instances"/> is null.</exception>
     public static SingleflightStats Sum(IEnumerable<SingleflightStats> instances)
     {
@@ -95,7 +95,7 @@ public readonly record struct SingleflightStats
         });
     }
 
-    /// <summary>The same counts, with the totals since an earlier look. A total that has gone down, because an engine was collected, is zero.</summary>
+    /// <summary>Returns the same counts, with the totals since an earlier snapshot. If a total has gone down, because an engine was collected, it is zero.</summary>
     internal SingleflightStats Since(SingleflightStats before) => Totals(this, before, static (now, then) => Math.Max(0, now - then));
 
     private static SingleflightStats Totals(SingleflightStats a, SingleflightStats b, Func<long, long, long> of) => a with

@@ -7,10 +7,10 @@ namespace RequestCoalescing;
 
 /// <summary>The engine: coalesces the calls of one process.</summary>
 /// <typeparam name="TKey">
-/// The type of the keys. A key must not change while it is in use. Its equality must be quick, must not block and must not call an engine, as it
-/// runs under a lock of the engine. The default equality of strings hashes with a random seed for each process, so that keys which an attacker
-/// chooses cannot be made to collide. The default hash of numbers has no seed. If callers can choose keys of such a type, pass a comparer
-/// that hashes with a seed.
+/// The type of the keys. A key must not change while it is in use. Its equality must be quick, must not block and must not call an engine,
+/// because it runs under a lock of the engine. The default equality of strings hashes with a random seed for each process, so that an attacker
+/// cannot choose keys that collide. The default hash of numbers has no seed. If callers can choose keys of such a type, pass a comparer that
+/// hashes with a seed.
 /// </typeparam>
 /// <remarks>
 /// <para>All members are safe to call from any number of threads at once. An idle instance has no timer and no thread. An instance that is never
@@ -22,13 +22,13 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
 {
     private readonly IEqualityComparer<TKey> _comparer;
     private readonly Settings _settings;
-    private readonly Shard<TKey>?[] _shards; // each made when its first key comes
+    private readonly Shard<TKey>?[] _shards; // each is created for its first key
     private readonly int _shift;
     private readonly EngineReport? _report;
 
     /// <summary>Creates an engine.</summary>
-    /// <param name="options">Limits and choices. Null for the defaults. The object is copied, and later changes to it have no effect.</param>
-    /// <param name="comparer">Says which keys are equal. Null for <see cref="EqualityComparer{T}.Default"/>.</param>
+    /// <param name="options">The options. Null for the defaults. The object is copied, and later changes to it have no effect.</param>
+    /// <param name="comparer">Decides which keys are equal. Null for <see cref="EqualityComparer{T}.Default"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     /// <exception cref="ArgumentException">Options contradict each other.</exception>
     /// <exception cref="ArgumentNullException"><see cref="SingleflightOptions.TimeProvider"/> is null.</exception>
@@ -43,13 +43,13 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
         _settings = new Settings(options, name, describe, listener);
         _comparer = comparer ?? EqualityComparer<TKey>.Default;
 
-        // Enough gates that two threads on different keys seldom meet at one.
+        // There are enough gates that two threads with different keys seldom meet at one.
         var bits = BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)Math.Min(Environment.ProcessorCount, 16))) + 5;
         _shift = 32 - bits;
         _shards = new Shard<TKey>?[1 << bits];
     }
 
-    /// <summary>What it is called in the meter and on the live page: <see cref="SingleflightOptions.Name"/>, or one from the type of its keys.</summary>
+    /// <summary>The name in metrics and on the live page: <see cref="SingleflightOptions.Name"/>, or a name made from the key type.</summary>
     public string Name => _settings.Name;
 
     internal TimeSpan MaxDuration => _settings.MaxDuration;
@@ -62,7 +62,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     {
         get
         {
-            Shard.ThrowIfComparing(); // the gate of one shard is held there, and this leads to all
+            Shard.ThrowIfComparing(); // a comparison holds the gate of one shard, and must not enter another
             return _shards.Where(shard => shard is not null)!;
         }
     }
@@ -82,15 +82,15 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     }
 
     /// <summary>
-    /// Refuses later calls with a <see cref="FlightRejectedException"/> and waits until the flights in the air have landed. Until then the
-    /// work of flights that were in the air when the drain began may still call, whichever instance it belongs to.
+    /// Refuses later calls with a <see cref="FlightRejectedException"/> and waits until the running flights have landed. Until then, the work of
+    /// flights that were running when the drain began may still call this instance. That includes the work of other instances.
     /// </summary>
-    /// <param name="cancellationToken">The deadline: when it fires, the flights in the air are cancelled, and not waited for.</param>
+    /// <param name="cancellationToken">The deadline. When it fires, the running flights are cancelled, and the drain does not wait for them.</param>
     /// <returns>
-    /// Completes when nothing is in the air, or at the deadline. At the latest after twice <see cref="SingleflightOptions.MaxDuration"/>: when
-    /// that has passed once, work may not start flights any more.
+    /// A task that completes when nothing is in flight, or at the deadline. It completes at the latest after twice
+    /// <see cref="SingleflightOptions.MaxDuration"/>, because after <see cref="SingleflightOptions.MaxDuration"/> work can start no more flights.
     /// </returns>
-    /// <exception cref="FlightDeadlockException">The work of a flight of this instance calls this, and would wait for itself.</exception>
+    /// <exception cref="FlightDeadlockException">The work of a flight of this instance makes this call, and would wait for itself.</exception>
     public async Task DrainAsync(CancellationToken cancellationToken = default)
     {
         Shard.ThrowIfComparing();
@@ -99,10 +99,10 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     }
 
     /// <summary>
-    /// Cancels the flights in the air, waits until they have landed, and refuses later calls with <see cref="ObjectDisposedException"/>.
+    /// Cancels the running flights, waits until they have landed, and refuses later calls with <see cref="ObjectDisposedException"/>.
     /// </summary>
-    /// <returns>Completes when no flight is in the air, which is at the latest after <see cref="SingleflightOptions.MaxDuration"/>.</returns>
-    /// <exception cref="FlightDeadlockException">The work of a flight of this instance calls this, and would wait for itself.</exception>
+    /// <returns>A task that completes when nothing is in flight, at the latest after <see cref="SingleflightOptions.MaxDuration"/>.</returns>
+    /// <exception cref="FlightDeadlockException">The work of a flight of this instance makes this call, and would wait for itself.</exception>
     public async ValueTask DisposeAsync()
     {
         Shard.ThrowIfComparing();
@@ -111,8 +111,8 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
         await CloseAsync().ConfigureAwait(false);
     }
 
-    /// <summary>As <see cref="SingleflightBase{TKey}.ExecuteCoreAsync"/>, without its dispatch: generic virtual methods are dear.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)] // every call between generic methods costs a look-up
+    /// <summary>Does the same as <see cref="SingleflightBase{TKey}.ExecuteCoreAsync"/> without virtual dispatch, which is expensive for a generic method.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)] // each call between generic methods costs a look-up
     internal ValueTask<TResult> JoinOrLead<TState, TResult>(
         TKey key,
         TState state,
@@ -124,7 +124,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
         return ShardOf(hash).Execute(key, hash, state, work, cancellationToken);
     }
 
-    /// <summary>As <see cref="JoinOrLead"/>, for a call that neither joins nor is joined.</summary>
+    /// <summary>Runs a call alone. It joins no flight, and no other call joins it.</summary>
     internal ValueTask<TResult> ExecuteAloneAsync<TState, TResult>(
         TKey key,
         TState state,
@@ -137,15 +137,15 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
         return ShardOf(hash).ExecuteAlone(key, hash, state, work, verifies, cancellationToken);
     }
 
-    /// <summary>Takes over limits and durations, for what is in the air too.</summary>
+    /// <summary>Applies new limits and durations. They hold for running flights too.</summary>
     internal void Change(SingleflightOptions options)
     {
         var takesSlots = _settings.Change(options);
         foreach (var shard in Shards) shard.OnSettingsChanged(takesSlots);
     }
 
-    /// <summary>Cancels what is in the air and refuses later calls.</summary>
-    /// <returns>Completes when nothing is in the air.</returns>
+    /// <summary>Cancels the running flights and refuses later calls.</summary>
+    /// <returns>A task that completes when nothing is in flight.</returns>
     internal Task CloseAsync()
     {
         if (_report is not null) UnregisteredInstance.Remove(_report);
@@ -153,10 +153,10 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
         return Task.WhenAll(Shards.Select(shard => shard.Close()).ToArray());
     }
 
-    /// <summary>The oldest of the flights in the air.</summary>
+    /// <summary>Returns the oldest running flights.</summary>
     internal List<SingleflightFlight> ListFlights(int max, Func<object, string> redact) => List(max, redact, static (shard, flights, max) => shard.List(flights, max));
 
-    /// <summary>The oldest runs of abandoned work.</summary>
+    /// <summary>Returns the oldest abandoned runs.</summary>
     internal List<SingleflightFlight> ListAbandoned(int max, Func<object, string> redact) => List(max, redact, static (shard, flights, _) => shard.ListAbandoned(flights));
 
     internal SingleflightSettings GetSettings() => _settings.ToPublic();
@@ -193,12 +193,12 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
 
     private static string NameIn(SingleflightOptions options) => options.Name ?? $"Singleflight<{TypeName.Of(typeof(TKey))}>";
 
-    private Shard<TKey> ShardOf(uint hash) => Volatile.Read(ref _shards[(int)(hash >> _shift)]) ?? MakeShard((int)(hash >> _shift));
+    private Shard<TKey> ShardOf(uint hash) => Volatile.Read(ref _shards[(int)(hash >> _shift)]) ?? CreateShard((int)(hash >> _shift));
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private Shard<TKey> MakeShard(int index)
+    private Shard<TKey> CreateShard(int index)
     {
-        var made = new Shard<TKey>(_settings, _comparer);
-        return Interlocked.CompareExchange(ref _shards[index], made, null) ?? made;
+        var created = new Shard<TKey>(_settings, _comparer);
+        return Interlocked.CompareExchange(ref _shards[index], created, null) ?? created;
     }
 }

@@ -18,14 +18,14 @@ public sealed class AlertTests
         var (exitCode, output) = await Tool.RunAsync("dotnet", [Tool.Sample, "--for", "0.5"]);
         Assert.True(exitCode == 0, output);
         Assert.Matches(@"Prometheus scrapes: \d+ % of the calls are coalesced, SingleflightAbandonedWork is silent", output);
-        Assert.Matches(@"SingleflightAbandonedWork fires: [123] runs of abandoned work of weather on 127\.0\.0\.1", output);
-        Assert.Contains("The backend goes on hanging until 0.5 s are over: look at http://127.0.0.1:", output, StringComparison.Ordinal);
-        Assert.Contains("The health check says Degraded.", output, StringComparison.Ordinal);
+        Assert.Matches(@"SingleflightAbandonedWork fires: weather on 127\.0\.0\.1:\d+ has [123] abandoned runs", output);
+        Assert.Contains("The backend hangs for 0.5 s in all. Open http://127.0.0.1:", output, StringComparison.Ordinal);
+        Assert.Contains("The health check reports Degraded.", output, StringComparison.Ordinal);
         Assert.EndsWith("SingleflightAbandonedWork is silent.", output.TrimEnd(), StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task Without_Prometheus_the_sample_says_what_to_install()
+    public async Task Without_Prometheus_the_sample_names_the_package_to_install()
     {
         var dotnet = Environment.GetEnvironmentVariable("PATH")!.Split(Path.PathSeparator).Select(folder => Path.Combine(folder, "dotnet")).First(File.Exists);
         var (exitCode, output) = await Tool.RunAsync(dotnet, [Tool.Sample], path: "/nowhere");
@@ -35,8 +35,8 @@ public sealed class AlertTests
 
     [Theory]
     [InlineData("--port", "99999", "--port must be from 0 to 65535.")]
-    [InlineData("--for", "0", "--for must be over 0 and at most 86400 seconds.")]
-    public async Task A_wrong_option_is_told(string option, string value, string message)
+    [InlineData("--for", "0", "--for must be more than 0 and at most 86400 seconds.")]
+    public async Task An_invalid_option_is_an_error(string option, string value, string message)
     {
         var (exitCode, output) = await Tool.RunAsync("dotnet", [Tool.Sample, option, value]);
         Assert.Equal(2, exitCode);

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace Monitored.Tests;
 
-/// <summary>Alerts and dashboard ask for what the meter measures, by the names that it has for Prometheus.</summary>
+/// <summary>The alerts and the dashboard use the names under which the meter's instruments appear in Prometheus.</summary>
 public sealed partial class NameTests
 {
     private static readonly string s_dashboard = Path.Combine(Tool.Root, "ops", "grafana", "singleflight.json");
@@ -20,7 +20,7 @@ public sealed partial class NameTests
     }
 
     [Fact]
-    public async Task Every_name_is_one_that_is_exported_and_every_one_that_is_exported_is_on_the_dashboard()
+    public async Task All_names_in_rules_and_dashboard_are_exported_and_all_exported_names_are_on_the_dashboard()
     {
         await using var backend = await WeatherBackend.StartAsync();
         await using var app = await WeatherApp.StartAsync(backend.Address, 0);
@@ -38,7 +38,7 @@ public sealed partial class NameTests
     }
 
     [Fact]
-    public async Task Every_expression_of_the_dashboard_is_understood_by_Prometheus()
+    public async Task Prometheus_understands_every_expression_of_the_dashboard()
     {
         Tool.NeedsPrometheus();
         await using var backend = await WeatherBackend.StartAsync();
@@ -49,17 +49,17 @@ public sealed partial class NameTests
             var asked = expression.Replace("$__rate_interval", "1m", StringComparison.Ordinal)
                 .Replace("$job", ".*", StringComparison.Ordinal)
                 .Replace("$name", ".*", StringComparison.Ordinal);
-            await prometheus.QueryAsync(asked, CancellationToken.None); // throws unless it is answered
+            await prometheus.QueryAsync(asked, CancellationToken.None); // throws if Prometheus does not understand it
         }
     }
 
-    // Labels begin as metrics do.
+    // Labels have the same prefix as metrics.
     private static bool IsSeries(string name) => name is not ("singleflight_name" or "singleflight_role" or "singleflight_outcome");
 
     [GeneratedRegex(@"\bsingleflight_[a-z_]+\b")]
     private static partial Regex MetricName();
 
-    // The dashboard draws histograms from their buckets; comments name them without any suffix.
+    // The dashboard draws histograms from their buckets. Comments name histograms without a suffix.
     [GeneratedRegex("_(sum|count|seconds|subscribers)$|^singleflight_subscribers$")]
     private static partial Regex HistogramPart();
 }

@@ -3,7 +3,7 @@ using System.Reflection;
 
 namespace Monitored.Tests;
 
-/// <summary>Programs that the tests run, and where things are.</summary>
+/// <summary>Runs programs for the tests, and knows where they are.</summary>
 internal static class Tool
 {
     public static string Root => Metadata("Root");

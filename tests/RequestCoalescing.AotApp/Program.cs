@@ -1,4 +1,4 @@
-// Proof that the library runs natively compiled: published with PublishAot, where a warning is an error, and run.
+// Proves that the library runs natively compiled. The app is published with PublishAot, where a warning is an error, and then run.
 using System.Net;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -25,7 +25,7 @@ try
 }
 catch (OperationCanceledException exception) when (exception.CancellationToken == aborted.Token)
 {
-    // As promised.
+    // Expected.
 }
 
 work.SetResult(42);
@@ -38,11 +38,11 @@ try
         await Task.Yield();
         return await singleflight.ExecuteAsync(("a", 1), static _ => ValueTask.FromResult(0));
     });
-    return Fail("a deadlock was not told");
+    return Fail("a deadlock did not throw");
 }
 catch (FlightDeadlockException)
 {
-    // As promised.
+    // Expected.
 }
 
 if (await ServeAsync() is { } failure) return Fail(failure);
@@ -50,7 +50,7 @@ if (await ClusterAsync(args.FirstOrDefault()) is { } broken) return Fail(broken)
 Console.WriteLine($"{singleflight.GetStats()}");
 return 0;
 
-// Across processes: two nodes share a run through the Redis that the command line names; where it names none, each runs alone.
+// Two nodes share a run through the Redis server that the command line names. Without a server, each runs alone.
 static async Task<string?> ClusterAsync(string? redis)
 {
     await using var connection = await ConnectionMultiplexer.ConnectAsync($"{redis ?? "127.0.0.1:1"},abortConnect=false,connectTimeout=1000,connectRetry=0");
@@ -75,7 +75,7 @@ static async Task<string?> ClusterAsync(string? redis)
     }
 }
 
-// The production face: settings, keyed and typed instances, a wrong setting told, statistics over HTTP.
+// Checks the features for production: settings, keyed and typed instances, the error for an invalid setting, statistics over HTTP.
 static async Task<string?> ServeAsync()
 {
     var builder = WebApplication.CreateSlimBuilder();
@@ -109,7 +109,7 @@ static async Task<string?> ServeAsync()
     try
     {
         provider.GetRequiredKeyedService<ISingleflight<(string, int)>>("posts");
-        return "a wrong setting was not told";
+        return "an invalid setting did not throw";
     }
     catch (Microsoft.Extensions.Options.OptionsValidationException exception) when (exception.Message.Contains("Singleflight:posts:MaxSubscribers", StringComparison.Ordinal))
     {

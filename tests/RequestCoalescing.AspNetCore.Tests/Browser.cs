@@ -2,7 +2,7 @@ using Microsoft.Playwright;
 
 namespace RequestCoalescing.AspNetCore.Tests;
 
-/// <summary>The Chromium of the machine, headless.</summary>
+/// <summary>A headless Chromium that is installed on the machine.</summary>
 internal sealed class Browser : IAsyncDisposable
 {
     private static readonly string[] s_places = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", "/usr/bin/google-chrome-stable"];
@@ -12,7 +12,7 @@ internal sealed class Browser : IAsyncDisposable
 
     private Browser(IPlaywright playwright, IBrowser browser) => (_playwright, _browser) = (playwright, browser);
 
-    /// <summary>Starts the browser; skips the test where there is none.</summary>
+    /// <summary>Starts the browser. Skips the test if there is none.</summary>
     public static async Task<Browser> StartAsync()
     {
         var path = Environment.GetEnvironmentVariable("CHROMIUM_PATH") ?? s_places.FirstOrDefault(File.Exists);

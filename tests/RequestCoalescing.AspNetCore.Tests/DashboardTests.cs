@@ -9,13 +9,13 @@ using Microsoft.Playwright;
 
 namespace RequestCoalescing.AspNetCore.Tests;
 
-/// <summary>The live page, in a real browser.</summary>
+/// <summary>Tests the live page in a real browser.</summary>
 public sealed partial class DashboardTests
 {
     private const string HostileKey = "<img src=x onerror=\"document.title='broken in'\">";
 
     [Fact]
-    public async Task The_page_is_one_document_that_may_load_nothing_from_elsewhere()
+    public async Task The_page_is_one_document_that_loads_nothing_from_other_servers()
     {
         await using var host = await WebHost.StartAsync(app => app.MapSingleflightDashboard());
         using var response = await host.Client.GetAsync("/singleflight");
@@ -33,13 +33,13 @@ public sealed partial class DashboardTests
     [InlineData("/singleflight")]
     [InlineData("/singleflight/")]
     [InlineData("/ops/coalescing")]
-    public async Task It_shows_what_is_in_the_air_and_goes_on_showing_it(string path)
+    public async Task The_page_shows_running_flights_and_updates_itself(string path)
     {
         await using var browser = await Browser.StartAsync();
         await using var host = await WebHost.StartAsync(app => app.MapSingleflightDashboard(path.TrimEnd('/')));
         var page = await browser.OpenAsync($"{host.Address}{path}", 1200, 800, ColorScheme.Light);
         var errors = ErrorsOf(page);
-        await page.ReloadAsync(); // now that somebody listens
+        await page.ReloadAsync(); // now the test listens for errors
         var posts = page.Locator("[data-instance=default]");
         await Assertions.Expect(posts.Locator("[data-table=flights]")).ToContainTextAsync("Nothing is in flight.");
         await Assertions.Expect(page.Locator("[data-instance=weather]")).ToBeVisibleAsync();
@@ -63,7 +63,7 @@ public sealed partial class DashboardTests
     }
 
     [Fact]
-    public async Task A_hostile_key_is_text()
+    public async Task A_hostile_key_is_shown_as_text()
     {
         await using var browser = await Browser.StartAsync();
         await using var host = await WebHost.StartAsync(
@@ -77,7 +77,7 @@ public sealed partial class DashboardTests
     }
 
     [Fact]
-    public async Task It_says_when_the_server_is_gone_and_goes_on_when_it_is_back()
+    public async Task The_page_shows_a_lost_connection_and_recovers_from_it()
     {
         await using var browser = await Browser.StartAsync();
         await using var host = await WebHost.StartAsync(app => app.MapSingleflightDashboard());
@@ -92,7 +92,7 @@ public sealed partial class DashboardTests
     }
 
     [Fact]
-    public async Task A_backend_that_hangs_is_seen()
+    public async Task A_hanging_backend_is_visible()
     {
         await using var browser = await Browser.StartAsync();
         await using var host = await WebHost.StartAsync(
@@ -114,7 +114,7 @@ public sealed partial class DashboardTests
     }
 
     [Fact]
-    public async Task The_history_is_older_than_the_page_and_is_asked_for_once()
+    public async Task The_history_is_older_than_the_page_and_is_loaded_once()
     {
         await using var host = await WebHost.StartAsync(app => app.MapSingleflightDashboard());
         await host.Posts.ExecuteAsync("a", static _ => ValueTask.FromResult(1));
@@ -132,7 +132,7 @@ public sealed partial class DashboardTests
     }
 
     [Fact]
-    public async Task Node_version_uptime_and_settings_are_told()
+    public async Task The_page_shows_the_node_the_version_the_uptime_and_the_settings()
     {
         await using var browser = await Browser.StartAsync();
         await using var host = await WebHost.StartAsync(
@@ -143,7 +143,7 @@ public sealed partial class DashboardTests
         await Assertions.Expect(page.Locator("[data-value=uptime]")).ToContainTextAsync("up ");
         await Assertions.Expect(page.Locator("#process")).ToContainTextAsync("RequestCoalescing 0.");
         var posts = page.Locator("[data-instance=default]");
-        await posts.Locator("summary").ClickAsync(); // it is idle, and folded
+        await posts.Locator("summary").ClickAsync(); // the card is folded, because the instance is idle
         await Assertions.Expect(posts.Locator(".settings")).ToHaveTextAsync(new Regex("MaxDuration 30 s.*MaxInFlight 77.*rollout off.*verification off"));
         await Assertions.Expect(posts.Locator(".badge").First).ToHaveTextAsync("coalescing is off");
         await Assertions.Expect(page.Locator("#legend")).ToContainTextAsync("KeyRedactionSecret");
@@ -152,7 +152,7 @@ public sealed partial class DashboardTests
     [Theory]
     [InlineData(1280, 900, ColorScheme.Light)]
     [InlineData(390, 844, ColorScheme.Dark)]
-    public async Task Idle_instances_are_a_line_each(int width, int height, ColorScheme colors)
+    public async Task Each_idle_instance_takes_one_line(int width, int height, ColorScheme colors)
     {
         await using var browser = await Browser.StartAsync();
         await using var host = await WebHost.StartAsync(app => app.MapSingleflightDashboard());
@@ -166,7 +166,7 @@ public sealed partial class DashboardTests
     [InlineData(1280, 900, ColorScheme.Dark)]
     [InlineData(360, 740, ColorScheme.Light)]
     [InlineData(360, 740, ColorScheme.Dark)]
-    public async Task It_fits_a_desktop_and_a_phone_light_and_dark(int width, int height, ColorScheme colors)
+    public async Task The_page_fits_a_desktop_and_a_phone_in_light_and_dark(int width, int height, ColorScheme colors)
     {
         await using var browser = await Browser.StartAsync();
         await using var host = await WebHost.StartAsync(app => app.MapSingleflightDashboard());
@@ -185,7 +185,7 @@ public sealed partial class DashboardTests
         await Assertions.Expect(page.Locator("[data-instance=default] [data-table=flights] tbody tr")).ToHaveCountAsync(12);
         Assert.True(await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), "The page is wider than its window.");
 
-        // Contrast of text on its card, by the formula of WCAG 2.2 (1.4.3).
+        // The contrast of text on its card, by the formula of WCAG 2.2 (1.4.3).
         var contrast = await page.EvaluateAsync<double>("""
             () => {
               const light = color => color.match(/[\d.]+/g).slice(0, 3).map(Number).map(c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
@@ -197,8 +197,8 @@ public sealed partial class DashboardTests
               }));
             }
             """);
-        Assert.True(contrast >= 4.5, $"The contrast is {contrast:F1} only.");
-        // No table pushes the page: its height does not depend on what is in it. No word is broken, and none is wider than its place.
+        Assert.True(contrast >= 4.5, $"The contrast is only {contrast:F1}.");
+        // The height of a table does not depend on its content, so that it does not move the page. No word is broken or wider than its box.
         Assert.Equal(172, await page.Locator("[data-instance=default] [data-table=flights] .scroll").EvaluateAsync<int>("box => box.offsetHeight"));
         Assert.Equal(
             0,

@@ -24,10 +24,10 @@ public sealed class FeatureFlagTests
     }
 
     [Fact]
-    public void A_feature_has_a_name() =>
+    public void An_empty_feature_name_is_refused() =>
         Assert.Throws<ArgumentException>("feature", () => new ServiceCollection().AddSingleflight().WithFeatureFlag(" "));
 
-    // How many runs two callers at the same time made, and how many of them followed.
+    // The number of runs that two simultaneous callers cause, and the number of followers among them.
     private static async Task<(int Runs, long Coalesced)> AskTwiceAsync(ISingleflight singleflight)
     {
         var backend = new Backend<int>();

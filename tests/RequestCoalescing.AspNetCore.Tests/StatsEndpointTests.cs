@@ -12,7 +12,7 @@ namespace RequestCoalescing.AspNetCore.Tests;
 public sealed class StatsEndpointTests
 {
     [Fact]
-    public async Task All_instances_and_their_totals_are_told()
+    public async Task The_endpoint_reports_all_instances_and_their_sums()
     {
         await using var host = await WebHost.StartAsync(app => app.MapSingleflightStats());
         var callers = Enumerable.Range(0, 3).Select(_ => host.Posts.ExecuteAsync("a", host.Backend.RunAsync).AsTask()).ToArray();
@@ -36,18 +36,18 @@ public sealed class StatsEndpointTests
     }
 
     [Fact]
-    public async Task Every_statistic_is_told()
+    public async Task The_endpoint_reports_every_statistic()
     {
         await using var host = await WebHost.StartAsync(app => app.MapSingleflightStats());
-        var told = (await ReadAsync(host)).EnumerateObject().Select(field => field.Name).ToHashSet();
+        var reported = (await ReadAsync(host)).EnumerateObject().Select(field => field.Name).ToHashSet();
         var missing = typeof(SingleflightStats).GetProperties()
             .Select(property => JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name))
-            .Where(name => !told.Contains(name) && !told.Contains($"{name}_ms") && name != "would_be_reduction"); // is a quotient of two that are told
+            .Where(name => !reported.Contains(name) && !reported.Contains($"{name}_ms") && name != "would_be_reduction"); // the quotient of two reported counts
         Assert.Empty(missing);
     }
 
     [Fact]
-    public async Task Nothing_is_there_unless_it_is_mapped()
+    public async Task No_endpoint_exists_unless_it_is_mapped()
     {
         await using var host = await WebHost.StartAsync(static _ => { });
         Assert.Equal(HttpStatusCode.NotFound, (await host.Client.GetAsync("/metrics/singleflight")).StatusCode);
@@ -56,7 +56,7 @@ public sealed class StatsEndpointTests
     }
 
     [Fact]
-    public async Task They_can_require_authorization()
+    public async Task The_endpoints_can_require_authorization()
     {
         await using var host = await WebHost.StartAsync(
             app =>
@@ -68,7 +68,7 @@ public sealed class StatsEndpointTests
             },
             services =>
             {
-                services.AddAuthentication("none").AddScheme<AuthenticationSchemeOptions, Nobody>("none", null);
+                services.AddAuthentication("none").AddScheme<AuthenticationSchemeOptions, NoUser>("none", null);
                 services.AddAuthorization();
             });
         foreach (var path in new[] { "/internal/stats", "/internal/page", "/internal/page/data" })
@@ -78,7 +78,7 @@ public sealed class StatsEndpointTests
     }
 
     [Fact]
-    public void Without_an_instance_there_is_nothing_to_map()
+    public void Mapping_without_an_instance_throws()
     {
         var app = WebApplication.CreateSlimBuilder().Build();
         Assert.Contains("AddSingleflight", Assert.Throws<InvalidOperationException>(() => app.MapSingleflightStats()).Message, StringComparison.Ordinal);
@@ -95,7 +95,7 @@ public sealed class StatsEndpointTests
         return JsonDocument.Parse(await response.Content.ReadAsStringAsync()).RootElement;
     }
 
-    private sealed class Nobody(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder)
+    private sealed class NoUser(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder)
         : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
     {
         protected override Task<AuthenticateResult> HandleAuthenticateAsync() => Task.FromResult(AuthenticateResult.NoResult());

@@ -4,14 +4,14 @@ using Microsoft.AspNetCore.Builder;
 
 namespace RequestCoalescing.AspNetCore.Tests;
 
-/// <summary>Engines that were made by hand are shown beside the registered instances.</summary>
-/// <remarks>Not beside other tests: they are the whole process's.</remarks>
+/// <summary>Engines that are created by hand are shown beside the registered instances.</summary>
+/// <remarks>These tests run apart from others, because such engines belong to the whole process.</remarks>
 [CollectionDefinition(nameof(UnregisteredTests), DisableParallelization = true)]
 [Collection(nameof(UnregisteredTests))]
 public sealed class UnregisteredTests
 {
     [Fact]
-    public async Task They_are_told_while_they_live()
+    public async Task Engines_that_are_created_by_hand_are_shown_while_they_live()
     {
         await using var host = await WebHost.StartAsync(app =>
         {
@@ -24,8 +24,8 @@ public sealed class UnregisteredTests
 
         var stats = await host.Client.GetFromJsonAsync<JsonElement>("/metrics/singleflight");
         Assert.Equal(1, stats.GetProperty("in_flight_count").GetInt32());
-        var told = stats.GetProperty("instances").EnumerateArray().Single(instance => instance.GetProperty("name").GetString() == "profiles");
-        Assert.Equal((1, 7_000), (told.GetProperty("calls").GetInt32(), told.GetProperty("max_duration_ms").GetDouble()));
+        var reported = stats.GetProperty("instances").EnumerateArray().Single(instance => instance.GetProperty("name").GetString() == "profiles");
+        Assert.Equal((1, 7_000), (reported.GetProperty("calls").GetInt32(), reported.GetProperty("max_duration_ms").GetDouble()));
         var shown = (await host.Client.GetFromJsonAsync<JsonElement>("/singleflight/data")).GetProperty("instances").EnumerateArray()
             .Single(instance => instance.GetProperty("stats").GetProperty("name").GetString() == "profiles");
         Assert.StartsWith("#", shown.GetProperty("in_flight")[0].GetProperty("key").GetString(), StringComparison.Ordinal);
@@ -38,7 +38,7 @@ public sealed class UnregisteredTests
     }
 
     [Fact]
-    public async Task They_are_enough_for_a_page()
+    public async Task The_page_can_be_mapped_with_an_engine_that_is_created_by_hand()
     {
         await using var profiles = new Singleflight<long>();
         var app = WebApplication.CreateSlimBuilder().Build();

@@ -8,11 +8,11 @@ using Microsoft.Extensions.Logging;
 
 namespace RequestCoalescing.AspNetCore.Tests;
 
-/// <summary>An app whose key lacks a parameter gives callers the results of others; verification finds it, and is silent where the key is right.</summary>
+/// <summary>If its key lacks a parameter, an app gives callers the results of others. Verification finds that, and reports nothing for a complete key.</summary>
 public sealed class WrongKeyTests(ITestOutputHelper output) : IAsyncDisposable
 {
     private const double Fraction = 0.2;
-    private const int Rounds = 100; // all of which the mistake slips through once in 5 billion runs of this test
+    private const int Rounds = 100; // the mistake stays unnoticed in all of them once in 5 billion runs of this test
 
     private readonly SqliteConnection _keepAlive = new($"Data Source=file:{Guid.NewGuid():N}?mode=memory&cache=shared");
     private readonly List<VerificationMismatch> _mismatches = [];
@@ -38,13 +38,13 @@ public sealed class WrongKeyTests(ITestOutputHelper output) : IAsyncDisposable
             if ((few, many) != (3, 10)) harmed++;
         }
 
-        output.WriteLine($"Found after {2 * rounds} calls, of which {rounds} followed; expected after {1 / Fraction} that follow.");
+        output.WriteLine($"Found after {2 * rounds} calls, {rounds} of them followers; expected after {1 / Fraction} followers.");
         Assert.Single(_mismatches);
-        Assert.Equal(rounds, harmed); // the mistake is real: each round somebody got what another asked for
+        Assert.Equal(rounds, harmed); // the mistake is real: in each round a caller got the result of another
     }
 
     [Fact]
-    public async Task A_right_key_raises_nothing()
+    public async Task A_complete_key_causes_no_mismatch()
     {
         var singleflight = await StartAsync(static (post, limit) => $"comments:{post}:{limit}");
         for (var round = 0; round < Rounds; round++) Assert.Equal((10, 10), await AskAsync(singleflight, 10, 10));
@@ -55,14 +55,14 @@ public sealed class WrongKeyTests(ITestOutputHelper output) : IAsyncDisposable
         Assert.Empty(_mismatches);
     }
 
-    // Two requests, the second of which comes while the first is in the air.
+    // Two requests. The second comes while the first is in flight.
     private async Task<(int First, int Second)> AskAsync(ISingleflight singleflight, int first, int second)
     {
         var before = singleflight.GetStats();
         _go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var client = new HttpClient { BaseAddress = new Uri(_app!.Urls.First()) };
         var leader = client.GetStringAsync($"/post/1/comments?limit={first}");
-        await Patience.UntilAsync(() => singleflight.GetStats().Flights > before.Flights, "the first is in the air");
+        await Patience.UntilAsync(() => singleflight.GetStats().Flights > before.Flights, "the first is in flight");
         var follower = client.GetStringAsync($"/post/1/comments?limit={second}");
         await Patience.UntilAsync(() => singleflight.GetStats().Coalesced > before.Coalesced, "the second follows it");
         _go.SetResult();

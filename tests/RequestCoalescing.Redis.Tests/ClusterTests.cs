@@ -4,7 +4,7 @@ using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Tests;
 
-/// <summary>What nodes promise each other; each node here has a connection of its own.</summary>
+/// <summary>The guarantees of a cluster. Each node has its own connection.</summary>
 public abstract class ClusterTests : IAsyncLifetime
 {
     private const string Key = "post:12345";
@@ -33,14 +33,14 @@ public abstract class ClusterTests : IAsyncLifetime
         foreach (var node in nodes) await node.UntilSubscribersAsync(100);
         var run = await _backend.NextRunAsync();
         await UntilAllWaitAsync(others: 3);
-        await UntilToldApartAsync();
+        await UntilDistinguishableAsync();
         run.Succeed(42);
         Assert.All(await Task.WhenAll(callers).SoonAsync(), result => Assert.Equal(42, result));
         Assert.Equal(1, _backend.Runs);
     }
 
     [Fact]
-    public async Task Who_comes_after_the_landing_starts_a_new_run()
+    public async Task A_caller_after_the_landing_starts_a_new_run()
     {
         var nodes = await NodesAsync(2);
         for (var round = 1; round <= 20; round++)
@@ -64,7 +64,7 @@ public abstract class ClusterTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_large_outcome_is_read_rather_than_sent_with_the_message()
+    public async Task A_large_outcome_is_read_from_the_server_and_not_sent_with_the_message()
     {
         var nodes = await NodesAsync(2);
         var backend = new Backend<string>();
@@ -80,7 +80,7 @@ public abstract class ClusterTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_outcome_over_the_cap_is_made_once_a_node()
+    public async Task An_outcome_over_the_size_limit_is_produced_once_by_each_node()
     {
         var nodes = await NodesAsync(2, options => options.MaxPayloadBytes = 10);
         var backend = new Backend<string>();
@@ -96,7 +96,7 @@ public abstract class ClusterTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_leader_that_is_stopped_gives_its_lease_up_at_once()
+    public async Task A_leader_that_is_disposed_releases_its_lease_at_once()
     {
         var nodes = await NodesAsync(3, options => options.LeaseDuration = TimeSpan.FromMinutes(5));
         var leader = nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
@@ -111,7 +111,7 @@ public abstract class ClusterTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_leader_whose_callers_have_all_left_gives_its_lease_up_at_once()
+    public async Task A_leader_whose_callers_have_all_left_releases_its_lease_at_once()
     {
         var nodes = await NodesAsync(2, options => options.LeaseDuration = TimeSpan.FromMinutes(5));
         using var aborted = new CancellationTokenSource();
@@ -123,17 +123,17 @@ public abstract class ClusterTests : IAsyncLifetime
         await leader.LeavesWithAsync(aborted.Token);
         (await _backend.NextRunAsync()).Succeed(2);
         Assert.Equal(2, await follower.SoonAsync());
-        hung.Succeed(1); // too late, and nobody's
+        hung.Succeed(1); // too late: no caller gets it
         var next = nodes[1].ExecuteAsync(Key, _backend.RunAsync).AsTask();
         (await _backend.NextRunAsync()).Succeed(3);
         Assert.Equal(3, await next.SoonAsync());
     }
 
     [Fact]
-    public async Task A_leader_that_is_gone_without_a_word_is_succeeded_by_exactly_one()
+    public async Task A_leader_that_vanishes_is_succeeded_by_exactly_one()
     {
         var nodes = await NodesAsync(4, options => options.LeaseDuration = TimeSpan.FromMilliseconds(500));
-        var lease = await TakeLeaseAsync(TimeSpan.FromMilliseconds(500)); // and let it run out
+        var lease = await TakeLeaseAsync(TimeSpan.FromMilliseconds(500)); // it is never renewed
         var callers = nodes.Select(node => node.ExecuteAsync(Key, _backend.RunAsync).AsTask()).ToArray();
         (await _backend.NextRunAsync()).Succeed(7);
         Assert.All(await Task.WhenAll(callers).SoonAsync(), result => Assert.Equal(7, result));
@@ -142,7 +142,7 @@ public abstract class ClusterTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Forget_draws_the_line_for_the_cluster()
+    public async Task Forget_applies_to_the_whole_cluster()
     {
         var nodes = await NodesAsync(2);
         var before = nodes[0].ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
@@ -152,11 +152,11 @@ public abstract class ClusterTests : IAsyncLifetime
 
         var after = nodes[1].ExecuteAsync(Key, _backend.RunAsync).AsTask();
         var fresh = await _backend.NextRunAsync();
-        await Patience.UntilAsync(() => !old.Flight.IsCurrent, "the old leader has heard of it");
+        await Patience.UntilAsync(() => !old.Flight.IsCurrent, "the old leader has received the forget");
         var joined = nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
         await UntilAllWaitAsync(others: 1);
 
-        old.Succeed(1); // its own callers get it, and nobody else
+        old.Succeed(1); // only its own callers get it
         Assert.Equal(1, await before.SoonAsync());
         Assert.False(after.IsCompleted || joined.IsCompleted);
         fresh.Succeed(2);
@@ -171,12 +171,12 @@ public abstract class ClusterTests : IAsyncLifetime
         var nodes = await NodesAsync(2, options => options.LeaseDuration = TimeSpan.FromMinutes(5));
         var before = nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
         var old = await _backend.NextRunAsync();
-        await DatabaseOf(0).KeyDeleteAsync(LeaseKey); // as a failover that lost it
+        await DatabaseOf(0).KeyDeleteAsync(LeaseKey); // as after a failover that lost it
         var after = nodes[1].ExecuteAsync(Key, _backend.RunAsync).AsTask();
         var fresh = await _backend.NextRunAsync();
         old.Succeed(1);
         Assert.Equal(1, await before.SoonAsync());
-        await AnsweredAsync(_connections[0]); // what was sent before has been done
+        await AnsweredAsync(_connections[0]); // all earlier commands have been executed
         Assert.False(after.IsCompleted);
         Assert.True(await DatabaseOf(0).KeyExistsAsync(LeaseKey));
         fresh.Succeed(2);
@@ -184,14 +184,14 @@ public abstract class ClusterTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Lost_messages_cost_a_look_and_no_more()
+    public async Task Lost_messages_cost_only_an_extra_poll()
     {
         var nodes = await NodesAsync(2);
         var leader = nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
         var run = await _backend.NextRunAsync();
         var follower = nodes[1].ExecuteAsync(Key, _backend.RunAsync).AsTask();
         await UntilAllWaitAsync(others: 1);
-        await _connections[1].GetSubscriber().UnsubscribeAllAsync(); // node 1 hears nothing any more
+        await _connections[1].GetSubscriber().UnsubscribeAllAsync(); // node 1 receives no more messages
         run.Succeed(1);
         Assert.Equal([1, 1], (await Task.WhenAll(leader, follower).SoonAsync()).AsEnumerable());
         Assert.Equal(1, _backend.Runs);
@@ -226,18 +226,18 @@ public abstract class ClusterTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_error_that_cannot_be_put_into_words_is_no_lease_for_good()
+    public async Task An_error_whose_message_throws_still_releases_the_lease()
     {
         var (leader, follower, run) = await LeaderAndFollowerAsync();
-        run.Fail(new WordlessException());
+        run.Fail(new NoMessageException());
         await Patience.UntilAsync(() => leader.IsFaulted, "the leader's caller has the error");
-        Assert.IsType<WordlessException>(leader.Exception!.InnerException);
+        Assert.IsType<NoMessageException>(leader.Exception!.InnerException);
         (await _backend.NextRunAsync()).Succeed(2);
         Assert.Equal(2, await follower.SoonAsync());
     }
 
     [Fact]
-    public async Task A_forgotten_flight_that_waits_does_not_rob_the_newer_leader_of_its_node()
+    public async Task A_forgotten_flight_that_waits_does_not_disturb_the_newer_leader_on_its_node()
     {
         var nodes = await NodesAsync(2, options => options.LeaseDuration = TimeSpan.FromMinutes(5));
         var remote = nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
@@ -249,7 +249,7 @@ public abstract class ClusterTests : IAsyncLifetime
         first.Succeed(1);
         Assert.Equal(1, await remote.SoonAsync());
 
-        (await _backend.NextRunAsync()).Succeed(2); // whichever of the two leads, the other waits for it
+        (await _backend.NextRunAsync()).Succeed(2); // either of the two leads, and the other waits for it
         Assert.Equal((2, 2), (await leads.SoonAsync(), await waits.SoonAsync()));
         Assert.Equal(2, _backend.Runs);
     }
@@ -265,11 +265,11 @@ public abstract class ClusterTests : IAsyncLifetime
         var waited = nodes[1].ExecuteAsync(Key, _backend.RunAsync).AsTask();
         await UntilAllWaitAsync(others: 1);
         await nodes[forgetting].ForgetAsync(Key);
-        var fresh = await _backend.NextRunAsync(); // of the node that waited: it leads now
-        await Patience.UntilAsync(() => !old.Flight.IsCurrent, "the old leader has heard of it");
+        var fresh = await _backend.NextRunAsync(); // the run of the node that waited, which leads now
+        await Patience.UntilAsync(() => !old.Flight.IsCurrent, "the old leader has received the forget");
         var after = Enumerable.Range(0, 10).SelectMany(_ => nodes.Select(node => node.ExecuteAsync(Key, _backend.RunAsync).AsTask())).ToArray();
         await UntilAllWaitAsync(others: 2);
-        await UntilToldApartAsync();
+        await UntilDistinguishableAsync();
         old.Succeed(1);
         Assert.Equal(1, await before.SoonAsync());
         fresh.Succeed(2);
@@ -279,14 +279,14 @@ public abstract class ClusterTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_leader_whose_lease_was_taken_away_is_not_joined_any_more()
+    public async Task A_leader_that_has_lost_its_lease_can_no_longer_be_joined()
     {
         var nodes = await NodesAsync(1, options => options.LeaseDuration = TimeSpan.FromMilliseconds(300));
         var before = nodes[0].ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
         var old = await _backend.NextRunAsync();
-        await DatabaseOf(0).KeyDeleteAsync(LeaseKey); // as a forget whose message was lost
-        await Patience.UntilAsync(() => !old.Flight.IsCurrent, "a heartbeat has found out");
-        await Patience.UntilAsync(() => _nodes[0].Forget(Key) is false, "nothing is there to be joined");
+        await DatabaseOf(0).KeyDeleteAsync(LeaseKey); // as after a forget whose message was lost
+        await Patience.UntilAsync(() => !old.Flight.IsCurrent, "a heartbeat has found the lease gone");
+        await Patience.UntilAsync(() => _nodes[0].Forget(Key) is false, "no flight can be joined");
         var after = nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
         (await _backend.NextRunAsync()).Succeed(2);
         Assert.Equal(2, await after.SoonAsync());
@@ -295,7 +295,7 @@ public abstract class ClusterTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_flight_that_nobody_waited_for_leaves_a_small_record_for_two_leases()
+    public async Task A_flight_without_waiting_nodes_leaves_only_a_small_record_for_two_leases()
     {
         var lease = TimeSpan.FromMinutes(5);
         var nodes = await NodesAsync(1, options => options.LeaseDuration = lease);
@@ -306,7 +306,7 @@ public abstract class ClusterTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Keys_of_any_kind_are_told_apart()
+    public async Task Keys_of_any_kind_are_distinguished()
     {
         var nodes = await NodesAsync(2);
         string[] keys = ["", "a", "a}b", "{a}", "a{b}c", "ключ", " ", "a:lease", new('x', 5_000)];
@@ -356,18 +356,18 @@ public abstract class ClusterTests : IAsyncLifetime
         return (leader, follower, run);
     }
 
-    // A node that has subscribed sends what it asks within the call: the answer to a ping comes after the answer to that.
+    // A subscribed node sends its command within the call. The answer to a later ping therefore comes after the answer to that command.
     private async Task UntilAllWaitAsync(int others)
     {
-        await Patience.UntilAsync(() => _nodes.Count(node => node.GetStats().InFlightCount > 0) >= others, "all fly");
+        await Patience.UntilAsync(() => _nodes.Count(node => node.GetStats().InFlightCount > 0) >= others, "all nodes have a flight");
         foreach (var connection in _connections) await AnsweredAsync(connection);
     }
 
-    // Whoever comes a round trip before the landing cannot be told from who comes after.
-    private static async Task UntilToldApartAsync()
+    // A caller within a round trip before the landing cannot be distinguished from one after it.
+    private static async Task UntilDistinguishableAsync()
     {
         var start = Stopwatch.GetTimestamp();
-        await Patience.UntilAsync(() => Stopwatch.GetElapsedTime(start) > TimeSpan.FromSeconds(1), "a round trip is certainly past");
+        await Patience.UntilAsync(() => Stopwatch.GetElapsedTime(start) > TimeSpan.FromSeconds(1), "more than a round trip has passed");
     }
 
     private static async Task AnsweredAsync(ConnectionMultiplexer connection) => await Task.WhenAll(connection.GetServers().Select(server => server.PingAsync()));
@@ -376,13 +376,13 @@ public abstract class ClusterTests : IAsyncLifetime
     {
         var token = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() * 1_000;
         await using var connection = await _server!.ConnectAsync();
-        await connection.GetDatabase().StringSetAsync(LeaseKey, $"{token}|somebody-who-is-gone", duration);
+        await connection.GetDatabase().StringSetAsync(LeaseKey, $"{token}|vanished-node", duration);
         return token;
     }
 
     private async Task<long> LastTokenAsync() => long.Parse(((string?)await DatabaseOf(0).StringGetAsync($"{_prefix}:{{{Key}}}:{Key}:last"))!.Split('|')[0], CultureInfo.InvariantCulture);
 
-    private sealed class WordlessException : Exception
+    private sealed class NoMessageException : Exception
     {
         public override string Message => throw new InvalidTimeZoneException();
     }

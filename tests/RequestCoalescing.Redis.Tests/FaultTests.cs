@@ -6,7 +6,7 @@ using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Tests;
 
-/// <summary>What is lost, late or cut off between a node and its server, one thing at a time. Leases last, so that none of it is mended by one that runs out.</summary>
+/// <summary>Single faults between a node and its server: lost, late or interrupted traffic. Leases are long, so that an expiring lease cannot hide a bug.</summary>
 public sealed class FaultTests : IAsyncLifetime
 {
     private const string Key = "post:12345";
@@ -31,10 +31,10 @@ public sealed class FaultTests : IAsyncLifetime
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Who_joins_a_node_that_has_not_heard_of_the_landing_starts_anew(bool succeeds)
+    public async Task A_caller_of_a_node_that_has_missed_the_landing_starts_a_new_run(bool succeeds)
     {
         var (remote, _) = await NodeAsync();
-        var (node, proxy) = await NodeAsync(options => options.OutcomeRetention = TimeSpan.FromSeconds(2)); // it looks before that is over
+        var (node, proxy) = await NodeAsync(options => options.OutcomeRetention = TimeSpan.FromSeconds(2)); // the node polls before that time is over
         var leader = remote.ExecuteAsync(Key, _backend.RunAsync).AsTask();
         var first = await _backend.NextRunAsync();
         var before = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
@@ -45,7 +45,7 @@ public sealed class FaultTests : IAsyncLifetime
         await leader.ContinueWith(static _ => { }, TaskScheduler.Default).SoonAsync();
 
         var after = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
-        Assert.False(before.IsCompleted, "The node has looked before its time; nothing is shown.");
+        Assert.False(before.IsCompleted, "The node has polled too early, so that this test shows nothing.");
         (await _backend.NextRunAsync()).Succeed(2);
         if (succeeds) Assert.Equal(1, await before.SoonAsync());
         else Assert.Equal("1", (await before.ThrowsAsync<RemoteFlightException>()).RemoteMessage);
@@ -54,7 +54,7 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_outcome_that_is_late_is_nobodys()
+    public async Task A_late_outcome_reaches_no_later_caller()
     {
         var (leading, proxy) = await NodeAsync(options => options.CommandTimeout = TimeSpan.FromMilliseconds(200));
         var (other, _) = await NodeAsync();
@@ -62,7 +62,7 @@ public sealed class FaultTests : IAsyncLifetime
         var first = await _backend.NextRunAsync();
         proxy.Stall();
         first.Succeed(1);
-        Assert.Equal(1, await leader.SoonAsync()); // it does not wait any longer
+        Assert.Equal(1, await leader.SoonAsync()); // it waits no longer
 
         var after = other.ExecuteAsync(Key, _backend.RunAsync).AsTask();
         await UntilWaitsAsync(other);
@@ -72,7 +72,7 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_lease_that_is_granted_late_is_given_back()
+    public async Task A_lease_that_is_granted_late_is_released()
     {
         var (late, proxy) = await NodeAsync(options => options.CommandTimeout = TimeSpan.FromMilliseconds(200));
         var (other, _) = await NodeAsync();
@@ -88,7 +88,7 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_outcome_on_its_way_when_its_leader_is_cut_off_is_nobodys_who_comes_after_the_leaders_callers_have_it()
+    public async Task An_outcome_that_arrives_after_its_leader_was_cut_off_reaches_no_later_caller()
     {
         var (leading, proxy) = await NodeAsync(options => options.CommandTimeout = TimeSpan.FromSeconds(1));
         var (other, _) = await NodeAsync();
@@ -107,13 +107,13 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_lease_that_is_granted_after_the_connection_has_given_up_is_given_back()
+    public async Task A_lease_that_is_granted_after_the_connection_has_given_up_is_released()
     {
         var (late, proxy) = await NodeAsync(options => options.CommandTimeout = TimeSpan.FromMilliseconds(200), connection: ",asyncTimeout=500");
         var (other, _) = await NodeAsync();
         proxy.HoldCommands();
         Assert.Equal(1, await late.ExecuteAsync(Key, static _ => ValueTask.FromResult(1)).AsTask().SoonAsync());
-        await Assert.ThrowsAsync<RedisTimeoutException>(() => _connections[late].GetDatabase().PingAsync()); // sent later, given up later
+        await Assert.ThrowsAsync<RedisTimeoutException>(() => _connections[late].GetDatabase().PingAsync()); // the ping was sent later, so it times out later
         proxy.PassCommands();
         await _connections[late].GetDatabase().PingAsync();
         var next = other.ExecuteAsync(Key, _backend.RunAsync).AsTask();
@@ -124,7 +124,7 @@ public sealed class FaultTests : IAsyncLifetime
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task An_error_that_is_thrown_again_and_again_is_everybodys(bool isOut)
+    public async Task Each_run_that_throws_the_same_exception_object_fails_its_own_call(bool isOut)
     {
         var (node, proxy) = await NodeAsync(options => options.CommandTimeout = TimeSpan.FromMilliseconds(100));
         var error = new InvalidTimeZoneException();
@@ -145,7 +145,7 @@ public sealed class FaultTests : IAsyncLifetime
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task What_a_node_makes_itself_because_it_was_not_sent_is_forgotten_with_the_rest(bool succeeds)
+    public async Task Forget_applies_to_the_own_run_of_a_node_that_was_sent_no_outcome(bool succeeds)
     {
         var (leading, _) = await NodeAsync(options => options.MaxPayloadBytes = 0);
         var (node, proxy) = await NodeAsync();
@@ -169,7 +169,7 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Who_joined_a_leader_after_a_forget_that_it_has_not_heard_starts_anew_though_the_server_is_gone()
+    public async Task A_caller_after_a_forget_that_its_leader_has_missed_gets_a_new_run_even_if_the_server_is_gone()
     {
         var (remote, _) = await NodeAsync();
         var (node, proxy) = await NodeAsync(options => options.CommandTimeout = TimeSpan.FromMilliseconds(200));
@@ -190,7 +190,7 @@ public sealed class FaultTests : IAsyncLifetime
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Who_joined_a_leader_after_a_forget_starts_anew_though_the_server_has_lost_that_forget(bool isAskedForAgain)
+    public async Task A_caller_after_a_forget_gets_a_new_run_even_if_the_server_has_lost_that_forget(bool isAskedForAgain)
     {
         var (remote, _) = await NodeAsync();
         var (node, proxy) = await NodeAsync();
@@ -199,7 +199,7 @@ public sealed class FaultTests : IAsyncLifetime
         proxy.Deafen();
         await remote.ForgetAsync(Key);
         await FlushAsync();
-        if (isAskedForAgain) await remote.ExecuteAsync(Key, static _ => ValueTask.FromResult(0)); // there is a record again, younger than the lease
+        if (isAskedForAgain) await remote.ExecuteAsync(Key, static _ => ValueTask.FromResult(0)); // this writes a new record, younger than the lease
         var after = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
         first.Succeed(1);
         Assert.Equal(1, await before.SoonAsync());
@@ -209,7 +209,7 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_lease_that_another_node_took_over_for_its_age_proves_that_nothing_was_forgotten()
+    public async Task A_lease_that_another_node_took_over_for_its_age_is_no_forget()
     {
         var (node, _) = await NodeAsync();
         var window = TimeSpan.FromMilliseconds(50);
@@ -217,7 +217,7 @@ public sealed class FaultTests : IAsyncLifetime
         var before = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
         var first = await _backend.NextRunAsync();
         var start = Stopwatch.GetTimestamp();
-        await Patience.UntilAsync(() => Stopwatch.GetElapsedTime(start) > 2 * window, "the window is past");
+        await Patience.UntilAsync(() => Stopwatch.GetElapsedTime(start) > 2 * window, "the window is over");
         var joined = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
         var newer = other.ExecuteAsync(Key, _backend.RunAsync).AsTask();
         (await _backend.NextRunAsync()).Succeed(2);
@@ -228,7 +228,7 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Who_leads_publishes_though_others_of_its_node_have_found_the_server_out()
+    public async Task A_leader_publishes_even_if_the_circuit_of_its_node_has_opened()
     {
         var (node, proxy) = await NodeAsync(options => (options.CommandTimeout, options.OutageBreak) = (TimeSpan.FromMilliseconds(100), TimeSpan.FromDays(1)));
         var (other, _) = await NodeAsync();
@@ -246,7 +246,7 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Whose_work_ends_with_its_leader_goes_on_for_the_cluster_with_another()
+    public async Task An_elected_leader_leads_for_the_whole_cluster()
     {
         var (node, _) = await NodeAsync();
         for (var round = 0; round < 40; round++)
@@ -266,7 +266,7 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_join_window_counts_from_the_run_and_not_from_when_a_node_began_to_wait_for_it()
+    public async Task A_join_window_counts_from_the_start_of_the_run_and_not_of_the_wait()
     {
         var window = TimeSpan.FromSeconds(2);
         var (leading, _) = await NodeAsync(window: window);
@@ -274,9 +274,9 @@ public sealed class FaultTests : IAsyncLifetime
         var leader = leading.ExecuteAsync(Key, _backend.RunAsync).AsTask();
         var start = Stopwatch.GetTimestamp();
         var first = await _backend.NextRunAsync();
-        await Patience.UntilAsync(() => Stopwatch.GetElapsedTime(start) > window * 0.7, "most of the window is past");
+        await Patience.UntilAsync(() => Stopwatch.GetElapsedTime(start) > window * 0.7, "most of the window is over");
         var within = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
-        await Patience.UntilAsync(() => Stopwatch.GetElapsedTime(start) > window * 1.5, "all of the window is past");
+        await Patience.UntilAsync(() => Stopwatch.GetElapsedTime(start) > window * 1.5, "all of the window is over");
         var past = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
         (await _backend.NextRunAsync()).Succeed(2);
         Assert.Equal(2, await past.SoonAsync());
@@ -286,7 +286,7 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_lost_forget_is_told_again_without_anybody_asking()
+    public async Task A_failed_forget_is_sent_again_without_a_call()
     {
         var (remote, _) = await NodeAsync();
         var (node, _) = await NodeAsync(options => options.OutageBreak = TimeSpan.FromMilliseconds(500));
@@ -296,7 +296,7 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_forget_that_was_lost_harms_nobody_who_asks_after_it()
+    public async Task A_caller_after_a_lost_forget_gets_a_new_run()
     {
         var (remote, _) = await NodeAsync();
         var (node, proxy) = await NodeAsync();
@@ -310,10 +310,10 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_forget_that_failed_is_told_again_before_anything_is_asked()
+    public async Task A_failed_forget_is_sent_again_before_the_next_call()
     {
         var (remote, _) = await NodeAsync();
-        var (node, _) = await NodeAsync(options => options.OutageBreak = TimeSpan.FromDays(1)); // and not by itself
+        var (node, _) = await NodeAsync(options => options.OutageBreak = TimeSpan.FromDays(1)); // so that the node does not send it again by itself
         var (before, old) = await LeadAsync(remote);
         await FailForgetAsync(node, old);
         var after = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
@@ -324,7 +324,7 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_forget_that_was_lost_is_told_when_the_connection_is_back()
+    public async Task A_lost_forget_is_sent_when_the_connection_is_back()
     {
         var (remote, _) = await NodeAsync();
         var (node, proxy) = await NodeAsync();
@@ -349,16 +349,16 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Whoever_waits_for_a_forget_waits_for_the_command_timeout_and_no_longer()
+    public async Task A_forget_that_is_awaited_fails_after_the_command_timeout()
     {
         var (node, proxy) = await NodeAsync(options => options.CommandTimeout = TimeSpan.FromMilliseconds(200));
         proxy.HoldCommands();
-        Assert.IsType<TimeoutException>(await node.ForgetAsync(Key).ThrowsAsync<TimeoutException>()); // and not the connection's own, after seconds
+        Assert.IsType<TimeoutException>(await node.ForgetAsync(Key).ThrowsAsync<TimeoutException>()); // and not the connection's own timeout, which takes seconds
         proxy.PassCommands();
     }
 
     [Fact]
-    public async Task When_the_connection_is_back_the_circuit_is_closed()
+    public async Task The_circuit_closes_when_the_connection_is_back()
     {
         var (other, _) = await NodeAsync();
         var (node, proxy) = await NodeAsync(options => (options.CommandTimeout, options.OutageBreak) = (TimeSpan.FromMilliseconds(500), TimeSpan.FromDays(1)));
@@ -369,16 +369,16 @@ public sealed class FaultTests : IAsyncLifetime
         var start = Stopwatch.GetTimestamp();
         for (var i = 0; ; i++)
         {
-            Assert.True(Stopwatch.GetElapsedTime(start) < Patience.Limit, "The node does not ask Redis again.");
+            Assert.True(Stopwatch.GetElapsedTime(start) < Patience.Limit, "The node does not use Redis again.");
             await node.ExecuteAsync($"again {i}", static _ => ValueTask.FromResult(0));
             if (await _connections[other].GetDatabase().KeyExistsAsync($"singleflight:{{again {i}}}:again {i}:last")) return;
         }
     }
 
     [Fact]
-    public async Task What_fails_when_nobody_waits_for_it_any_more_is_no_unobserved_exception()
+    public async Task A_failure_after_the_last_caller_has_left_raises_no_unobserved_task_event()
     {
-        // Of this test or any other: no test leaves a command unobserved itself.
+        // Such an error may come from any test, because no test leaves a command unobserved itself.
         await Unobserved.IsNothingOfAsync(FailAsync, static error =>
             error.ToString() is var message && (message.Contains("timed out in the backlog", StringComparison.Ordinal) || message.Contains("Connection is being disposed", StringComparison.Ordinal)));
 
@@ -387,17 +387,17 @@ public sealed class FaultTests : IAsyncLifetime
             await using var connection = await ConnectionMultiplexer.ConnectAsync("127.0.0.1:1,abortConnect=false,connectTimeout=200,syncTimeout=500,asyncTimeout=500");
             await using (var node = new RedisSingleflight(connection, null, Options(options => options.CommandTimeout = TimeSpan.FromMilliseconds(20))))
             {
-                await node.ExecuteAsync(Key, static _ => ValueTask.FromResult(0)); // its subscription fails later than that
+                await node.ExecuteAsync(Key, static _ => ValueTask.FromResult(0)); // the subscription fails later
                 node.Forget(Key);
             }
 
             var later = RedisChannel.Literal(Guid.NewGuid().ToString());
-            await Assert.ThrowsAnyAsync<RedisException>(() => connection.GetSubscriber().SubscribeAsync(later, static (_, _) => { })); // given up after what was sent before
+            await Assert.ThrowsAnyAsync<RedisException>(() => connection.GetSubscriber().SubscribeAsync(later, static (_, _) => { })); // it times out after the earlier commands
         }
     }
 
     [Fact]
-    public async Task A_forget_that_is_heard_late_spares_what_came_after_it()
+    public async Task A_forget_that_arrives_late_does_not_affect_later_flights()
     {
         var (node, proxy) = await NodeAsync();
         var (other, _) = await NodeAsync();
@@ -408,9 +408,9 @@ public sealed class FaultTests : IAsyncLifetime
         var second = node.ExecuteAsync("another", _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
         var another = await _backend.NextRunAsync();
         await other.ForgetAsync("another");
-        Assert.True(another.Flight.IsCurrent); // for it is deaf
+        Assert.True(another.Flight.IsCurrent); // because it receives no messages
         proxy.CatchUp();
-        await Patience.UntilAsync(() => !another.Flight.IsCurrent, "the node has heard the second, and therefore the first");
+        await Patience.UntilAsync(() => !another.Flight.IsCurrent, "the node has received the second forget, and therefore the first");
         Assert.True(run.Flight.IsCurrent);
         var joins = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
         run.Succeed(1);
@@ -419,7 +419,7 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_the_server_refuses_for_one_key_does_not_cut_off_the_others()
+    public async Task A_command_that_the_server_refuses_for_one_key_does_not_affect_other_keys()
     {
         var (node, _) = await NodeAsync();
         var (other, _) = await NodeAsync();
@@ -435,7 +435,7 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_node_that_subscribed_twice_lets_go_of_both()
+    public async Task A_node_that_has_subscribed_twice_ends_both_subscriptions()
     {
         var (_, proxy) = await NodeAsync();
         await using var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{proxy.Port},abortConnect=false,connectRetry=10");
@@ -448,7 +448,7 @@ public sealed class FaultTests : IAsyncLifetime
             await node.ExecuteAsync(Key, static _ => ValueTask.FromResult(0));
             proxy.Cut();
             proxy.Resume();
-            await Patience.UntilAsync(() => connection.IsConnected, "it is connected again");
+            await Patience.UntilAsync(() => connection.IsConnected, "the connection is back");
             await node.ExecuteAsync(Key, static _ => ValueTask.FromResult(0));
         }
 
@@ -456,7 +456,7 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_synchronization_context_that_takes_no_work_loses_its_own_caller_only()
+    public async Task A_synchronization_context_that_accepts_no_work_loses_only_its_own_caller()
     {
         var (node, _) = await NodeAsync();
         var leader = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
@@ -468,7 +468,7 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Logs_and_meters_that_fail_do_not_harm_a_flight()
+    public async Task Failing_logs_and_meters_do_not_affect_a_flight()
     {
         var services = new ServiceCollection();
         services.AddLogging(logging => logging.AddProvider(new FailingLogs()));
@@ -483,7 +483,7 @@ public sealed class FaultTests : IAsyncLifetime
                 if (instrument.Meter.Scope == provider.GetRequiredService<IMeterFactory>()) listener.EnableMeasurementEvents(instrument);
             },
         };
-        listener.SetMeasurementEventCallback<long>((_, _, _, _) => throw new InvalidOperationException($"A measurement is not wanted: {heard++}."));
+        listener.SetMeasurementEventCallback<long>((_, _, _, _) => throw new InvalidOperationException($"This listener fails at measurement {heard++}."));
         listener.Start();
         Assert.Equal(1, await provider.GetRequiredKeyedService<ISingleflight>("posts").ExecuteAsync(Key, static _ => ValueTask.FromResult(1)));
         Assert.True(heard > 0);
@@ -497,7 +497,7 @@ public sealed class FaultTests : IAsyncLifetime
 
     private static async Task HearsAsync(Task<int> call, BackendRun<int> run)
     {
-        await Patience.UntilAsync(() => !run.Flight.IsCurrent, "the old leader has heard of the forget");
+        await Patience.UntilAsync(() => !run.Flight.IsCurrent, "the old leader has received the forget");
         run.Succeed(1);
         Assert.Equal(1, await call.SoonAsync());
     }
@@ -505,12 +505,12 @@ public sealed class FaultTests : IAsyncLifetime
     private static async Task LoseForgetAsync(RedisSingleflight node, FaultyProxy proxy)
     {
         proxy.Stall();
-        var told = node.ForgetAsync(Key);
+        var forget = node.ForgetAsync(Key);
         proxy.Cut();
-        await told.ThrowsAsync<RedisException>();
+        await forget.ThrowsAsync<RedisException>();
     }
 
-    // What the server refuses, with the connection as it was.
+    // The server refuses the forget, and the connection stays up.
     private async Task FailForgetAsync(RedisSingleflight node, BackendRun<int> run)
     {
         var last = new RedisKey($"singleflight:{{{Key}}}:{Key}:last");
@@ -546,6 +546,6 @@ public sealed class FaultTests : IAsyncLifetime
         return (node, proxy);
     }
 
-    // What the node asks is sent within the call: the answer to a ping comes after the answer to that.
+    // The node sends its command within the call. The answer to a later ping therefore comes after the answer to that command.
     private async Task UntilWaitsAsync(RedisSingleflight node) => await _connections[node].GetDatabase().PingAsync();
 }

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace RequestCoalescing.Redis.Tests;
 
-/// <summary>Sits between a node and its server, and does to their connections what networks do.</summary>
+/// <summary>A proxy between a node and its server that can delay, cut and drop their traffic.</summary>
 internal sealed class FaultyProxy : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -12,7 +12,7 @@ internal sealed class FaultyProxy : IAsyncDisposable
     private readonly HashSet<Wire> _wires = [];
     private readonly Task _accepting;
     private TaskCompletionSource _flows = Flowing();
-    private TaskCompletionSource _tells = Flowing();
+    private TaskCompletionSource _messages = Flowing();
     private TaskCompletionSource _commands = Flowing();
     private int _isArmed;
     private int _held;
@@ -26,35 +26,35 @@ internal sealed class FaultyProxy : IAsyncDisposable
 
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
-    /// <summary>How many connections it has cut after their next script.</summary>
+    /// <summary>The number of connections that <see cref="CutNextScript"/> has cut.</summary>
     public int Cuts { get; private set; }
 
-    /// <summary>Cuts the connection that sends the next script, as soon as the server has answered it: it was applied, and nobody hears of it.</summary>
+    /// <summary>Cuts the connection that sends the next script, as soon as the server has answered. The script takes effect, but the node never gets the answer.</summary>
     public void CutNextScript() => Volatile.Write(ref _isArmed, 1);
 
     /// <summary>Cuts all connections.</summary>
     public void Cut() => Close(static wire => wire.Dispose());
 
-    /// <summary>Cuts the node's ends only: what it has sent is still on its way to the server.</summary>
+    /// <summary>Cuts only the node's ends. Commands that it has sent still reach the server.</summary>
     public void CutNode() => Close(static wire => wire.Client.Dispose());
 
-    /// <summary>Holds back what the node asks, until <see cref="PassCommands"/>; it hears messages.</summary>
+    /// <summary>Holds back the node's commands until <see cref="PassCommands"/>. The node still receives messages.</summary>
     public void HoldCommands() => Volatile.Write(ref _commands, new(TaskCreationOptions.RunContinuationsAsynchronously));
 
-    /// <summary>Completes when it holds something back.</summary>
+    /// <summary>Completes when the proxy holds a command back.</summary>
     public Task UntilHeldAsync() => Patience.UntilAsync(() => Volatile.Read(ref _held) > 0, "a command is held back");
 
     public void PassCommands() => Volatile.Read(ref _commands).TrySetResult();
 
-    /// <summary>Holds back whatever is sent, in both directions, until <see cref="Resume"/>.</summary>
+    /// <summary>Holds back all traffic, in both directions, until <see cref="Resume"/>.</summary>
     public void Stall() => Volatile.Write(ref _flows, new(TaskCreationOptions.RunContinuationsAsynchronously));
 
     public void Resume() => Volatile.Read(ref _flows).TrySetResult();
 
-    /// <summary>Keeps messages from the node.</summary>
-    public void Deafen() => Volatile.Write(ref _tells, new(TaskCreationOptions.RunContinuationsAsynchronously));
+    /// <summary>Holds back all messages to the node.</summary>
+    public void Deafen() => Volatile.Write(ref _messages, new(TaskCreationOptions.RunContinuationsAsynchronously));
 
-    /// <summary>Lets it hear messages again, but not those that it missed.</summary>
+    /// <summary>Lets the node receive messages again, without those that it missed.</summary>
     public void Undeafen()
     {
         Close(static wire =>
@@ -64,8 +64,8 @@ internal sealed class FaultyProxy : IAsyncDisposable
         CatchUp();
     }
 
-    /// <summary>Lets it hear messages again, and all that it missed.</summary>
-    public void CatchUp() => Volatile.Read(ref _tells).TrySetResult();
+    /// <summary>Lets the node receive messages again, with all that it missed.</summary>
+    public void CatchUp() => Volatile.Read(ref _messages).TrySetResult();
 
     public async ValueTask DisposeAsync()
     {
@@ -121,7 +121,7 @@ internal sealed class FaultyProxy : IAsyncDisposable
         var replies = CopyAsync(wire.Server, wire.Client, async _ =>
         {
             await Volatile.Read(ref _flows).Task;
-            if (wire.IsSubscribed) await Volatile.Read(ref _tells).Task;
+            if (wire.IsSubscribed) await Volatile.Read(ref _messages).Task;
             if (!isCutting) return;
             Cuts++;
             throw new IOException("Cut.");

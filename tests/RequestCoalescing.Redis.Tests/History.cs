@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace RequestCoalescing.Redis.Tests;
 
-/// <summary>What happened on all nodes, in the order of one counter, and whether it was allowed to happen.</summary>
+/// <summary>Records the events on all nodes, in the order of one counter, and checks that they were allowed.</summary>
 internal sealed class History
 {
     private const string Marker = "the error of run ";
@@ -17,7 +17,7 @@ internal sealed class History
 
     public int Runs => _runs.Count;
 
-    /// <summary>A caller: what it asks for, and what it is given.</summary>
+    /// <summary>Makes a call and records it with its outcome.</summary>
     public async Task CallAsync(ISingleflight singleflight, int node, string key, Func<CancellationToken, Task<bool>> work, CancellationToken cancellationToken)
     {
         var arrived = Now();
@@ -44,16 +44,16 @@ internal sealed class History
     public async Task ForgetAsync(RedisSingleflight singleflight, int node, string key)
     {
         var line = new Line(node, key, Now());
-        var told = singleflight.ForgetAsync(key);
+        var forget = singleflight.ForgetAsync(key);
         line.DrawnHere = Now();
         _lines.Enqueue(line);
-        await told.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (told.IsCompletedSuccessfully) line.DrawnEverywhere = Now();
+        await forget.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (forget.IsCompletedSuccessfully) line.DrawnEverywhere = Now();
     }
 
-    /// <summary>No caller has got what was there before it came, or what was forgotten before it came.</summary>
-    /// <param name="coalescesAlone">Whether nodes coalesce alone while they cannot reach the others: then they do not hear what those forget.</param>
-    public void AssertNobodyGotWhatIsNotTheirs(bool coalescesAlone)
+    /// <summary>Asserts that no call got an outcome that was complete or forgotten before the call began.</summary>
+    /// <param name="coalescesAlone">Whether nodes coalesce alone while they cannot reach the others. Such nodes miss forgets of the others.</param>
+    public void AssertNoForeignOutcomes(bool coalescesAlone)
     {
         var runs = _runs.ToDictionary(run => run.Id);
         foreach (var sharing in _calls.Where(call => call.Run is not null).GroupBy(call => call.Run!.Value))
@@ -62,25 +62,25 @@ internal sealed class History
             var first = sharing.MinBy(call => call.Completed)!;
             foreach (var call in sharing)
             {
-                Assert.True(call.Key == run.Key, $"{call} got the outcome of {run}, which is another key's.");
-                Assert.True(call.Arrived < first.Completed, $"{call} got the outcome of {run}, which {first} had had before.");
+                Assert.True(call.Key == run.Key, $"{call} got the outcome of {run}, which is the outcome of another key.");
+                Assert.True(call.Arrived < first.Completed, $"{call} got the outcome of {run}, which {first} had got before.");
                 foreach (var line in _lines.Where(line => line.Key == call.Key && run.Started < line.Called))
                 {
                     Assert.False(call.Node == line.Node && line.DrawnHere < call.Arrived, $"{call} got the outcome of {run}, which {line} had forgotten on its node.");
-                    Assert.False(!coalescesAlone && line.DrawnEverywhere < call.Arrived, $"{call} got the outcome of {run}, which {line} had forgotten for all.");
+                    Assert.False(!coalescesAlone && line.DrawnEverywhere < call.Arrived, $"{call} got the outcome of {run}, which {line} had forgotten for the whole cluster.");
                 }
             }
         }
     }
 
-    /// <summary>No two nodes have asked the backend for the same at the same time.</summary>
+    /// <summary>Asserts that the runs of a key do not overlap.</summary>
     public void AssertOneRunAtATime()
     {
         foreach (var runs in _runs.GroupBy(run => run.Key))
         {
             foreach (var (run, next) in runs.OrderBy(run => run.Started).Zip(runs.OrderBy(run => run.Started).Skip(1)))
             {
-                Assert.True(run.Ended < next.Started, $"{run} and {next} at the same time.");
+                Assert.True(run.Ended < next.Started, $"{run} and {next} overlap.");
             }
         }
     }

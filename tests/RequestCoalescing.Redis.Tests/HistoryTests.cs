@@ -2,7 +2,7 @@ using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Tests;
 
-/// <summary>Random histories of callers, forgets and faults on four nodes, each looked through for what must not happen.</summary>
+/// <summary>Plays random histories of callers, forgets and faults on four nodes, and checks each for events that must not happen.</summary>
 public abstract class HistoryTests(ITestOutputHelper output)
 {
     private const int Nodes = 4;
@@ -11,21 +11,21 @@ public abstract class HistoryTests(ITestOutputHelper output)
     private static readonly TimeSpan s_long = TimeSpan.FromSeconds(30);
 
     [Fact]
-    public Task Where_nothing_fails_there_is_one_run_at_a_time() => PlayAsync(new Storm(Forgets: false, Leaves: false, Faults: []), s_long);
+    public Task Without_faults_there_is_one_run_at_a_time() => PlayAsync(new Storm(Forgets: false, Leaves: false, Faults: []), s_long);
 
     [Fact]
-    public Task Callers_that_leave_and_keys_that_are_forgotten() => PlayAsync(new Storm(Forgets: true, Leaves: true, Faults: []), s_long);
+    public Task Leaving_callers_and_forgotten_keys_cause_no_foreign_outcome() => PlayAsync(new Storm(Forgets: true, Leaves: true, Faults: []), s_long);
 
     [Fact]
-    public Task Messages_that_are_lost() => PlayAsync(new Storm(Forgets: true, Leaves: true, [DeafenAsync]), s_long);
+    public Task Lost_messages_cause_no_foreign_outcome() => PlayAsync(new Storm(Forgets: true, Leaves: true, [DeafenAsync]), s_long);
 
     [Fact]
-    public Task Connections_that_are_cut() => PlayAsync(new Storm(Forgets: true, Leaves: true, [CutAsync, CutNextScriptAsync]), TimeSpan.FromMilliseconds(500));
+    public Task Cut_connections_cause_no_foreign_outcome() => PlayAsync(new Storm(Forgets: true, Leaves: true, [CutAsync, CutNextScriptAsync]), TimeSpan.FromMilliseconds(500));
 
     [Theory]
     [InlineData(OutageBehavior.Fail)]
     [InlineData(OutageBehavior.CoalesceLocally)]
-    public Task Servers_that_do_not_answer_in_time_and_leases_that_run_out(OutageBehavior onOutage) =>
+    public Task Slow_servers_and_expired_leases_cause_no_foreign_outcome(OutageBehavior onOutage) =>
         PlayAsync(new Storm(Forgets: true, Leaves: true, [StallAsync, DeafenAsync, CutAsync, CutNextScriptAsync], onOutage), TimeSpan.FromMilliseconds(300));
 
     protected abstract Task<RedisServer> StartAsync();
@@ -56,7 +56,7 @@ public abstract class HistoryTests(ITestOutputHelper output)
         return Task.CompletedTask;
     }
 
-    // Any interleaving of these must do: nothing here waits for anything in particular.
+    // Any order of events is valid, so that nothing here waits for a particular one.
     private async Task PlayAsync(Storm storm, TimeSpan lease)
     {
         var seed = Random.Shared.Next();
@@ -92,14 +92,14 @@ public abstract class HistoryTests(ITestOutputHelper output)
 
             async Task ForgetsAsync(Node node, Random random)
             {
-                var told = new List<Task>();
+                var forgets = new List<Task>();
                 while (!end.IsCancellationRequested)
                 {
                     await Task.Delay(random.Next(60));
-                    told.Add(history.ForgetAsync(node.Singleflight, node.Number, s_keys[random.Next(s_keys.Length)]));
+                    forgets.Add(history.ForgetAsync(node.Singleflight, node.Number, s_keys[random.Next(s_keys.Length)]));
                 }
 
-                await Task.WhenAll(told);
+                await Task.WhenAll(forgets);
             }
 
             async Task FaultsAsync(Node node, Random random)
@@ -117,7 +117,7 @@ public abstract class HistoryTests(ITestOutputHelper output)
         }
 
         output.WriteLine($"{history.Calls} calls, {history.Runs} runs.");
-        history.AssertNobodyGotWhatIsNotTheirs(coalescesAlone: storm.OnOutage == OutageBehavior.CoalesceLocally);
+        history.AssertNoForeignOutcomes(coalescesAlone: storm.OnOutage == OutageBehavior.CoalesceLocally);
         if (!storm.Forgets && storm.Faults.Length == 0) history.AssertOneRunAtATime();
     }
 

@@ -6,14 +6,14 @@ using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Tests;
 
-/// <summary>Instances that dependency injection makes, and what it is told about them.</summary>
+/// <summary>Instances from dependency injection, and their settings.</summary>
 public sealed class HostingTests
 {
     private const string Key = "post:12345";
     private readonly Backend<int> _backend = new();
 
     [Fact]
-    public async Task Registered_instances_share_through_an_existing_connection_or_one_of_their_own()
+    public async Task Registered_instances_share_runs_through_an_existing_connection_or_their_own()
     {
         await using var server = RedisServer.StartGarnet();
         await using var connection = await server.ConnectAsync();
@@ -41,7 +41,7 @@ public sealed class HostingTests
     [Theory]
     [InlineData(null)]
     [InlineData("posts")]
-    public async Task Whoever_forgets_can_wait_until_the_whole_cluster_has_forgotten(string? name)
+    public async Task A_caller_can_wait_until_the_whole_cluster_has_forgotten(string? name)
     {
         await using var server = RedisServer.StartGarnet();
         await using var connection = await server.ConnectAsync();
@@ -62,7 +62,7 @@ public sealed class HostingTests
     }
 
     [Fact]
-    public void Keys_of_another_type_need_words()
+    public void Keys_that_are_not_strings_need_a_text()
     {
         var builder = new ServiceCollection().AddSingleflight<long>("posts");
         Assert.Contains("UseRedis<Int64>(key => …)", Assert.Throws<ArgumentException>("builder", () => builder.UseRedis()).Message, StringComparison.Ordinal);
@@ -73,7 +73,7 @@ public sealed class HostingTests
     }
 
     [Fact]
-    public void An_instance_is_given_to_Redis_once()
+    public void UseRedis_can_be_called_once_for_each_instance()
     {
         var builder = new ServiceCollection().AddSingleflight("posts").UseRedis();
         Assert.Contains("posts", Assert.Throws<InvalidOperationException>(() => builder.UseRedis()).Message, StringComparison.Ordinal);
@@ -83,7 +83,7 @@ public sealed class HostingTests
     [Theory]
     [InlineData(null, "Singleflight:Redis")]
     [InlineData("posts", "Singleflight:posts:Redis")]
-    public async Task Settings_override_what_code_sets(string? name, string section)
+    public async Task Settings_override_the_values_of_code(string? name, string section)
     {
         await using var server = RedisServer.StartGarnet();
         await using var connection = await server.ConnectAsync();
@@ -98,24 +98,24 @@ public sealed class HostingTests
     }
 
     [Fact]
-    public async Task A_wrong_setting_is_told_with_its_path()
+    public async Task An_invalid_setting_throws_with_its_path()
     {
         await using var connection = await ConnectionMultiplexer.ConnectAsync("127.0.0.1:1,abortConnect=false,connectTimeout=100,connectRetry=0");
         await using var provider = Provider(connection, "posts", ("Singleflight:posts:Redis:PollInterval", "00:01:00"));
-        var told = Assert.Throws<OptionsValidationException>(() => provider.GetRequiredKeyedService<ISingleflight>("posts"));
-        Assert.Contains("Singleflight:posts:Redis:PollInterval: PollInterval must be from", told.Message, StringComparison.Ordinal);
+        var error = Assert.Throws<OptionsValidationException>(() => provider.GetRequiredKeyedService<ISingleflight>("posts"));
+        Assert.Contains("Singleflight:posts:Redis:PollInterval: PollInterval must be from", error.Message, StringComparison.Ordinal);
     }
 
     [Theory]
     [InlineData("LeaseDuraton", "00:00:05", "Singleflight:posts:Redis:LeaseDuraton is no setting. Did you mean 'LeaseDuration'?")]
     [InlineData("LeaseDuration", "5", "Singleflight:posts:Redis:LeaseDuration: '5' would be days. Write 00:00:05")]
     [InlineData("Serializer", "Json", "Singleflight:posts:Redis:Serializer is no setting.")]
-    public async Task A_setting_that_has_no_effect_is_told(string setting, string value, string message)
+    public async Task A_setting_without_effect_throws(string setting, string value, string message)
     {
         await using var connection = await ConnectionMultiplexer.ConnectAsync("127.0.0.1:1,abortConnect=false,connectTimeout=100,connectRetry=0");
         await using var provider = Provider(connection, "posts", ($"Singleflight:posts:Redis:{setting}", value));
-        var told = Assert.Throws<OptionsValidationException>(() => provider.GetRequiredKeyedService<ISingleflight>("posts"));
-        Assert.Contains(message, told.Message, StringComparison.Ordinal);
+        var error = Assert.Throws<OptionsValidationException>(() => provider.GetRequiredKeyedService<ISingleflight>("posts"));
+        Assert.Contains(message, error.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -127,7 +127,7 @@ public sealed class HostingTests
     [InlineData("PollInterval")]
     [InlineData("MaxPayloadBytes")]
     [InlineData("MaxMessageBytes")]
-    public async Task A_wrong_option_is_told(string option)
+    public async Task An_invalid_option_throws(string option)
     {
         await using var connection = await ConnectionMultiplexer.ConnectAsync("127.0.0.1:1,abortConnect=false,connectTimeout=100,connectRetry=0");
         var options = new RedisSingleflightOptions();
@@ -137,16 +137,16 @@ public sealed class HostingTests
     }
 
     [Fact]
-    public async Task What_cannot_be_sent_is_told_once()
+    public async Task A_result_that_cannot_be_serialized_is_logged_once()
     {
         await using var server = RedisServer.StartGarnet();
         await using var connection = await server.ConnectAsync();
         await using var provider = Provider(connection, "posts");
         var node = provider.GetRequiredKeyedService<ISingleflight>("posts");
         for (var i = 0; i < 2; i++) Assert.Equal(typeof(int), await node.ExecuteAsync(Key, static _ => ValueTask.FromResult(typeof(int))));
-        var told = Assert.Single(provider.GetFakeLogCollector().GetSnapshot(), entry => entry.Id.Id == 104);
-        Assert.Contains("System.Type", told.Message, StringComparison.Ordinal);
-        Assert.NotNull(told.Exception);
+        var logged = Assert.Single(provider.GetFakeLogCollector().GetSnapshot(), entry => entry.Id.Id == 104);
+        Assert.Contains("System.Type", logged.Message, StringComparison.Ordinal);
+        Assert.NotNull(logged.Exception);
     }
 
     private static ServiceProvider Provider(IConnectionMultiplexer connection, string? name, params (string Setting, string Value)[] settings)

@@ -1,10 +1,10 @@
 namespace RequestCoalescing.Redis.Tests;
 
-/// <summary>A ValueTask that is awaited twice: the misuser is told, and the process lives on.</summary>
+/// <summary>If a ValueTask is awaited twice, the second await throws, and the process lives on.</summary>
 public sealed class MisuseTests
 {
     [Fact]
-    public async Task Two_awaits_of_one_call()
+    public async Task A_second_await_of_a_call_throws()
     {
         await using var server = RedisServer.StartGarnet();
         await using var connection = await server.ConnectAsync();

@@ -4,14 +4,14 @@ using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Tests;
 
-/// <summary>A real server that is not there, is killed and comes back, or is paused: nobody hangs, nobody gets what is not theirs.</summary>
+/// <summary>A real server that is missing, killed and restarted, or paused. No caller hangs, and none gets an outcome that it must not share.</summary>
 public sealed partial class OutageTests(ITestOutputHelper output)
 {
     private const string Key = "post:12345";
     private readonly Backend<int> _backend = new();
 
     [Fact]
-    public async Task Without_a_server_a_node_coalesces_alone()
+    public async Task Without_a_server_a_node_coalesces_its_own_calls()
     {
         await using var connection = await ConnectionMultiplexer.ConnectAsync("127.0.0.1:1,abortConnect=false,connectTimeout=200");
         await using var node = new RedisSingleflight(connection, null, new RedisSingleflightOptions { CommandTimeout = TimeSpan.FromMilliseconds(100) });
@@ -22,7 +22,7 @@ public sealed partial class OutageTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task Where_that_is_asked_for_it_fails_instead()
+    public async Task A_call_without_a_server_fails_if_the_options_say_so()
     {
         await using var connection = await ConnectionMultiplexer.ConnectAsync("127.0.0.1:1,abortConnect=false,connectTimeout=200");
         await using var node = new RedisSingleflight(connection, null, new RedisSingleflightOptions { CommandTimeout = TimeSpan.FromMilliseconds(100), OnOutage = OutageBehavior.Fail });
@@ -31,7 +31,7 @@ public sealed partial class OutageTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task A_server_that_is_killed_and_comes_back_in_mid_flight_harms_nobody()
+    public async Task A_server_that_is_killed_and_restarted_during_a_flight_fails_no_call()
     {
         var server = await RedisServer.StartRedisAsync();
         var (connections, nodes) = await NodesAsync(server, 2);
@@ -41,23 +41,23 @@ public sealed partial class OutageTests(ITestOutputHelper output)
         var start = Stopwatch.GetTimestamp();
         await server.DisposeAsync();
 
-        // The follower hears nothing any more, and goes on alone: at most one run a node.
+        // The follower receives no more messages and runs alone, so that each node has at most one run.
         var second = await _backend.NextRunAsync();
-        output.WriteLine($"The waiting node went on alone {Stopwatch.GetElapsedTime(start).TotalMilliseconds:N0} ms after the kill.");
+        output.WriteLine($"The waiting node ran alone {Stopwatch.GetElapsedTime(start).TotalMilliseconds:N0} ms after the kill.");
         first.Succeed(1);
         second.Succeed(2);
         Assert.Equal((1, 2), (await leader.SoonAsync(), await follower.SoonAsync()));
 
         await using var again = await RedisServer.StartRedisAsync(server.Port);
         start = Stopwatch.GetTimestamp();
-        await Patience.UntilAsync(() => connections.TrueForAll(connection => connection.IsConnected), "both are connected again");
+        await Patience.UntilAsync(() => connections.TrueForAll(connection => connection.IsConnected), "both connections are back");
         await UntilSharedAsync(connections, nodes);
         output.WriteLine($"The nodes shared runs again {Stopwatch.GetElapsedTime(start).TotalMilliseconds:N0} ms after the restart.");
         await DisposeAsync(connections, nodes);
     }
 
     [Fact]
-    public async Task A_server_that_is_paused_delays_nobody_beyond_the_command_timeout_and_a_look()
+    public async Task A_paused_server_delays_callers_by_at_most_the_command_timeout_and_a_poll()
     {
         await using var server = await RedisServer.StartRedisAsync();
         var (connections, nodes) = await NodesAsync(server, 2);
@@ -81,7 +81,7 @@ public sealed partial class OutageTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task A_connection_that_is_cut_after_the_lease_was_taken_leaves_nobody_hanging()
+    public async Task A_connection_that_is_cut_after_the_lease_was_taken_hangs_no_caller()
     {
         await using var server = RedisServer.StartGarnet();
         await using var proxy = new FaultyProxy(server.Port);
@@ -94,7 +94,7 @@ public sealed partial class OutageTests(ITestOutputHelper output)
 
         proxy.CutNextScript();
         var start = Stopwatch.GetTimestamp();
-        var leader = first.ExecuteAsync(Key, _backend.RunAsync).AsTask(); // it has the lease, does not know, and asks again
+        var leader = first.ExecuteAsync(Key, _backend.RunAsync).AsTask(); // it has the lease, does not know it, and asks for it again
         var run = await _backend.NextRunAsync();
         output.WriteLine($"The node whose reply was lost led {Stopwatch.GetElapsedTime(start).TotalMilliseconds:N0} ms later.");
         Assert.Equal(1, proxy.Cuts);
@@ -107,7 +107,7 @@ public sealed partial class OutageTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task A_leader_whose_work_hangs_makes_way_when_its_flight_expires()
+    public async Task A_leader_whose_work_hangs_is_replaced_when_its_flight_expires()
     {
         await using var server = RedisServer.StartGarnet();
         await using var connection = await server.ConnectAsync();
@@ -121,14 +121,14 @@ public sealed partial class OutageTests(ITestOutputHelper output)
         await leader.ThrowsAsync<FlightTimeoutException>();
         (await _backend.NextRunAsync()).Succeed(2);
         Assert.Equal(2, await follower.SoonAsync());
-        hung.Succeed(1); // and is published to nobody
+        hung.Succeed(1); // it is not published
         var next = waiting.ExecuteAsync(Key, _backend.RunAsync).AsTask();
         (await _backend.NextRunAsync()).Succeed(3);
         Assert.Equal(3, await next.SoonAsync());
     }
 
     [Fact]
-    public async Task A_forget_that_a_failover_has_lost_is_a_line_all_the_same()
+    public async Task A_forget_that_a_failover_has_lost_still_applies()
     {
         await using var primary = await RedisServer.StartRedisAsync();
         await using var replica = await RedisServer.StartRedisAsync(null, "--replicaof", "127.0.0.1", $"{primary.Port}");
@@ -144,9 +144,9 @@ public sealed partial class OutageTests(ITestOutputHelper output)
         await remote.GetDatabase().StringSetAsync("mark", 1);
         await Patience.UntilAsync(() => admin.GetDatabase().KeyExists("mark"), "the replica has all that was written before");
 
-        await connection.GetSubscriber().UnsubscribeAllAsync(); // the leader hears nothing any more
+        await connection.GetSubscriber().UnsubscribeAllAsync(); // the leader receives no more messages
         await admin.GetServers()[0].ExecuteAsync("REPLICAOF", "NO", "ONE");
-        await other.ForgetAsync(Key); // at the old primary, and nowhere else
+        await other.ForgetAsync(Key); // only the old primary has it
         primary.Process.Kill();
         var after = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
         await UntilWritesAsync(connection);
@@ -168,7 +168,7 @@ public sealed partial class OutageTests(ITestOutputHelper output)
             }
             catch (RedisException)
             {
-                await connection.ConfigureAsync(); // it finds out that the replica is the primary now
+                await connection.ConfigureAsync(); // it finds that the replica is the primary now
             }
         }
     }
@@ -193,13 +193,13 @@ public sealed partial class OutageTests(ITestOutputHelper output)
         return (connections, nodes);
     }
 
-    // The circuit closes by itself: then both nodes get one run's outcome.
+    // When the circuit has closed by itself, both nodes share a run.
     private static async Task UntilSharedAsync(List<ConnectionMultiplexer> connections, List<RedisSingleflight> nodes)
     {
         var patience = Stopwatch.GetTimestamp();
         for (var round = 0; ; round++)
         {
-            Assert.True(Stopwatch.GetElapsedTime(patience) < Patience.Limit, "The nodes do not share again.");
+            Assert.True(Stopwatch.GetElapsedTime(patience) < Patience.Limit, "The nodes do not share a run again.");
             var runs = 0;
             var key = $"again {round}";
             var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -210,7 +210,7 @@ public sealed partial class OutageTests(ITestOutputHelper output)
                 return 0;
             }).AsTask()));
             await Patience.UntilAsync(() => Volatile.Read(ref runs) > 0, "a node leads");
-            foreach (var connection in connections) await connection.GetDatabase().PingAsync(); // behind what its node has asked
+            foreach (var connection in connections) await connection.GetDatabase().PingAsync(); // the answer comes after that to the node's command
             go.SetResult();
             await calls.SoonAsync();
             if (runs == 1) return;

@@ -4,14 +4,14 @@ using Cluster;
 
 namespace RequestCoalescing.Redis.Tests;
 
-/// <summary>Nodes that are processes, with a backend and a server of their own between them.</summary>
+/// <summary>Nodes in separate processes, with a shared backend and server.</summary>
 public sealed partial class ProcessTests(ITestOutputHelper output) : IAsyncLifetime
 {
     private const int Workers = 4;
     private const int Stop = 19;
     private const int Continue = 18;
     private static readonly TimeSpan s_shortLease = TimeSpan.FromSeconds(3);
-    private static readonly TimeSpan s_longLease = TimeSpan.FromMinutes(1); // no pause of a busy machine outlasts it
+    private static readonly TimeSpan s_longLease = TimeSpan.FromMinutes(1); // longer than any pause of a busy machine
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
     private readonly List<WorkerProcess> _nodes = [];
@@ -32,24 +32,24 @@ public sealed partial class ProcessTests(ITestOutputHelper output) : IAsyncLifet
     }
 
     [Fact]
-    public async Task Two_thousand_callers_of_one_key_in_four_processes_are_one_run()
+    public async Task Two_thousand_callers_of_one_key_in_four_processes_share_one_run()
     {
         await StartNodesAsync(s_longLease);
         var answers = await Task.WhenAll(_nodes.Select(node => node.CallAsync("viral", 500, 3_000))).WaitAsync(s_patience);
         Assert.All(answers, answer => Assert.Equal((500, 0, 1), (answer.Answered, answer.Failed, answer.DifferentAnswers)));
         Assert.Single(answers.Select(answer => answer.Answer).Distinct());
-        Assert.Equal(1, Asked("viral"));
+        Assert.Equal(1, RequestsFor("viral"));
     }
 
     [Fact]
-    public async Task A_thousand_keys_are_a_thousand_runs_spread_over_the_nodes()
+    public async Task A_thousand_keys_cause_a_thousand_runs_spread_over_the_nodes()
     {
         await StartNodesAsync(s_longLease);
         var answers = await Task.WhenAll(_nodes.Select(node => node.SpreadAsync("post", 1_000, 8_000))).WaitAsync(s_patience);
         Assert.All(answers, answer => Assert.Equal((1_000, 0), (answer.Answered, answer.Failed)));
-        Assert.Equal(1_000, Asked("post-"));
-        Assert.Equal(1_000, _backend!.Asked.Where(asked => asked.Key.StartsWith("post-", StringComparison.Ordinal)).Select(asked => asked.Key).Distinct().Count());
-        Assert.True(_backend.Asked.Select(asked => asked.Node).Distinct().Count() > 1, "One node had all the work.");
+        Assert.Equal(1_000, RequestsFor("post-"));
+        Assert.Equal(1_000, _backend!.Requests.Where(request => request.Key.StartsWith("post-", StringComparison.Ordinal)).Select(request => request.Key).Distinct().Count());
+        Assert.True(_backend.Requests.Select(request => request.Node).Distinct().Count() > 1, "One node ran all the work.");
     }
 
     [Fact]
@@ -64,11 +64,11 @@ public sealed partial class ProcessTests(ITestOutputHelper output) : IAsyncLifet
         output.WriteLine($"Leader killed: the others had their outcome {Stopwatch.GetElapsedTime(start).TotalMilliseconds:N0} ms later, of which 1,500 are the backend's; a lease lasts {s_shortLease.TotalMilliseconds} ms.");
         Assert.All(answers, answer => Assert.Equal((100, 0, 1), (answer.Answered, answer.Failed, answer.DifferentAnswers)));
         Assert.Single(answers.Select(answer => answer.Answer).Distinct());
-        Assert.Equal(2, Asked("killed"));
+        Assert.Equal(2, RequestsFor("killed"));
     }
 
     [Fact]
-    public async Task A_leader_that_is_paused_past_its_lease_keeps_its_outcome_to_itself()
+    public async Task A_leader_that_is_paused_past_its_lease_does_not_publish_its_outcome()
     {
         await StartNodesAsync(s_shortLease);
         var calls = _nodes.ToDictionary(node => node, node => node.CallAsync("paused", 100, 300));
@@ -88,22 +88,22 @@ public sealed partial class ProcessTests(ITestOutputHelper output) : IAsyncLifet
 
         var own = await calls[leader].WaitAsync(s_patience);
         Assert.All(others, answer => Assert.Equal((100, 0, 1), (answer.Answered, answer.Failed, answer.DifferentAnswers)));
-        Assert.Equal((100, 0, 1), (own.Answered, own.Failed, own.DifferentAnswers)); // its own callers are unharmed
+        Assert.Equal((100, 0, 1), (own.Answered, own.Failed, own.DifferentAnswers)); // its own callers get its outcome
         Assert.EndsWith($"node {leader.Id}", own.Answer, StringComparison.Ordinal);
         Assert.DoesNotContain(others, answer => answer.Answer == own.Answer);
-        Assert.Equal(2, Asked("paused"));
+        Assert.Equal(2, RequestsFor("paused"));
     }
 
     [Fact]
     public async Task A_leader_whose_thread_pool_is_busy_for_two_leases_keeps_its_lease()
     {
         await StartNodesAsync(s_shortLease);
-        var calls = _nodes.ToDictionary(node => node, node => node.CallAsync("starved", 100, 1_000)); // the answer comes while nobody can read it
+        var calls = _nodes.ToDictionary(node => node, node => node.CallAsync("starved", 100, 1_000)); // the answer comes while no thread can read it
         var leader = await LeaderOfAsync("starved");
         var starved = leader.StarveAsync((int)(2 * s_shortLease).TotalMilliseconds);
         var answers = await Task.WhenAll(calls.Where(call => call.Key != leader).Select(call => call.Value)).WaitAsync(s_patience);
         Assert.All(answers, answer => Assert.EndsWith($"node {leader.Id}", answer.Answer, StringComparison.Ordinal));
-        Assert.Equal(1, Asked("starved"));
+        Assert.Equal(1, RequestsFor("starved"));
     }
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
@@ -114,9 +114,9 @@ public sealed partial class ProcessTests(ITestOutputHelper output) : IAsyncLifet
 
     private async Task<WorkerProcess> LeaderOfAsync(string key)
     {
-        var leader = await _backend!.FirstToAskAsync(key);
+        var leader = await _backend!.FirstNodeAsync(key);
         return _nodes.Single(node => node.Id == leader);
     }
 
-    private int Asked(string key) => _backend!.Asked.Count(asked => asked.Key.StartsWith(key, StringComparison.Ordinal));
+    private int RequestsFor(string key) => _backend!.Requests.Count(request => request.Key.StartsWith(key, StringComparison.Ordinal));
 }

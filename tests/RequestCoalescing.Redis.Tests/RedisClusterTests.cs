@@ -3,7 +3,7 @@ using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Tests;
 
-/// <summary>The same over Redis Cluster: three servers, each with a third of the slots. What belongs to one flight is in one slot, messages go to all.</summary>
+/// <summary>The same tests over Redis Cluster, with three servers that have a third of the slots each. The keys of a flight share a slot. Messages go to all servers.</summary>
 public sealed class RedisClusterTests(RedisClusterTests.Servers servers) : ClusterTests, IClassFixture<RedisClusterTests.Servers>
 {
     protected override Task<RedisServer> StartAsync() => servers.StartAsync();
@@ -14,7 +14,7 @@ public sealed class RedisClusterTests(RedisClusterTests.Servers servers) : Clust
         private readonly SemaphoreSlim _gate = new(1);
         private readonly List<RedisServer> _servers = [];
 
-        // Not when the fixture is made, where a test cannot be skipped yet.
+        // This does not run when the fixture is created, because a test cannot be skipped there.
         public async Task<RedisServer> StartAsync()
         {
             await _gate.WaitAsync();
@@ -54,7 +54,7 @@ public sealed class RedisClusterTests(RedisClusterTests.Servers servers) : Clust
                 var start = TimeProvider.System.GetTimestamp();
                 while (await ExecuteAsync(server, "CLUSTER", "INFO") is not { } info || !info.Contains("cluster_state:ok", StringComparison.Ordinal) || !info.Contains($"cluster_slots_ok:{Slots}", StringComparison.Ordinal))
                 {
-                    Assert.True(TimeProvider.System.GetElapsedTime(start) < Patience.Limit, "The servers do not find each other.");
+                    Assert.True(TimeProvider.System.GetElapsedTime(start) < Patience.Limit, "The servers have not found each other.");
                 }
             }
         }

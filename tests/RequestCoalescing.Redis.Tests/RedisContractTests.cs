@@ -2,7 +2,7 @@ using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Tests;
 
-/// <summary>The laws hold on a node of a cluster, whichever server is between the nodes.</summary>
+/// <summary>The laws hold on a node of a cluster, with any kind of server.</summary>
 public abstract class RedisContractTests : SingleflightContract
 {
     private RedisServer? _server;

@@ -22,7 +22,7 @@ public sealed class RedisServer : IAsyncDisposable
 
     public Process Process => _process ?? throw new InvalidOperationException("Garnet runs in this process.");
 
-    // Scripts are steps only in its transaction mode; without, two of them may run at once.
+    // Scripts are atomic only in Garnet's transaction mode. Otherwise two of them may run at once.
     public static RedisServer StartGarnet()
     {
         var port = FreePort();
@@ -31,10 +31,10 @@ public sealed class RedisServer : IAsyncDisposable
         return new RedisServer([port], server, null);
     }
 
-    /// <summary>Servers that somebody else has started.</summary>
+    /// <summary>Describes servers that are already running.</summary>
     public static RedisServer At(IEnumerable<RedisServer> servers) => new([.. servers.Select(server => server.Port)], null, null);
 
-    /// <summary>Starts <c>redis-server</c>; skips the test where there is none.</summary>
+    /// <summary>Starts <c>redis-server</c>. Skips the test if it is not installed.</summary>
     public static async Task<RedisServer> StartRedisAsync(int? port = null, params string[] arguments)
     {
         var path = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Select(folder => Path.Combine(folder, "redis-server")).FirstOrDefault(File.Exists);

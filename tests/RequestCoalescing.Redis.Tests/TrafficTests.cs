@@ -5,7 +5,7 @@ using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Tests;
 
-/// <summary>What nodes cost the server, as it counts it itself.</summary>
+/// <summary>The traffic that nodes cause, as the server counts it.</summary>
 public sealed class TrafficTests : IAsyncLifetime
 {
     private readonly Backend<string> _backend = new();
@@ -32,7 +32,7 @@ public sealed class TrafficTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Bytes_follow_those_who_wait_and_not_those_who_are_there()
+    public async Task Traffic_grows_with_the_nodes_that_wait_and_not_with_the_idle_ones()
     {
         await AddNodesAsync(2);
         var alone = await BytesOfAsync(flights: 20);
@@ -42,7 +42,7 @@ public sealed class TrafficTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_node_that_waits_for_up_to_a_lease_sends_two_commands_at_most()
+    public async Task A_node_that_waits_for_up_to_a_lease_sends_at_most_two_commands()
     {
         const int Waiting = 8;
         var lease = TimeSpan.FromSeconds(2);
@@ -51,7 +51,7 @@ public sealed class TrafficTests : IAsyncLifetime
         var start = Stopwatch.GetTimestamp();
         var calls = _nodes.Select(node => node.Node.ExecuteAsync("post", _backend.RunAsync).AsTask()).ToArray();
         var run = await _backend.NextRunAsync();
-        await Patience.UntilAsync(() => Stopwatch.GetElapsedTime(start) > lease * 0.9, "nearly a lease is over");
+        await Patience.UntilAsync(() => Stopwatch.GetElapsedTime(start) > lease * 0.9, "the lease is nearly over");
         run.Succeed("value");
         Assert.All(await Task.WhenAll(calls).SoonAsync(), result => Assert.Equal("value", result));
         var after = await CountAsync("commandstats", "cmdstat_eval(?:sha)?:calls=");
@@ -67,7 +67,7 @@ public sealed class TrafficTests : IAsyncLifetime
         {
             var calls = _nodes.Take(2).Select(node => node.Node.ExecuteAsync($"{flight}", _backend.RunAsync).AsTask()).ToArray();
             var run = await _backend.NextRunAsync();
-            foreach (var (connection, _) in _nodes.Take(2)) await connection.GetDatabase().PingAsync(); // behind what its node has asked
+            foreach (var (connection, _) in _nodes.Take(2)) await connection.GetDatabase().PingAsync(); // the answer comes after that to the node's command
             run.Succeed(new string('x', 8_000));
             await Task.WhenAll(calls).SoonAsync();
         }

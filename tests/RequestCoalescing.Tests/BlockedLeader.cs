@@ -1,9 +1,9 @@
 namespace RequestCoalescing.Tests;
 
-/// <summary>A leader whose work blocks its thread before its first await, so that it is not aboard yet.</summary>
+/// <summary>A leader whose work blocks its thread before the first await, so that the leader is not a subscriber yet.</summary>
 internal static class BlockedLeader
 {
-    /// <summary>Takes off on a thread of its own; the work gives 1 when it is released.</summary>
+    /// <summary>Starts the flight on another thread. The work returns 1 when it is released.</summary>
     public static async Task<Task<int>> TakeOffAsync(Singleflight singleflight, string key, ManualResetEventSlim release)
     {
         var leader = Task.Run(async () => await singleflight.ExecuteAsync(key, _ =>

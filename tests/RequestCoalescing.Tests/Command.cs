@@ -1,4 +1,4 @@
 namespace RequestCoalescing.Tests;
 
-/// <summary>Something done to an engine; the number is a key, a caller, a run or a time.</summary>
+/// <summary>A command for an engine. The number is a key, a caller, a run or a time.</summary>
 internal sealed record Command(CommandKind Kind, int Number, bool Leaves = false);

@@ -4,10 +4,10 @@ using System.Text.RegularExpressions;
 
 namespace RequestCoalescing.Tests;
 
-/// <summary>The rules of the house that can be checked.</summary>
+/// <summary>Checks the house rules of the source code.</summary>
 public sealed partial class ConventionTests
 {
-    /// <summary>Public classes that are unsealed because a stated author subclasses them.</summary>
+    /// <summary>Public classes that are not sealed, because other classes derive from them.</summary>
     private static readonly Type[] s_forAuthors = [typeof(SingleflightBase<>), typeof(Singleflight<>), typeof(SingleflightInstance)];
 
     private static readonly Assembly s_assembly = typeof(Singleflight).Assembly;
@@ -24,7 +24,7 @@ public sealed partial class ConventionTests
         Assert.DoesNotContain(s_assembly.GetExportedTypes(), type => type is { IsClass: true, IsSealed: false } && !s_forAuthors.Contains(type));
 
     [Fact]
-    public void Public_types_are_in_the_root_namespace_and_internal_ones_in_that_of_their_folder() =>
+    public void Public_types_are_in_the_root_namespace_and_internal_types_in_the_namespace_of_their_folder() =>
         Assert.DoesNotContain(s_assembly.GetTypes(), type =>
             !type.IsNested &&
             !type.IsDefined(typeof(CompilerGeneratedAttribute)) &&
@@ -32,13 +32,13 @@ public sealed partial class ConventionTests
             type.IsPublic != (type.Namespace == nameof(RequestCoalescing)));
 
     [Fact]
-    public void Nothing_public_is_generic_over_more_than_two_types() =>
+    public void Public_members_have_at_most_two_type_parameters() =>
         Assert.DoesNotContain(
             s_assembly.GetExportedTypes().SelectMany(type => type.GetMethods()),
             method => method.GetGenericArguments().Length > 2);
 
     [Fact]
-    public void The_core_needs_nothing_but_the_framework_and_what_every_host_has() =>
+    public void The_core_references_only_the_framework_and_the_packages_that_every_host_has() =>
         Assert.All(
             s_assembly.GetReferencedAssemblies(),
             name => Assert.Matches(@"^(System\.|Microsoft\.Extensions\.(.*Abstractions|Options|Primitives|Configuration(\.Binder)?|Diagnostics\.HealthChecks)$)", name.Name!));
@@ -48,7 +48,7 @@ public sealed partial class ConventionTests
     public void A_source_file_keeps_the_rules(string file)
     {
         var text = File.ReadAllText(Path.Combine(Root, file));
-        Assert.True(text.Count(character => character == '\n') <= 300, "A file holds one idea, in at most 300 lines.");
+        Assert.True(text.Count(character => character == '\n') <= 300, "The file has more than 300 lines.");
         Assert.DoesNotMatch(ForbiddenClock(), text);
         Assert.DoesNotMatch(BlockingWait(), text);
         Assert.InRange(TopLevelPublicType().Count(text), 0, 1);
@@ -58,11 +58,11 @@ public sealed partial class ConventionTests
         }
     }
 
-    // Every clock is the options' TimeProvider.
+    // All code uses the TimeProvider of the options as its clock.
     [GeneratedRegex(@"\bDateTime(Offset)?\.(Utc)?Now\b|\bStopwatch\b|\bEnvironment\.TickCount|\bTask\.Delay\((?![^;]*\b(clock|TimeProvider)\b[^;]*;)|new Timer\(")]
     private static partial Regex ForbiddenClock();
 
-    // Async only; GetAwaiter().GetResult() is allowed on what has completed.
+    // The code is asynchronous only. GetAwaiter().GetResult() is allowed on a completed task.
     [GeneratedRegex(@"\.Wait\(\)|\bThread\.Sleep\b|NotImplementedException|\bTODO\b")]
     private static partial Regex BlockingWait();
 
@@ -71,7 +71,7 @@ public sealed partial class ConventionTests
 
     private static string FindRoot([CallerFilePath] string here = "")
     {
-        // The sources may be built elsewhere, with mapped paths: then look upwards from the assembly.
+        // A build with mapped paths hides the source folder. Then the search starts at the assembly.
         foreach (var start in new[] { Path.GetDirectoryName(here), AppContext.BaseDirectory })
         {
             for (var folder = start; folder is not null; folder = Path.GetDirectoryName(folder))

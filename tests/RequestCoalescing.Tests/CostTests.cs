@@ -2,11 +2,14 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace RequestCoalescing.Tests;
 
-/// <summary>What must not grow without bound. Nothing here is timed: the counts are such that the test's patience would end where cost grows with their square.</summary>
+/// <summary>
+/// Costs that must not grow without bound. Nothing here is timed. The counts are so high that a test would exceed its patience if the cost grew
+/// with their square.
+/// </summary>
 public sealed class CostTests
 {
     [Fact]
-    public async Task Keys_that_differ_in_high_bits_only_are_spread_over_the_table()
+    public async Task Keys_that_differ_only_in_high_bits_are_spread_over_the_table()
     {
         await using var singleflight = new Singleflight<long>();
         var end = new TaskCompletionSource<int>();
@@ -20,13 +23,13 @@ public sealed class CostTests
     }
 
     [Fact]
-    public void An_engine_that_is_not_used_is_small()
+    public void An_unused_engine_is_small()
     {
         _ = new Singleflight<long>();
         var before = GC.GetAllocatedBytesForCurrentThread();
         _ = new Singleflight<long>();
         var size = GC.GetAllocatedBytesForCurrentThread() - before;
-        Assert.True(size <= (Environment.ProcessorCount <= 2 ? 4 * 1024 : 24 * 1024), $"It has {size} bytes.");
+        Assert.True(size <= (Environment.ProcessorCount <= 2 ? 4 * 1024 : 24 * 1024), $"It takes {size} bytes.");
     }
 
     [Fact]
@@ -40,11 +43,11 @@ public sealed class CostTests
         var before = GC.GetTotalMemory(forceFullCollection: true);
         for (var i = 1; i <= Count; i++) provider.GetRequiredKeyedService<ISingleflight>($"{i}");
         var size = (GC.GetTotalMemory(forceFullCollection: true) - before) / Count;
-        Assert.True(size <= 24 * 1024, $"It has {size} bytes.");
+        Assert.True(size <= 24 * 1024, $"The instance takes {size} bytes.");
     }
 
     [Fact]
-    public async Task Flights_that_nest_on_one_stack_go_to_the_thread_pool_when_it_is_full()
+    public async Task Flights_that_nest_on_one_stack_continue_on_the_thread_pool_before_it_overflows()
     {
         await using var singleflight = new Singleflight<int>();
         Assert.Equal(10_000, await NextAsync(0).AsTask().SoonAsync());
@@ -75,7 +78,7 @@ public sealed class CostTests
     }
 
     [Fact]
-    public async Task A_forgotten_flight_does_not_keep_the_flights_alive_that_were_beside_it()
+    public async Task A_forgotten_flight_does_not_keep_its_landed_neighbours_alive()
     {
         await using var singleflight = new Singleflight<object>();
         var end = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -95,7 +98,7 @@ public sealed class CostTests
         Assert.False(flying.IsCompleted);
         last.SetResult(1);
 
-        // In a method of its own, so that no local keeps a key alive.
+        // A separate method, so that no local variable keeps a key alive.
         (Task Flying, WeakReference[] Landed) Fly()
         {
             var keys = Enumerable.Range(0, 100).Select(_ => new Crowded()).ToArray();
@@ -117,7 +120,7 @@ public sealed class CostTests
         }
     }
 
-    /// <summary>A key like no other, in the same bucket as all others.</summary>
+    /// <summary>A key that equals no other key, but has the same hash as all of them.</summary>
     private sealed class Crowded
     {
         public override int GetHashCode() => 1;

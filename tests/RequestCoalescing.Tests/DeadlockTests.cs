@@ -1,12 +1,12 @@
 namespace RequestCoalescing.Tests;
 
-/// <summary>The graph of waits: what it costs, and that it finds the circles it should.</summary>
+/// <summary>The graph of waits: its cost, and the deadlocks that it finds.</summary>
 public sealed class DeadlockTests
 {
     [Fact]
-    public async Task A_hub_that_many_wait_for_and_that_waits_for_many_is_set_up_without_walks()
+    public async Task A_hub_with_many_waits_in_and_out_is_set_up_without_walks()
     {
-        // Each of these waits used to walk over all the others: minutes, for so many.
+        // If each wait walked over all the others, this would take minutes.
         const int Count = 20_000;
         await using var singleflight = new Singleflight<int>();
         var end = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -44,7 +44,7 @@ public sealed class DeadlockTests
     [Fact]
     public async Task A_wait_in_the_middle_of_a_large_graph_is_checked_from_its_small_end()
     {
-        // Something waits for each of the works, so that its wait for the hub has to be looked at; the hub waits for many.
+        // Another work waits for each of these, so that their waits for the hub must be checked. The hub waits for many flights.
         const int Count = 5_000;
         await using var singleflight = new Singleflight<int>();
         var end = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -53,7 +53,7 @@ public sealed class DeadlockTests
         var chains = Enumerable.Range(1, Count).Select(number => singleflight.ExecuteAsync(-number, async _ =>
             await singleflight.ExecuteAsync(-Count - number, async _ =>
             {
-                await Task.Yield(); // so that the outer work waits by now
+                await Task.Yield(); // so that the outer work is waiting by then
                 return await singleflight.ExecuteAsync(0, _ => -1);
             })).AsTask()).ToArray();
         await singleflight.UntilSubscribersAsync(1 + (4 * Count));
@@ -64,7 +64,7 @@ public sealed class DeadlockTests
     }
 
     [Fact]
-    public async Task A_circle_through_a_long_chain_is_found()
+    public async Task A_deadlock_through_a_long_chain_is_found()
     {
         const int Length = 500;
         await using var singleflight = new Singleflight<int>();
@@ -89,9 +89,9 @@ public sealed class DeadlockTests
     }
 
     [Fact]
-    public async Task A_walk_that_finds_no_end_is_given_up_and_counted_and_MaxDuration_ends_the_circle()
+    public async Task A_check_that_takes_too_long_is_given_up_and_counted_and_MaxDuration_ends_the_deadlock()
     {
-        // A circle of two hubs: both ends of the walk meet thousands of waits before they meet each other.
+        // A cycle of two hubs: both ends of the walk meet thousands of waits before they meet each other.
         const int Count = 5_000;
         var clock = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
         await using var singleflight = new Singleflight<int>(new SingleflightOptions { TimeProvider = clock });
@@ -122,7 +122,7 @@ public sealed class DeadlockTests
     }
 
     [Fact]
-    public async Task Of_waits_that_close_a_circle_at_the_same_time_one_is_refused()
+    public async Task If_two_waits_close_a_deadlock_at_the_same_time_one_is_refused()
     {
         await using var singleflight = new Singleflight<int>();
         for (var round = 0; round < 300; round++)
@@ -149,14 +149,14 @@ public sealed class DeadlockTests
     }
 
     [Fact]
-    public async Task An_elected_flight_is_waited_for_by_those_who_waited_for_the_one_before()
+    public async Task Work_that_waited_for_a_flight_waits_for_its_elected_successor()
     {
         await using var singleflight = new Singleflight();
         using var aborted = new CancellationTokenSource();
         var cancelled = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
         var leader = singleflight.ExecuteAsync("a", _ => cancelled.Task, aborted.Token).AsTask();
 
-        // The work of b waits for a. When it is elected to lead a, it waits for b there.
+        // The work of b waits for a. When it is elected to lead a, its work for a waits for b.
         var b = singleflight.ExecuteAsync("b", async _ =>
             await singleflight.ExecuteAsync("a", async _ =>
             {

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace RequestCoalescing.Tests;
 
-/// <summary>What the guides say is true, as far as that can be checked.</summary>
+/// <summary>Checks that the guides are true, as far as a test can.</summary>
 public sealed partial class DocsTests
 {
     private static readonly string s_root = ConventionTests.Root;
@@ -13,7 +13,7 @@ public sealed partial class DocsTests
     [InlineData("Rollout", typeof(RolloutOptions), "")]
     [InlineData("Verification", typeof(VerificationOptions), "Comparer Mismatched")]
     [InlineData("Telemetry", typeof(TelemetryOptions), "KeyRedactor")]
-    public void The_configuration_reference_has_every_setting_and_its_default(string heading, Type options, string inCodeOnly)
+    public void The_configuration_reference_lists_every_setting_with_its_default(string heading, Type options, string inCodeOnly)
     {
         var text = File.ReadAllText(Path.Combine(s_root, "docs", "configuration.md"));
         var section = text.Split($"## {heading}\n")[1].Split("\n## ")[0];
@@ -27,7 +27,7 @@ public sealed partial class DocsTests
     }
 
     [Fact]
-    public void Every_link_between_the_pages_leads_somewhere()
+    public void Every_link_between_the_pages_has_a_target()
     {
         var pages = Directory.GetFiles(s_root, "*.md").Concat(Directory.GetFiles(Path.Combine(s_root, "docs"), "*.md")).Append(Path.Combine(s_root, "src", "RequestCoalescing", "README.md"));
         var broken = pages.SelectMany(page => Link().Matches(File.ReadAllText(page))

@@ -2,13 +2,13 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace RequestCoalescing.Tests;
 
-/// <summary>A drain admits what was in the air when it began, with the calls that its work makes, and nothing else.</summary>
+/// <summary>A drain admits the flights that were running when it began, and the calls that their work makes. It admits nothing else.</summary>
 public sealed class DrainTests
 {
     private readonly Backend<int> _backend = new();
 
     [Fact]
-    public async Task Work_of_another_engine_that_was_in_the_air_may_call_and_later_work_may_not()
+    public async Task Work_that_another_engine_had_in_flight_may_call_and_later_work_may_not()
     {
         await using var drained = new Singleflight();
         await using var other = new Singleflight();
@@ -40,7 +40,7 @@ public sealed class DrainTests
     }
 
     [Fact]
-    public async Task Calls_of_calls_are_admitted_however_deep()
+    public async Task Nested_calls_are_admitted_at_any_depth()
     {
         await using var drained = new Singleflight();
         await using var other = new Singleflight();
@@ -64,7 +64,7 @@ public sealed class DrainTests
     }
 
     [Fact]
-    public async Task A_drain_ends_although_flights_go_on_starting_each_other()
+    public async Task A_drain_ends_even_if_flights_keep_starting_each_other()
     {
         var clock = new FakeTimeProvider();
         await using var singleflight = new Singleflight(new SingleflightOptions { TimeProvider = clock });
@@ -79,7 +79,7 @@ public sealed class DrainTests
         await refused.Task.SoonAsync();
         await draining.SoonAsync();
 
-        // Each flight starts the next one before it lands, and does not wait for it.
+        // Each flight starts the next one before it lands, and does not await it.
         async Task RelayAsync()
         {
             try
@@ -99,7 +99,7 @@ public sealed class DrainTests
     }
 
     [Fact]
-    public async Task No_call_of_work_in_the_air_is_refused_whenever_the_drain_begins()
+    public async Task A_drain_never_refuses_a_call_of_running_work()
     {
         for (var round = 0; round < 2_000; round++)
         {
@@ -112,7 +112,7 @@ public sealed class DrainTests
                 else for (var i = 0; i < calls.Length; i++) calls[i] = NestedAsync(i);
             });
 
-            // The outermost call may come too late. What has taken off lands, as its own calls are let in.
+            // The outermost call may come too late. A flight that has started lands, because the drain admits its own calls.
             foreach (var call in calls) Assert.True(await call.SoonAsync() is 0 or 3);
             await draining!.SoonAsync();
             Assert.Equal(0, singleflight.GetStats().InFlightCount);

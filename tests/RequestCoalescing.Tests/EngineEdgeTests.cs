@@ -2,13 +2,13 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace RequestCoalescing.Tests;
 
-/// <summary>Where hostile surroundings meet the engine: odd tokens, contexts, clocks and awaits.</summary>
+/// <summary>The engine with unusual tokens, contexts, clocks and awaits.</summary>
 public sealed class EngineEdgeTests
 {
     private const string Key = "post:12345";
 
     [Fact]
-    public async Task A_synchronization_context_that_takes_no_work_loses_its_own_caller_only()
+    public async Task A_synchronization_context_that_accepts_no_work_loses_only_its_own_caller()
     {
         await using var singleflight = new Singleflight();
         using var aborted = new CancellationTokenSource();
@@ -29,7 +29,7 @@ public sealed class EngineEdgeTests
     }
 
     [Fact]
-    public async Task A_failed_wait_that_work_hands_back_fails_the_flight_and_leaves_nothing()
+    public async Task Work_that_returns_a_failed_call_fails_its_flight_and_frees_the_key()
     {
         await using var singleflight = new Singleflight(new SingleflightOptions { MaxInFlight = 2 });
         var backend = new Backend<int>();
@@ -47,7 +47,7 @@ public sealed class EngineEdgeTests
     }
 
     [Fact]
-    public async Task The_task_of_a_call_says_truly_how_it_ended()
+    public async Task The_task_of_a_call_has_the_status_of_its_outcome()
     {
         await using var singleflight = new Singleflight();
         using var alive = new CancellationTokenSource();
@@ -69,7 +69,7 @@ public sealed class EngineEdgeTests
     }
 
     [Fact]
-    public async Task A_token_that_fires_while_its_caller_comes_aboard_lets_it_leave_and_not_lead()
+    public async Task A_caller_whose_token_fires_while_it_subscribes_leaves_and_does_not_lead()
     {
         var comparer = new HookedComparer();
         await using var singleflight = new Singleflight<string>(comparer: comparer);
@@ -78,7 +78,7 @@ public sealed class EngineEdgeTests
         var leader = singleflight.ExecuteAsync(Key, _ => work.Task, aborted.Token).AsTask();
         comparer.Hook = () =>
         {
-            // The gate is held: the work ends cancelled and the token fires, and neither can be acted on yet.
+            // The gate is held. The work ends cancelled and the token fires, but the engine can react to neither yet.
             work.SetCanceled(aborted.Token);
             using var firing = new ManualResetEventSlim();
             aborted.Token.UnsafeRegister(static firing => ((ManualResetEventSlim)firing!).Set(), firing);
@@ -102,7 +102,7 @@ public sealed class EngineEdgeTests
     }
 
     [Fact]
-    public async Task A_flight_that_nobody_could_time_is_not_joined_when_it_is_overdue()
+    public async Task A_flight_that_has_no_timer_yet_cannot_be_joined_after_MaxDuration()
     {
         var clock = new FakeTimeProvider();
         await using var singleflight = new Singleflight(new SingleflightOptions { TimeProvider = clock });
@@ -120,7 +120,7 @@ public sealed class EngineEdgeTests
     }
 
     [Fact]
-    public async Task A_wait_that_work_awaits_twice_leads_nobody_else_into_a_deadlock_that_is_none()
+    public async Task A_call_that_work_awaits_twice_causes_no_false_deadlock_for_other_callers()
     {
         await using var singleflight = new Singleflight();
         var inner = new Backend<int>();
@@ -138,8 +138,8 @@ public sealed class EngineEdgeTests
         }).AsTask();
         await misused.Task.SoonAsync();
 
-        // The pooled wait now serves strangers, whose work waits for a, which waits for nobody.
-        var strangers = Enumerable.Range(0, 4).Select(key => singleflight.ExecuteAsync($"{key}", async _ =>
+        // The pooled wait now serves unrelated callers. Their work waits for a, which waits for no flight.
+        var unrelated = Enumerable.Range(0, 4).Select(key => singleflight.ExecuteAsync($"{key}", async _ =>
         {
             await Task.Yield();
             return await singleflight.ExecuteAsync("a", _ => ValueTask.FromResult(-1));
@@ -148,11 +148,11 @@ public sealed class EngineEdgeTests
         end.SetResult(7);
 
         Assert.Equal(7, await a.SoonAsync());
-        Assert.All(await Task.WhenAll(strangers).SoonAsync(), got => Assert.Equal(7, got));
+        Assert.All(await Task.WhenAll(unrelated).SoonAsync(), got => Assert.Equal(7, got));
     }
 
     [Fact]
-    public async Task What_work_starts_under_suppressed_flow_is_not_the_works()
+    public async Task Calls_that_work_starts_under_suppressed_flow_do_not_count_as_its_own()
     {
         await using var singleflight = new Singleflight();
         var backend = new Backend<int>();
@@ -171,7 +171,7 @@ public sealed class EngineEdgeTests
     }
 
     [Fact]
-    public async Task Work_of_a_caller_with_suppressed_flow_leaks_nothing_and_is_told_of_its_deadlock()
+    public async Task Work_of_a_caller_with_suppressed_flow_leaks_nothing_and_gets_a_deadlock_error()
     {
         await using var singleflight = new Singleflight();
         var ambient = new AsyncLocal<string?>();
@@ -191,7 +191,7 @@ public sealed class EngineEdgeTests
     }
 
     [Fact]
-    public async Task A_flight_does_not_go_on_in_its_leaders_synchronization_context()
+    public async Task A_flight_does_not_continue_in_its_leaders_synchronization_context()
     {
         await using var singleflight = new Singleflight();
         var context = new DeafContext();
@@ -205,11 +205,11 @@ public sealed class EngineEdgeTests
         work.SetResult(1);
 
         Assert.Equal(1, await follower.SoonAsync());
-        await Patience.UntilAsync(() => context.Posts == 1, "the leader, and only it, has resumed there");
+        await Patience.UntilAsync(() => context.Posts == 1, "only the leader has resumed there");
     }
 
     [Fact]
-    public async Task Work_in_an_engine_without_detection_is_not_taken_for_the_work_around_it()
+    public async Task Work_in_an_engine_without_detection_is_not_mistaken_for_the_outer_work()
     {
         await using var detecting = new Singleflight();
         await using var trusting = new Singleflight(new SingleflightOptions { DetectDeadlocks = false });
@@ -242,7 +242,7 @@ public sealed class EngineEdgeTests
     }
 
     [Fact]
-    public async Task What_cancelled_work_left_behind_may_dispose_of_the_engine_when_the_work_has_ended()
+    public async Task A_background_task_of_cancelled_work_can_dispose_the_engine_after_the_work_has_ended()
     {
         var singleflight = new Singleflight(new SingleflightOptions { MaxInFlight = 1 });
         using var aborted = new CancellationTokenSource();
@@ -272,7 +272,7 @@ public sealed class EngineEdgeTests
     }
 
     [Fact]
-    public async Task A_clock_that_fires_its_timers_when_asked_for_the_time_loses_nobody()
+    public async Task A_clock_that_fires_its_timers_during_a_reading_loses_no_caller()
     {
         var clock = new FakeTimeProvider();
         await using var singleflight = new Singleflight(new SingleflightOptions { TimeProvider = clock, JoinWindow = TimeSpan.FromSeconds(20) });
@@ -283,13 +283,13 @@ public sealed class EngineEdgeTests
         clock.AutoAdvanceAmount = TimeSpan.Zero;
 
         await leader.ThrowsAsync<FlightTimeoutException>();
-        await late.ThrowsAsync<FlightTimeoutException>(); // it was told a time at which it could still join
+        await late.ThrowsAsync<FlightTimeoutException>(); // it joined because its reading of the clock was before the expiry
         (await backend.NextRunAsync()).Succeed(1);
         await Patience.UntilAsync(() => singleflight.GetStats() is { InFlightCount: 0, AbandonedCount: 0 }, "all has ended");
     }
 
     [Fact]
-    public async Task A_clock_that_cannot_make_a_timer_fails_its_caller_and_no_later_one()
+    public async Task A_clock_that_cannot_create_a_timer_fails_the_call_and_leaves_nothing_behind()
     {
         var clock = new FailingTimeProvider { Fails = true };
         await using var singleflight = new Singleflight(new SingleflightOptions { TimeProvider = clock });
@@ -305,7 +305,7 @@ public sealed class EngineEdgeTests
     }
 
     [Fact]
-    public async Task Disposing_of_an_idle_engine_disposes_of_its_timers()
+    public async Task Disposing_an_idle_engine_disposes_its_timers()
     {
         var clock = new FailingTimeProvider();
         var singleflight = new Singleflight(new SingleflightOptions { TimeProvider = clock });

@@ -3,12 +3,12 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace RequestCoalescing.Tests;
 
-/// <summary>What holds for the engine itself, beyond the laws that every implementation keeps.</summary>
+/// <summary>Properties of the engine, beyond the laws that every implementation keeps.</summary>
 public sealed class EngineTests
 {
     private const string Key = "post:12345";
 
-    // The event for tasks that nobody observed is the whole process's; by these the test knows its own.
+    // The unobserved-task event covers the whole process. A type of its own lets the test recognise its errors.
     private static readonly TimeSpan s_unseen = TimeSpan.FromMilliseconds(12_345);
 
     [Fact]
@@ -22,7 +22,7 @@ public sealed class EngineTests
             var leader = singleflight.ExecuteAsync(Key, _ => work.Task, aborted.Token).AsTask();
             var follower = singleflight.ExecuteAsync(Key, _ => work.Task, aborted.Token).AsTask();
 
-            work.SetResult(round); // the landing is on its way
+            work.SetResult(round); // the landing is about to happen
             aborted.Cancel();
 
             Assert.Equal(round, await leader.SoonAsync());
@@ -31,7 +31,7 @@ public sealed class EngineTests
     }
 
     [Fact]
-    public async Task Law02_A_callback_on_the_flights_token_that_throws_harms_nobody()
+    public async Task Law02_A_throwing_callback_on_the_flights_token_affects_no_caller()
     {
         await using var singleflight = new Singleflight();
         using var aborted = new CancellationTokenSource();
@@ -50,18 +50,18 @@ public sealed class EngineTests
             },
             aborted.Token).AsTask();
 
-        aborted.Cancel(); // would throw, if the callback ran here
+        aborted.Cancel(); // this would throw if the callback ran on this thread
         await caller.LeavesWithAsync(aborted.Token);
         await called.Task.SoonAsync();
         work.SetResult(1);
     }
 
     [Fact]
-    public Task Law04_A_failure_that_nobody_is_left_to_see_raises_no_unobserved_task_event() =>
+    public Task Law04_A_failure_after_the_last_caller_has_left_raises_no_unobserved_task_event() =>
         Unobserved.IsNothingOfAsync(LeaveFailuresBehindAsync, inner => inner is UnseenException || (inner as FlightTimeoutException)?.MaxDuration == s_unseen);
 
     [Fact]
-    public async Task Law05_Work_that_ends_cancelled_before_its_leader_is_aboard_elects_too()
+    public async Task Law05_Work_that_ends_cancelled_before_its_leader_subscribes_causes_an_election_too()
     {
         await using var singleflight = new Singleflight();
         using var aborted = new CancellationTokenSource();
@@ -113,7 +113,7 @@ public sealed class EngineTests
     }
 
     [Fact]
-    public async Task Law11_A_caller_that_suppressed_the_flow_is_served_like_any_other()
+    public async Task Law11_A_caller_with_suppressed_flow_gets_its_result()
     {
         await using var singleflight = new Singleflight();
         Task<int> caller;
@@ -130,7 +130,7 @@ public sealed class EngineTests
     }
 
     [Fact]
-    public async Task Law13_No_timer_is_set_while_nothing_is_in_flight()
+    public async Task Law13_An_idle_engine_has_no_timer()
     {
         var clock = new TimerCountingTimeProvider();
         await using var singleflight = new Singleflight(new SingleflightOptions { TimeProvider = clock });
@@ -160,7 +160,7 @@ public sealed class EngineTests
     }
 
     [Fact]
-    public async Task Law13_No_registration_is_left_on_a_callers_token()
+    public async Task Law13_A_landed_call_leaves_no_registration_on_its_callers_token()
     {
         await using var singleflight = new Singleflight();
         using var longLived = new CancellationTokenSource();
@@ -171,11 +171,11 @@ public sealed class EngineTests
                 GC.Collect();
                 return !caller.IsAlive;
             },
-            "nothing holds the landed call, though its token lives");
+            "nothing holds the landed call, although its token lives");
     }
 
     [Fact]
-    public async Task Law13_Disposing_from_within_the_work_is_told()
+    public async Task Law13_Disposing_from_within_the_work_throws_a_deadlock_error()
     {
         await using var singleflight = new Singleflight();
         var call = singleflight.ExecuteAsync(Key, async _ =>
@@ -190,7 +190,7 @@ public sealed class EngineTests
     }
 
     [Fact]
-    public async Task A_ValueTask_that_is_awaited_twice_throws_and_corrupts_nobody()
+    public async Task A_ValueTask_that_is_awaited_twice_throws_and_affects_no_other_caller()
     {
         await using var singleflight = new Singleflight();
         using var alive = new CancellationTokenSource();
@@ -205,7 +205,7 @@ public sealed class EngineTests
             await Patience.UntilAsync(() => misused.IsCompleted, "the call has landed");
             Assert.Equal(round, await misused);
 
-            // The pooled source of the misused call now serves another caller, who must not notice.
+            // The pooled source of the misused call now serves another caller, which must not be affected.
             var others = new Backend<int>();
             var another = Enumerable.Range(0, 8).Select(_ => singleflight.ExecuteAsync(Key, others.RunAsync, alive.Token).AsTask()).ToArray();
             Assert.True(misused.IsFaulted);
@@ -216,7 +216,7 @@ public sealed class EngineTests
     }
 
     [Fact]
-    public async Task A_result_that_threads_race_to_read_is_got_by_one_of_them()
+    public async Task One_of_several_racing_threads_gets_the_result()
     {
         await using var singleflight = new Singleflight();
         using var alive = new CancellationTokenSource();
@@ -239,7 +239,7 @@ public sealed class EngineTests
                 }
                 catch (InvalidOperationException)
                 {
-                    // Somebody else was first.
+                    // Another thread was first.
                 }
             });
             Assert.Equal(1, got);
@@ -264,7 +264,7 @@ public sealed class EngineTests
     }
 
     [Fact]
-    public async Task The_comparer_says_which_keys_are_equal()
+    public async Task The_comparer_decides_which_keys_are_equal()
     {
         await using var singleflight = new Singleflight<string>(comparer: StringComparer.OrdinalIgnoreCase);
         var backend = new Backend<int>();
@@ -276,7 +276,7 @@ public sealed class EngineTests
     }
 
     [Fact]
-    public async Task A_comparer_that_throws_harms_no_flight()
+    public async Task A_throwing_comparer_affects_no_flight()
     {
         var comparer = new MoodyComparer();
         await using var singleflight = new Singleflight<string>(comparer: comparer);
@@ -293,7 +293,7 @@ public sealed class EngineTests
     }
 
     [Fact]
-    public async Task Many_keys_in_flight_are_all_found_again()
+    public async Task Callers_find_the_flights_of_many_keys()
     {
         const int Keys = 20_000;
         await using var singleflight = new Singleflight<int>();
@@ -324,17 +324,17 @@ public sealed class EngineTests
         await using var singleflight = new Singleflight(new SingleflightOptions { TimeProvider = clock, MaxInFlight = 1, MaxDuration = s_unseen });
         for (var i = 0; i < 10; i++)
         {
-            // Everybody has left when the work fails.
+            // All callers have left when the work fails.
             using var aborted = new CancellationTokenSource();
             var backend = new Backend<int>();
             var gone = singleflight.ExecuteAsync(Key, backend.RunStubbornAsync, aborted.Token).AsTask();
-            _ = singleflight.ExecuteAsync("another", backend.RunAsync); // rejected, and nobody looks
+            _ = singleflight.ExecuteAsync("another", backend.RunAsync); // rejected, and the task is dropped
             aborted.Cancel();
             await gone.LeavesWithAsync(aborted.Token);
             (await backend.NextRunAsync()).Fail(new UnseenException());
-            await Patience.UntilAsync(() => singleflight.ExecuteAsync("seat", _ => ValueTask.FromResult(1)).IsCompletedSuccessfully, "its seat is free");
+            await Patience.UntilAsync(() => singleflight.ExecuteAsync("slot", _ => ValueTask.FromResult(1)).IsCompletedSuccessfully, "its slot is free");
 
-            // Nobody awaits the call that fails, or the one that times out.
+            // The call that fails and the one that times out are never awaited.
             _ = singleflight.ExecuteAsync(Key, _ => ValueTask.FromException<int>(new UnseenException()));
             var hung = new Backend<int>();
             _ = singleflight.ExecuteAsync(Key, hung.RunStubbornAsync);
@@ -362,7 +362,7 @@ public sealed class EngineTests
         var state = new object();
         var work = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
         var leader = singleflight.ExecuteAsync(Key, _ => work.Task).AsTask();
-        _ = singleflight.ExecuteAsync(Key, state, (_, _) => new ValueTask<int>(work.Task), token); // never awaited, and so never given back
+        _ = singleflight.ExecuteAsync(Key, state, (_, _) => new ValueTask<int>(work.Task), token); // never awaited, and so never returned to the pool
         work.SetResult(1);
         Assert.Equal(1, await leader.SoonAsync());
         return new WeakReference(state);

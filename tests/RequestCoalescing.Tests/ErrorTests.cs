@@ -3,7 +3,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace RequestCoalescing.Tests;
 
-/// <summary>Errors say which instance, which key (as logs show it), and how it stood.</summary>
+/// <summary>Errors name the instance, the key as logs show it, and the state of the flight.</summary>
 public sealed class ErrorTests : IAsyncDisposable
 {
     private readonly FakeTimeProvider _clock = new();
@@ -27,7 +27,7 @@ public sealed class ErrorTests : IAsyncDisposable
     public async ValueTask DisposeAsync() => await _provider.DisposeAsync();
 
     [Fact]
-    public async Task A_timeout_says_whose()
+    public async Task A_timeout_names_the_instance_and_the_key()
     {
         var call = Posts.ExecuteAsync("secret", _backend.RunStubbornAsync).AsTask();
         var follower = Posts.ExecuteAsync("secret", _backend.RunStubbornAsync).AsTask();
@@ -37,12 +37,12 @@ public sealed class ErrorTests : IAsyncDisposable
         Assert.Same(timeout, await follower.ThrowsAsync<FlightTimeoutException>());
         Assert.Equal(("posts", "<6 characters>", 2), (timeout.Instance, timeout.Key, timeout.Subscribers));
         Assert.Equal((TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(30)), (timeout.MaxDuration, timeout.Age));
-        Assert.Equal("The work of 'posts' for key <6 characters> did not end within MaxDuration (00:00:30): it was 00:00:30 old and had 2 subscribers.", timeout.Message);
+        Assert.Equal("The work of 'posts' for key <6 characters> did not end within MaxDuration (00:00:30). The flight was 00:00:30 old and had 2 subscribers.", timeout.Message);
         run.Succeed(1);
     }
 
     [Fact]
-    public async Task A_rejection_says_by_which_limit_and_of_what()
+    public async Task A_rejection_names_the_limit_the_instance_and_the_key()
     {
         var calls = Enumerable.Range(0, 2).Select(_ => Posts.ExecuteAsync("secret", _backend.RunAsync).AsTask()).ToArray();
         var run = await _backend.NextRunAsync();
@@ -50,19 +50,19 @@ public sealed class ErrorTests : IAsyncDisposable
         var full = await Posts.ExecuteAsync("secret", _backend.RunAsync).AsTask().ThrowsAsync<FlightRejectedException>();
         Assert.Equal(("posts", "<6 characters>", 2, 2), (full.Instance, full.Key, full.Limit, full.Subscribers));
         Assert.Equal(TimeSpan.FromSeconds(5), full.Age);
-        Assert.Equal("The call to 'posts' for key <6 characters> was rejected: the flight, 00:00:05 old, has 2 subscribers, and MaxSubscribers is 2.", full.Message);
+        Assert.Equal("The call to 'posts' for key <6 characters> was rejected: its flight is 00:00:05 old and has 2 subscribers, and MaxSubscribers is 2.", full.Message);
 
         var other = Posts.ExecuteAsync("b", _backend.RunAsync).AsTask();
         var otherRun = await _backend.NextRunAsync();
         var many = await Posts.ExecuteAsync("c", _backend.RunAsync).AsTask().ThrowsAsync<FlightRejectedException>();
-        Assert.Equal("The call to 'posts' for key <1 characters> was rejected: MaxInFlight (2) is reached.", many.Message);
+        Assert.Equal("The call to 'posts' for key <1 characters> was rejected: the limit MaxInFlight (2) has been reached.", many.Message);
         run.Succeed(1);
         otherRun.Succeed(1);
         await Task.WhenAll([.. calls, other]).SoonAsync();
     }
 
     [Fact]
-    public async Task A_deadlock_names_instances_and_keys_over_all_engines()
+    public async Task A_deadlock_names_the_instances_and_keys_of_all_engines_in_it()
     {
         await using var users = new Singleflight<long>();
         var call = Posts.ExecuteAsync("secret", async _ =>
@@ -72,19 +72,19 @@ public sealed class ErrorTests : IAsyncDisposable
                 return await Posts.ExecuteAsync("secret", _ => 1);
             })).AsTask();
         var deadlock = await call.ThrowsAsync<FlightDeadlockException>();
-        Assert.Equal([7L, "secret"], deadlock.Keys.Skip(1).OrderBy(key => key is string)); // whichever wait was the last to begin
+        Assert.Equal([7L, "secret"], deadlock.Keys.Skip(1).OrderBy(key => key is string)); // either wait may have been the last to begin
         Assert.Equal(deadlock.Flights[0], deadlock.Flights[2]);
         Assert.Contains("'posts' <6 characters>", deadlock.Flights);
-        Assert.Equal($"The work waits for the flight that it runs in: {string.Join(" -> ", deadlock.Flights)}.", deadlock.Message);
+        Assert.Equal($"The work waits for its own flight: {string.Join(" -> ", deadlock.Flights)}.", deadlock.Message);
         Assert.DoesNotContain("secret", deadlock.Message, StringComparison.Ordinal);
         Assert.Matches("'Singleflight<Int64>' #[0-9a-f]{16}", deadlock.Message);
     }
 
     [Fact]
-    public void What_others_create_says_what_they_know()
+    public void Exceptions_that_others_create_have_a_message_too()
     {
         Assert.Equal("The work did not end within MaxDuration (00:00:01).", new FlightTimeoutException(TimeSpan.FromSeconds(1)).Message);
-        Assert.Equal("The call was rejected: MaxInFlight (3) is reached.", new FlightRejectedException(FlightRejectionReason.MaxInFlight, 3).Message);
-        Assert.Equal("The work waits for the flight that it runs in.", new FlightDeadlockException(["a", "a"]).Message);
+        Assert.Equal("The call was rejected: the limit MaxInFlight (3) has been reached.", new FlightRejectedException(FlightRejectionReason.MaxInFlight, 3).Message);
+        Assert.Equal("The work waits for its own flight.", new FlightDeadlockException(["a", "a"]).Message);
     }
 }

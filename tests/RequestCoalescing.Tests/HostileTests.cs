@@ -6,13 +6,13 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace RequestCoalescing.Tests;
 
-/// <summary>Clocks, comparers, switches and callers that behave in ways that they should not.</summary>
+/// <summary>The engine with clocks, comparers, switches and callers that misbehave.</summary>
 public sealed class HostileTests
 {
     private const string Key = "post:12345";
 
     [Fact]
-    public async Task A_clock_that_is_set_back_does_not_keep_flights_alive_behind_which_younger_ones_take_off()
+    public async Task A_flight_expires_even_if_the_clock_is_set_back_and_younger_flights_start()
     {
         var clock = new SettableClock();
         await using var singleflight = new Singleflight<int>(new SingleflightOptions { TimeProvider = clock, MaxDuration = TimeSpan.FromSeconds(30) }, new OneHash<int>());
@@ -30,7 +30,7 @@ public sealed class HostileTests
     }
 
     [Fact]
-    public async Task A_comparer_of_numbers_that_calls_the_engine_gets_no_second_current_flight()
+    public async Task A_comparer_that_calls_the_engine_causes_no_second_current_flight()
     {
         Singleflight<int>? singleflight = null;
         var end = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -55,7 +55,7 @@ public sealed class HostileTests
     [InlineData("GetStats")]
     [InlineData("DisposeAsync")]
     [InlineData("DrainAsync")]
-    public async Task A_comparer_that_calls_the_engine_is_told_whatever_it_calls(string called)
+    public async Task A_comparer_that_calls_any_member_of_the_engine_gets_an_error(string called)
     {
         Singleflight<string>? singleflight = null;
         var end = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -94,7 +94,7 @@ public sealed class HostileTests
     }
 
     [Fact]
-    public async Task A_key_that_is_let_go_of_while_it_is_told_of_is_not_told_as_another_one()
+    public async Task A_key_that_is_released_while_it_is_logged_is_not_logged_as_another_key()
     {
         var logs = new FakeLogCollector();
         var clock = new FakeTimeProvider();
@@ -113,7 +113,7 @@ public sealed class HostileTests
                 if (instrument.Name == "singleflight.flight.duration" && instrument.Meter.Scope == factory) listener.EnableMeasurementEvents(instrument);
             },
         };
-        listener.SetMeasurementEventCallback<double>((_, _, _, _) => end.TrySetResult(1)); // the work ends while its expiry is being told
+        listener.SetMeasurementEventCallback<double>((_, _, _, _) => end.TrySetResult(1)); // the work ends while its expiry is being measured
         listener.Start();
 
         var call = singleflight.ExecuteAsync(("a", 1), _ => end.Task).AsTask();
@@ -142,7 +142,7 @@ public sealed class HostileTests
     }
 
     [Fact]
-    public async Task A_switch_that_fails_when_its_caller_has_left_raises_no_unobserved_task_event()
+    public async Task A_switch_that_fails_after_its_caller_has_left_raises_no_unobserved_task_event()
     {
         await Unobserved.IsNothingOfAsync(LeaveAsync, inner => inner is InvalidTimeZoneException);
 
@@ -161,7 +161,7 @@ public sealed class HostileTests
     }
 
     [Fact]
-    public async Task A_result_that_is_to_be_awaited_is_no_result_of_synchronous_work()
+    public async Task Synchronous_work_must_not_return_a_task()
     {
         await using var singleflight = new Singleflight();
         var end = new TaskCompletionSource<int>();
@@ -176,7 +176,7 @@ public sealed class HostileTests
     }
 
     [Fact]
-    public async Task A_drain_is_over_after_twice_MaxDuration_although_leaders_are_elected()
+    public async Task A_drain_ends_after_twice_MaxDuration_even_if_leaders_are_elected()
     {
         var clock = new FakeTimeProvider();
         await using var singleflight = new Singleflight(new SingleflightOptions { TimeProvider = clock, MaxDuration = TimeSpan.FromSeconds(30) });
@@ -204,7 +204,7 @@ public sealed class HostileTests
         await calls[0].LeavesWithAsync(tokens[0].Token);
         await Patience.UntilAsync(() => Volatile.Read(ref started) == 2, "the next leader's work has started");
 
-        // The drain is older than MaxDuration by now, and admits no further flight.
+        // The drain is older than MaxDuration now, and admits no more flights.
         clock.Advance(TimeSpan.FromSeconds(29));
         tokens[1].Cancel();
         await calls[1].LeavesWithAsync(tokens[1].Token);
@@ -215,7 +215,7 @@ public sealed class HostileTests
     }
 
     [Fact]
-    public async Task A_wait_is_measured_until_the_outcome_is_there_and_not_until_somebody_looks()
+    public async Task A_wait_is_measured_until_the_landing_and_not_until_the_result_is_read()
     {
         var clock = new FakeTimeProvider();
         var services = new ServiceCollection();
@@ -239,13 +239,13 @@ public sealed class HostileTests
         var call = singleflight.ExecuteAsync(Key, _ => end.Task);
         end.SetResult(1);
         await Patience.UntilAsync(() => Volatile.Read(ref waited) >= 0, "the wait has been measured");
-        clock.Advance(TimeSpan.FromSeconds(10)); // the caller does something else meanwhile
+        clock.Advance(TimeSpan.FromSeconds(10)); // the caller reads its result only later
         await call;
         Assert.Equal(0, waited);
     }
 
     [Fact]
-    public async Task A_drain_of_one_engine_does_not_end_that_of_all()
+    public async Task A_drain_of_one_engine_does_not_end_the_drain_of_all()
     {
         Singleflight<string>? users = null;
         var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new Microsoft.Extensions.Hosting.HostApplicationBuilderSettings());
@@ -275,7 +275,7 @@ public sealed class HostileTests
         public ValueTask<bool> IsEnabledAsync(CancellationToken cancellationToken) => new(Answer.Task);
     }
 
-    /// <summary>All keys have one hash, so that each is compared with each.</summary>
+    /// <summary>Gives all keys the same hash, so that each is compared with each.</summary>
     private sealed class OneHash<TKey> : IEqualityComparer<TKey>
     {
         public Action? Comparing { get; set; }

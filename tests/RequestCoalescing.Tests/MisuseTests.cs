@@ -1,12 +1,12 @@
 namespace RequestCoalescing.Tests;
 
-/// <summary>A ValueTask that is awaited twice: the misuser gets an InvalidOperationException, nobody else notices, and the process lives on.</summary>
+/// <summary>If a ValueTask is awaited twice, one await gets an InvalidOperationException. Other callers are not affected, and the process lives on.</summary>
 public sealed class MisuseTests
 {
     private const string Key = "post:12345";
 
     [Fact]
-    public async Task Two_awaits_at_once()
+    public async Task Two_simultaneous_awaits_give_one_result_and_one_error()
     {
         await using var singleflight = new Singleflight();
         using var alive = new CancellationTokenSource();
@@ -25,7 +25,7 @@ public sealed class MisuseTests
     }
 
     [Fact]
-    public async Task A_synchronization_context_that_resumes_its_caller_at_once_does_not_hang_it()
+    public async Task A_synchronization_context_that_resumes_at_once_does_not_hang_its_caller()
     {
         await using var singleflight = new Singleflight();
         using var alive = new CancellationTokenSource();
@@ -38,7 +38,7 @@ public sealed class MisuseTests
                 var call = singleflight.ExecuteAsync(Key, _ => end.Task, alive.Token).GetAwaiter();
                 end.TrySetResult(1);
                 var got = 0;
-                call.OnCompleted(() => got = call.GetResult()); // it has landed, or is about to
+                call.OnCompleted(() => got = call.GetResult()); // the flight has landed, or is about to
                 Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref got) == 1, Patience.Limit));
                 end = new TaskCompletionSource<int>();
             }
@@ -46,7 +46,7 @@ public sealed class MisuseTests
     }
 
     [Fact]
-    public async Task A_second_conversion_to_a_task()
+    public async Task A_second_conversion_to_a_task_throws()
     {
         await using var singleflight = new Singleflight();
         using var alive = new CancellationTokenSource();
@@ -60,7 +60,7 @@ public sealed class MisuseTests
     }
 
     [Fact]
-    public async Task Threads_that_await_what_lands_and_is_used_again_at_the_same_moment()
+    public async Task Threads_that_race_with_the_landing_and_the_reuse_of_a_call_get_one_result()
     {
         await using var singleflight = new Singleflight<int>();
         using var alive = new CancellationTokenSource();
@@ -68,44 +68,44 @@ public sealed class MisuseTests
         {
             var work = new TaskCompletionSource<int>();
             var call = singleflight.ExecuteAsync(round, _ => work.Task, alive.Token);
-            var misusers = new Task<int>[4];
-            var innocents = new Task<int>[8];
+            var awaiters = new Task<int>[4];
+            var others = new Task<int>[8];
             Crowd.Run(3, thread =>
             {
                 switch (thread)
                 {
                     case 0:
                         work.SetResult(round);
-                        for (var i = 0; i < innocents.Length; i++) innocents[i] = InnocentAsync(i);
+                        for (var i = 0; i < others.Length; i++) others[i] = OtherAsync(i);
                         break;
                     default:
-                        misusers[(2 * thread) - 2] = AwaitAsync(call);
-                        misusers[(2 * thread) - 1] = call.AsTask();
+                        awaiters[(2 * thread) - 2] = AwaitAsync(call);
+                        awaiters[(2 * thread) - 1] = call.AsTask();
                         break;
                 }
             });
 
             var got = 0;
-            foreach (var misuser in misusers)
+            foreach (var awaiter in awaiters)
             {
                 try
                 {
-                    Assert.Equal(round, await misuser.SoonAsync());
+                    Assert.Equal(round, await awaiter.SoonAsync());
                     got++;
                 }
                 catch (InvalidOperationException)
                 {
-                    // Another one was first.
+                    // Another await was first.
                 }
             }
 
             Assert.Equal(1, got);
-            for (var i = 0; i < innocents.Length; i++) Assert.Equal(-i, await innocents[i].SoonAsync());
+            for (var i = 0; i < others.Length; i++) Assert.Equal(-i, await others[i].SoonAsync());
         }
 
         static async Task<int> AwaitAsync(ValueTask<int> call) => await call;
 
-        async Task<int> InnocentAsync(int number) => await singleflight.ExecuteAsync(
+        async Task<int> OtherAsync(int number) => await singleflight.ExecuteAsync(
             -1 - number,
             async _ =>
             {

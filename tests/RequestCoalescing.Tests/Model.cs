@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Tests;
 
-/// <summary>What an engine is to do, without threads, tasks or speed: a list of flights, and for each caller where it is.</summary>
+/// <summary>A model of an engine without threads and tasks: a list of flights, and the state of each caller.</summary>
 internal sealed class Model
 {
     private readonly List<Flight> _flights = [];
@@ -84,7 +84,7 @@ internal sealed class Model
             return;
         }
 
-        // Those who cannot leave go before those who can; else it is first come, first elected.
+        // Callers that cannot leave are elected first. Otherwise the order of arrival decides.
         var successor = new Flight
         {
             Key = flight.Key,

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace RequestCoalescing.Tests;
 
-/// <summary>A real engine under the model's commands, and the model's view of it.</summary>
+/// <summary>A real engine that runs the model's commands and is described in the model's terms.</summary>
 internal sealed class ModelSubject
 {
     public const int JoinWindow = 5;
@@ -31,7 +31,7 @@ internal sealed class ModelSubject
         switch (command.Kind)
         {
             case CommandKind.Call:
-                // One step: a command that names a run or a caller finds both as the engine has them, or neither.
+                // One step, so that a command that names a run or a caller finds both, or neither.
                 lock (_lock)
                 {
                     var source = command.Leaves ? new CancellationTokenSource() : null;
@@ -80,10 +80,10 @@ internal sealed class ModelSubject
             stats.AbandonedCount);
     }
 
-    /// <summary>What must be the same for one of the orders in which the commands could have come.</summary>
+    /// <summary>The state that must match the model's for at least one order of the commands.</summary>
     public string DescribeTotals()
     {
-        // Who has landed may be told so by another thread: wait until all are.
+        // Another thread may complete the callers of a landed flight, so this waits until all of them have completed.
         SpinWait.SpinUntil(() => _singleflight.GetStats().TotalSubscribers == _calls.Count(call => !call.IsCompleted), s_settling);
         return $"{_singleflight.GetStats() with { OldestCallAge = null }}, {_runs.Count} runs, {_calls.Count(call => call.IsCompleted)} done";
     }
@@ -112,7 +112,7 @@ internal sealed class ModelSubject
         }
     }
 
-    // One step: it is not over before the flight has landed, which may be on the thread pool if it was just hooking up to the run.
+    // This waits until the flight has landed. If the engine is just subscribing to the run, the landing happens on the thread pool.
     private void End(Command command, Action<TaskCompletionSource<string>> end)
     {
         if (RunOf(command) is not { } run) return;
@@ -133,7 +133,7 @@ internal sealed class ModelSubject
         lock (_lock) return _runs.Count;
     }
 
-    // Completes inline, so that all of a command's effects are there when it returns.
+    // Completes inline, so that a command has had all its effects when it returns.
     private ValueTask<string> StartRun()
     {
         var run = new TaskCompletionSource<string>();

@@ -2,10 +2,10 @@ using CsCheck;
 
 namespace RequestCoalescing.Tests;
 
-/// <summary>Random sequences of what can be done to an engine, done to it and to a model of a few lines; what fails is shrunk.</summary>
+/// <summary>Runs random sequences of commands on an engine and on a small model, and compares them. A failing sequence is shrunk.</summary>
 public sealed class ModelTests
 {
-    // All is done when a command returns, but for what an election starts on the thread pool.
+    // A command has had all its effects when it returns, except for the flight that an election starts on the thread pool.
     private static readonly TimeSpan s_settling = TimeSpan.FromSeconds(2);
 
     private static readonly Gen<Command> s_command = Gen.Frequency(
@@ -19,7 +19,7 @@ public sealed class ModelTests
         (2, Gen.Int[1, 12].Select(seconds => new Command(CommandKind.Wait, seconds))));
 
     [Fact]
-    public void The_engine_does_what_the_model_does() =>
+    public void The_engine_behaves_like_the_model() =>
         s_command.Array[1, 60].Sample(
             commands =>
             {
@@ -37,7 +37,7 @@ public sealed class ModelTests
             iter: 3_000);
 
     [Fact]
-    public void What_happens_at_the_same_time_is_what_could_have_happened_one_after_the_other() =>
+    public void Concurrent_commands_have_the_effect_of_some_sequential_order() =>
         Gen.Const(0).Select(_ => new ModelSubject()).SampleParallel(
             Gen.Select(Gen.Int[0, 1], Gen.Bool).Operation<ModelSubject>((subject, call) => subject.Do(new Command(CommandKind.Call, call.Item1, call.Item2))),
             Gen.Int[0, 3].Operation<ModelSubject>((subject, run) => subject.Do(new Command(CommandKind.Succeed, run))),

@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Tests;
 
-/// <summary>Options out of range are told when the engine is made, by name.</summary>
+/// <summary>Options are validated when the engine is created.</summary>
 public sealed class OptionsTests
 {
     public static TheoryData<string, SingleflightOptions> Invalid => new()
@@ -25,7 +25,7 @@ public sealed class OptionsTests
 
     [Theory]
     [MemberData(nameof(Invalid))]
-    public void An_option_out_of_range_is_told_by_name(string name, SingleflightOptions options)
+    public void An_option_out_of_range_throws_with_its_name(string name, SingleflightOptions options)
     {
         var error = Assert.ThrowsAny<ArgumentException>(() => new Singleflight(options));
         Assert.Equal(name, error.ParamName);
@@ -33,7 +33,7 @@ public sealed class OptionsTests
     }
 
     [Fact]
-    public void The_ends_of_the_ranges_are_in_them()
+    public void The_ends_of_the_ranges_are_valid()
     {
         _ = new Singleflight(new() { MaxSubscribers = 1, MaxInFlight = 1, MaxDuration = TimeSpan.FromMilliseconds(1), JoinWindow = TimeSpan.FromMilliseconds(1) });
         _ = new Singleflight(new() { MaxDuration = TimeSpan.FromDays(24), JoinWindow = TimeSpan.FromDays(24) });

@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Tests;
 
-/// <summary>Every shape of work that a caller may write binds to a form of ExecuteAsync, and to the one that is meant. Most of this is shown by the compiler.</summary>
+/// <summary>Every form of work binds to the intended overload of ExecuteAsync. The compiler proves most of this.</summary>
 public sealed class OverloadTests
 {
     private readonly Singleflight<string> _engine = new();
@@ -8,7 +8,7 @@ public sealed class OverloadTests
     private ISingleflight<string> Singleflight => Of(_engine);
 
     [Fact]
-    public async Task Asynchronous_lambdas()
+    public async Task Asynchronous_lambdas_bind()
     {
         Assert.Equal(1, await Singleflight.ExecuteAsync("a", async token => await LoadAsync(1, token)));
         Assert.Equal(2, await Singleflight.ExecuteAsync("a", async _ => await LoadTaskAsync(2)));
@@ -21,7 +21,7 @@ public sealed class OverloadTests
     }
 
     [Fact]
-    public async Task Lambdas_that_pass_a_task_on()
+    public async Task Lambdas_that_return_a_task_bind()
     {
         Assert.Equal(1, await Singleflight.ExecuteAsync("a", token => LoadAsync(1, token)));
         Assert.Equal(2, await Singleflight.ExecuteAsync("a", token => LoadTaskAsync(2, token)));
@@ -33,7 +33,7 @@ public sealed class OverloadTests
     }
 
     [Fact]
-    public async Task Method_groups()
+    public async Task Method_groups_bind()
     {
         Assert.Equal(1, await Singleflight.ExecuteAsync("a", OneAsync));
         Assert.Equal(1, await Singleflight.ExecuteAsync("a", OneTaskAsync));
@@ -51,7 +51,7 @@ public sealed class OverloadTests
     }
 
     [Fact]
-    public async Task Synchronous_lambdas()
+    public async Task Synchronous_lambdas_bind()
     {
         Assert.Equal(1, await Singleflight.ExecuteAsync("a", _ => 1));
         Assert.Equal("b", await Singleflight.ExecuteAsync("a", token => token.IsCancellationRequested ? "a" : "b"));
@@ -63,7 +63,7 @@ public sealed class OverloadTests
     }
 
     [Fact]
-    public async Task Work_without_a_result()
+    public async Task Work_without_a_result_binds()
     {
         var done = 0;
         await Singleflight.ExecuteAsync("a", async _ =>
@@ -80,7 +80,7 @@ public sealed class OverloadTests
     }
 
     [Fact]
-    public async Task Explicit_result_types()
+    public async Task Explicit_result_types_bind()
     {
         Assert.Equal([1], await Singleflight.ExecuteAsync<IReadOnlyList<int>>("a", async _ => [await LoadAsync(1, default)]));
         Assert.Equal(2, await Singleflight.ExecuteAsync<object>("a", async _ => await LoadTaskAsync(2)));
@@ -88,7 +88,7 @@ public sealed class OverloadTests
     }
 
     [Fact]
-    public async Task The_engines_own_type_has_them_too()
+    public async Task All_forms_bind_on_the_engine_itself()
     {
         Assert.Equal(1, await _engine.ExecuteAsync("a", _ => 1));
         await _engine.ExecuteAsync("a", async _ => await Task.Yield());
@@ -102,7 +102,7 @@ public sealed class OverloadTests
     }
 
     [Fact]
-    public async Task Work_without_a_result_is_coalesced_fails_and_is_left_as_any_other()
+    public async Task Work_without_a_result_is_coalesced_fails_and_is_cancelled_like_other_work()
     {
         using var aborted = new CancellationTokenSource();
         var end = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -127,7 +127,7 @@ public sealed class OverloadTests
     }
 
     [Fact]
-    public async Task Work_without_a_result_that_waits_for_itself_is_told()
+    public async Task Work_without_a_result_that_waits_for_itself_gets_an_error()
     {
         var call = Singleflight.ExecuteAsync("a", async _ =>
         {
@@ -138,7 +138,7 @@ public sealed class OverloadTests
     }
 
     [Fact]
-    public void A_missing_argument_is_refused_at_the_call()
+    public void A_null_argument_throws_at_the_call()
     {
         Assert.Throws<ArgumentNullException>(() => { _ = Singleflight.ExecuteAsync("a", (Func<CancellationToken, Task>)null!); });
         Assert.Throws<ArgumentNullException>(() => { _ = Singleflight.ExecuteAsync("a", (Func<CancellationToken, int>)null!); });

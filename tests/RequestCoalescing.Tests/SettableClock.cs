@@ -2,7 +2,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace RequestCoalescing.Tests;
 
-/// <summary>A clock that can be set back, as a clock of the wall can.</summary>
+/// <summary>A clock that can be set back, like a wall clock.</summary>
 internal sealed class SettableClock : FakeTimeProvider
 {
     public TimeSpan Skew { get; set; }

@@ -12,7 +12,7 @@ public sealed class StatsTests
         var sum = SingleflightStats.Sum([(SingleflightStats)one with { OldestCallAge = TimeSpan.FromSeconds(1) }, (SingleflightStats)one with { OldestCallAge = TimeSpan.FromSeconds(2) }]);
         foreach (var count in counts)
         {
-            var expected = count.Name == nameof(SingleflightStats.LargestFlight) ? 3 : 6; // the largest of all is no sum
+            var expected = count.Name == nameof(SingleflightStats.LargestFlight) ? 3 : 6; // the largest of all, not a sum
             Assert.Equal((count.Name, expected), (count.Name, Convert.ToInt32(count.GetValue(sum), provider: null)));
         }
 

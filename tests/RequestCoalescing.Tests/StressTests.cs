@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 
 namespace RequestCoalescing.Tests;
 
-/// <summary>64 threads through one gate, and whatever can happen to a flight happening at random: the books must balance.</summary>
+/// <summary>64 threads use one gate, and every event of a flight happens at random. Afterwards, all counts must add up.</summary>
 public sealed class StressTests
 {
     private const int Threads = 64;
@@ -23,7 +23,7 @@ public sealed class StressTests
     [InlineData(500, int.MaxValue, OverflowBehavior.Reject)]
     [InlineData(500, 16, OverflowBehavior.Reject)]
     [InlineData(500, 16, OverflowBehavior.RunAlone)]
-    public async Task Every_caller_gets_one_outcome_of_a_run_of_its_generation_and_nothing_is_left(int keys, int limit, OverflowBehavior overflow)
+    public async Task Every_caller_gets_one_outcome_of_a_run_that_it_may_share_and_nothing_is_left(int keys, int limit, OverflowBehavior overflow)
     {
         var singleflight = new Singleflight<int>(new SingleflightOptions
         {
@@ -61,13 +61,13 @@ public sealed class StressTests
         await Patience.UntilAsync(() => singleflight.GetStats() is { InFlightCount: 0, AbandonedCount: 0 }, "all work has ended");
         var stats = singleflight.GetStats();
         Assert.Equal(Threads * CallsPerThread, _outcomes.Values.Sum());
-        var uncounted = _outcomes.GetValueOrDefault("cancelled on arrival"); // at the least: a token may have fired on the way in
+        var uncounted = _outcomes.GetValueOrDefault("cancelled on arrival"); // at least, because a token may have fired during the call
         Assert.InRange((Threads * CallsPerThread) - stats.Calls, uncounted, uncounted + _outcomes["cancelled"]);
         Assert.Equal(_outcomes.GetValueOrDefault("rejected"), stats.Rejected);
         Assert.Equal(0, stats.TotalSubscribers);
         Assert.Null(stats.OldestCallAge);
         Assert.Equal(0, _clock.SetTimers);
-        foreach (var kind in new[] { "value", "failure", "cancelled", "timeout" }) Assert.True(_outcomes.ContainsKey(kind), $"No {kind} came about; the test tests too little.");
+        foreach (var kind in new[] { "value", "failure", "cancelled", "timeout" }) Assert.True(_outcomes.ContainsKey(kind), $"No outcome was of the kind '{kind}', so that the test covers too little.");
 
         await singleflight.DisposeAsync().AsTask().SoonAsync();
     }
@@ -115,22 +115,22 @@ public sealed class StressTests
         if (dice < 90) throw new RunFailedException(run);
         if (dice < 98)
         {
-            // Hangs until it is told: nobody of those who come and go needs to stay for it.
-            var told = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            await using var registration = flight.CancellationToken.UnsafeRegister(static told => ((TaskCompletionSource)told!).SetResult(), told);
-            await told.Task;
+            // Hangs until its token fires, which happens even if all its callers leave.
+            var fired = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            await using var registration = flight.CancellationToken.UnsafeRegister(static fired => ((TaskCompletionSource)fired!).SetResult(), fired);
+            await fired.Task;
             throw new OperationCanceledException(flight.CancellationToken);
         }
 
-        await Task.Delay(s_longerThanThat); // heeds nothing
+        await Task.Delay(s_longerThanThat); // ignores its token
         return run;
     }
 
     private void Check(StressRun run, int arrival, int line)
     {
         var seenAt = run.SeeAt(() => Interlocked.Increment(ref _moment));
-        Assert.True(seenAt > arrival, "The outcome had been seen before this caller came.");
-        Assert.True(run.StartedAt > line, "The run had been forgotten before this caller came.");
+        Assert.True(seenAt > arrival, "The outcome had been read before this call began.");
+        Assert.True(run.StartedAt > line, "The run had been forgotten before this call began.");
     }
 
     private void Forget(Singleflight<int> singleflight, int key, ref int forgottenAt)
@@ -155,7 +155,7 @@ public sealed class StressTests
 
         public int StartedAt { get; } = startedAt;
 
-        /// <summary>The moment at which somebody saw the outcome first.</summary>
+        /// <summary>The moment at which a caller first read the outcome.</summary>
         public int SeeAt(Func<int> now)
         {
             if (Volatile.Read(ref _seenAt) == 0) Interlocked.CompareExchange(ref _seenAt, now(), 0);

@@ -5,13 +5,13 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace RequestCoalescing.Tests;
 
-/// <summary>Where the engine meets listeners, schedulers, comparers and clocks that it did not make.</summary>
+/// <summary>The engine with listeners, schedulers, comparers and clocks of the application.</summary>
 public sealed class SurroundingsTests
 {
     private const string Key = "post:12345";
 
     [Fact]
-    public async Task A_leader_whose_token_fires_while_its_work_takes_off_leaves_outside_of_the_gate()
+    public async Task A_leader_whose_token_fires_while_its_flight_starts_leaves_outside_the_gate()
     {
         var services = new ServiceCollection();
         services.AddMetrics();
@@ -28,7 +28,7 @@ public sealed class SurroundingsTests
             },
         };
 
-        // The listener waits for another thread, which needs every gate.
+        // The listener waits for another thread, and that thread needs every gate.
         listener.SetMeasurementEventCallback<double>((_, _, _, _) => sawGateFree.TrySetResult(Task.Run(() => singleflight.GetStats()).Wait(Patience.Limit / 3)));
         listener.Start();
 
@@ -62,7 +62,7 @@ public sealed class SurroundingsTests
                     Assert.Equal(TaskScheduler.Default, TaskScheduler.Current);
                     return await work.Task;
                 }).AsTask();
-                busy.Wait(Patience.Limit); // the scheduler has no thread for anybody else
+                busy.Wait(Patience.Limit); // the scheduler has no free thread
                 return leader;
             },
             CancellationToken.None,
@@ -77,7 +77,7 @@ public sealed class SurroundingsTests
     }
 
     [Fact]
-    public async Task Work_that_computes_holds_its_leader_unless_it_starts_on_the_thread_pool()
+    public async Task Computing_work_blocks_its_leader_unless_it_starts_on_the_thread_pool()
     {
         await using var singleflight = new Singleflight(new SingleflightOptions { StartOnThreadPool = true });
         using var aborted = new CancellationTokenSource();
@@ -100,7 +100,7 @@ public sealed class SurroundingsTests
     }
 
     [Fact]
-    public async Task A_loop_that_a_flight_has_started_is_no_work_when_the_flight_has_landed_and_keeps_no_key()
+    public async Task A_loop_that_outlives_its_flight_does_not_count_as_work_and_keeps_no_key()
     {
         await using var singleflight = new Singleflight<object>();
         var tick = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -115,7 +115,7 @@ public sealed class SurroundingsTests
             },
             "the key is collected");
 
-        // Draining admits calls of work in the air only.
+        // A drain admits only calls of running work.
         await singleflight.DrainAsync().SoonAsync();
         tick.SetResult();
         await loop!.ThrowsAsync<FlightRejectedException>();
@@ -139,7 +139,7 @@ public sealed class SurroundingsTests
     }
 
     [Fact]
-    public async Task A_clock_that_is_set_back_delays_the_expiry_by_one_MaxDuration_at_most()
+    public async Task A_clock_that_is_set_back_delays_the_expiry_by_at_most_one_MaxDuration()
     {
         var clock = new SettableClock();
         await using var singleflight = new Singleflight(new SingleflightOptions { TimeProvider = clock, MaxDuration = TimeSpan.FromSeconds(30) });
@@ -154,7 +154,7 @@ public sealed class SurroundingsTests
     }
 
     [Fact]
-    public async Task A_comparer_that_calls_an_engine_is_told_and_harms_no_flight()
+    public async Task A_comparer_that_calls_an_engine_gets_an_error_and_affects_no_flight()
     {
         Singleflight<string>? singleflight = null;
         var comparer = new CallingComparer(() => singleflight!.ExecuteAsync(Key, _ => -1));
@@ -171,7 +171,7 @@ public sealed class SurroundingsTests
     }
 
     [Fact]
-    public async Task Of_several_errors_every_subscriber_gets_the_first_one()
+    public async Task If_a_task_has_several_errors_every_subscriber_gets_the_first()
     {
         await using var singleflight = new Singleflight();
         using var alive = new CancellationTokenSource();
@@ -188,9 +188,9 @@ public sealed class SurroundingsTests
     }
 
     [Fact]
-    public void The_text_of_a_key_leaves_the_culture_as_it_was()
+    public void Making_the_text_of_a_key_does_not_change_the_culture()
     {
-        // A culture that was once set for a thread does not follow the process's default any more.
+        // A thread whose culture has been set once no longer follows the process's default.
         var before = CultureInfo.DefaultThreadCurrentCulture;
         var (first, second) = ((CultureInfo)CultureInfo.InvariantCulture.Clone(), (CultureInfo)CultureInfo.InvariantCulture.Clone());
         try

@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Tests;
 
-/// <summary>The system's clock, which knows how many of its timers are set.</summary>
+/// <summary>The system's clock, which counts the timers that are set.</summary>
 internal sealed class TimerCountingTimeProvider : TimeProvider
 {
     private int _setTimers;

@@ -36,7 +36,7 @@ public sealed class ChecklistTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_thousand_identical_requests_are_one_query()
+    public async Task A_thousand_identical_requests_cause_one_query()
     {
         _database.Close();
         var requests = Send(_ => 1);
@@ -53,7 +53,7 @@ public sealed class ChecklistTests(ITestOutputHelper output) : IAsyncLifetime
     [Fact]
     public async Task A_thousand_different_requests_do_not_wait_for_each_other()
     {
-        // Not one query ends before all have begun: if any request waited for another's, they would never all begin.
+        // No query ends before all have begun. If a request waited for another one's query, they would never all begin.
         var begun = 0;
         _database.Close();
         _database.Begins = () =>
@@ -66,12 +66,12 @@ public sealed class ChecklistTests(ITestOutputHelper output) : IAsyncLifetime
 
         Assert.Equal(Requests, _database.Queries);
         Assert.Equal((Requests, 0), (Singleflight.GetStats().Flights, Singleflight.GetStats().Coalesced));
-        Assert.Equal(250, answers.Count(answer => answer.Status == HttpStatusCode.OK)); // so many posts there are
+        Assert.Equal(250, answers.Count(answer => answer.Status == HttpStatusCode.OK)); // there are 250 posts
         Assert.Equal(750, answers.Count(answer => answer.Status == HttpStatusCode.NotFound));
     }
 
     [Fact]
-    public async Task A_failure_is_everybodys_and_leaves_nothing_behind()
+    public async Task Every_caller_gets_the_failure_and_the_next_call_starts_anew()
     {
         _database.Close();
         _database.Fails = true;
@@ -88,7 +88,7 @@ public sealed class ChecklistTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_timeout_frees_everybody_and_the_key()
+    public async Task A_timeout_releases_all_callers_and_the_key()
     {
         Set("MaxDuration", "00:00:01");
         _database.Close();
@@ -103,7 +103,7 @@ public sealed class ChecklistTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_observing_foretells_is_what_coalescing_saves()
+    public async Task Coalescing_saves_as_many_queries_as_the_observation_predicts()
     {
         Set("Rollout:Mode", "Observe");
         _database.Close();
@@ -127,16 +127,16 @@ public sealed class ChecklistTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Latency_is_not_worse()
+    public async Task Coalescing_does_not_increase_the_latency()
     {
-        // A thousand queries have to share the database's connections, one does not: that is no close race.
-        await Task.WhenAll(Send(_ => 1)); // connections, and code, are warm
+        // The margin is large: a thousand queries share the database's connections, but one query does not.
+        await Task.WhenAll(Send(_ => 1)); // warm up connections and code
         Set("Rollout:Enabled", "false");
         var apart = await MedianAsync();
         Set("Rollout:Enabled", "true");
         var together = await MedianAsync();
-        output.WriteLine($"Median latency of {Requests} requests at once: {apart.TotalMilliseconds:N0} ms each for itself, {together.TotalMilliseconds:N0} ms coalesced");
-        Assert.True(together <= apart, $"Coalesced {together}, without {apart}.");
+        output.WriteLine($"Median latency of {Requests} requests at once: {apart.TotalMilliseconds:N0} ms without coalescing, {together.TotalMilliseconds:N0} ms coalesced");
+        Assert.True(together <= apart, $"The median is {together} coalesced and {apart} without coalescing.");
 
         async Task<TimeSpan> MedianAsync()
         {
@@ -184,7 +184,7 @@ public sealed class ChecklistTests(ITestOutputHelper output) : IAsyncLifetime
         var start = Stopwatch.GetTimestamp();
         while (!condition(Singleflight.GetStats()))
         {
-            Assert.True(Stopwatch.GetElapsedTime(start) < s_patience, $"Waited in vain; there is {Singleflight.GetStats()}.");
+            Assert.True(Stopwatch.GetElapsedTime(start) < s_patience, $"The statistics did not reach the expected state: {Singleflight.GetStats()}.");
             await Task.Yield();
         }
     }

@@ -3,7 +3,7 @@ using ViralPost.Data;
 
 namespace ViralPost.Tests;
 
-/// <summary>The sample's database behind a gate that the test holds, so that it knows who waits; it can be made to fail.</summary>
+/// <summary>The sample's database behind a gate that the test controls. The test can also make queries fail.</summary>
 internal sealed class GatedPosts(SqlitePosts database) : PostDatabase
 {
     private volatile TaskCompletionSource _gate = Opened();
@@ -31,7 +31,7 @@ internal sealed class GatedPosts(SqlitePosts database) : PostDatabase
     {
         Interlocked.Increment(ref _queries);
         Begins();
-        await _gate.Task; // as a backend that hangs, deaf to its token
+        await _gate.Task; // like a backend that hangs and ignores its token
         if (!Fails) return await database.GetPostAsync(id, cancellationToken);
 
         await using var connection = new SqliteConnection("Data Source=:memory:");

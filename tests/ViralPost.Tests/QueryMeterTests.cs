@@ -13,7 +13,7 @@ public sealed class QueryMeterTests
     public QueryMeterTests() => _meter = new QueryMeter(new ManualPosts(_answers), _time);
 
     [Fact]
-    public async Task Queries_that_overlap_are_one_busy_time()
+    public async Task Overlapping_queries_count_as_one_busy_time()
     {
         var first = _meter.GetPostAsync(1, default);
         _time.Advance(TimeSpan.FromMilliseconds(10));
@@ -35,7 +35,7 @@ public sealed class QueryMeterTests
     }
 
     [Fact]
-    public async Task A_query_that_fails_is_counted_and_ends()
+    public async Task A_failing_query_is_counted_and_ends()
     {
         var query = _meter.GetPostAsync(1, default);
         _answers.Dequeue().SetException(new InvalidOperationException("broken"));

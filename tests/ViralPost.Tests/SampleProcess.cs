@@ -3,7 +3,7 @@ using System.Reflection;
 
 namespace ViralPost.Tests;
 
-/// <summary>The sample, run as a user runs it.</summary>
+/// <summary>Runs the sample as a user does.</summary>
 internal sealed class SampleProcess : IAsyncDisposable
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(120);
@@ -32,7 +32,7 @@ internal sealed class SampleProcess : IAsyncDisposable
         return new SampleResult(sample._process.ExitCode, await output, await error);
     }
 
-    /// <summary>Presses Ctrl+C, and reads the rest of the output.</summary>
+    /// <summary>Sends Ctrl+C, and reads the rest of the output.</summary>
     public async Task<SampleResult> InterruptAsync()
     {
         var output = _process.StandardOutput.ReadToEndAsync();
@@ -42,7 +42,7 @@ internal sealed class SampleProcess : IAsyncDisposable
         return new SampleResult(_process.ExitCode, await output, await error);
     }
 
-    /// <summary>Reads what it prints until a line starts so.</summary>
+    /// <summary>Reads the output until a line begins with a text.</summary>
     public async Task<string> ReadUntilAsync(string start)
     {
         while (await _process.StandardOutput.ReadLineAsync().WaitAsync(s_patience) is { } line)
@@ -50,7 +50,7 @@ internal sealed class SampleProcess : IAsyncDisposable
             if (line.StartsWith(start, StringComparison.Ordinal)) return line[start.Length..];
         }
 
-        throw new InvalidOperationException($"It ended without saying '{start}': {await _process.StandardError.ReadToEndAsync()}");
+        throw new InvalidOperationException($"The sample ended without printing '{start}': {await _process.StandardError.ReadToEndAsync()}");
     }
 
     public async ValueTask DisposeAsync()

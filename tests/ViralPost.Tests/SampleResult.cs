@@ -1,4 +1,4 @@
 namespace ViralPost.Tests;
 
-/// <summary>How the sample ended.</summary>
+/// <summary>The exit code and the output of the sample.</summary>
 internal sealed record SampleResult(int ExitCode, string Output, string Error);

@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace ViralPost.Tests;
 
-/// <summary>The sample shows what it says it shows, and says clearly what it cannot do.</summary>
+/// <summary>The sample's figures support its story, and its errors are clear.</summary>
 [Collection(nameof(ViralPostTests))]
 public sealed class ViralPostTests
 {
@@ -13,7 +13,7 @@ public sealed class ViralPostTests
     private const int Rate = 500;
 
     [Fact]
-    public async Task The_story_comes_out_in_the_figures()
+    public async Task The_figures_show_the_story()
     {
         var path = Path.GetTempFileName();
         try
@@ -37,7 +37,7 @@ public sealed class ViralPostTests
                 Assert.True(row.GetProperty("p99Ms").GetDouble() <= row.GetProperty("maxMs").GetDouble());
             }
 
-            // How often each asks the backend is settled by what it is, not by the machine's speed.
+            // The number of queries of each strategy does not depend on the speed of the machine.
             foreach (var (scenario, requests, posts) in new[] { ("same", Requests, 1), ("burst", Burst, 1), ("spread", Requests, 100) })
             {
                 Assert.Equal(requests, Row(rows, scenario, "none").GetProperty("requests").GetInt32());
@@ -72,15 +72,15 @@ public sealed class ViralPostTests
     [InlineData(2, "many", "--requests", "many")]
     [InlineData(2, "fastest", "--strategy", "fastest")]
     [InlineData(2, "--serve sends no load: --json", "--serve", "--json", "results.json")]
-    [InlineData(1, "The database cannot be used", "--postgres", "Host=127.0.0.1;Port=1;Username=nobody")]
+    [InlineData(1, "The database cannot be used", "--postgres", "Host=127.0.0.1;Port=1;Username=none")]
     [InlineData(1, "The database cannot be used", "--postgres", "not a connection string")]
     [InlineData(1, "The results cannot be written", "--json", "/no/such/folder/results.json")]
-    public async Task What_cannot_be_done_is_said_in_one_line(int exitCode, string says, params string[] arguments)
+    public async Task An_impossible_option_gives_a_one_line_error(int exitCode, string message, params string[] arguments)
     {
         var result = await SampleProcess.RunAsync(arguments);
 
         Assert.Equal(exitCode, result.ExitCode);
-        Assert.Contains(says, Assert.Single(result.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
+        Assert.Contains(message, Assert.Single(result.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -94,11 +94,11 @@ public sealed class ViralPostTests
     [InlineData("The expiry scenario takes its requests from --rate: --requests", "--scenario", "expiry", "--requests", "10")]
     [InlineData("No chosen strategy has a cache that could expire: --scenario", "--strategy", "none", "--scenario", "expiry")]
     [InlineData("No chosen strategy has a cache that could expire: --rate", "--strategy", "singleflight", "--rate", "10")]
-    public void An_option_that_would_have_no_effect_is_an_error(string? says, params string[] arguments) =>
-        Assert.Equal(says is null ? null : $"{says} contradicts that.", CommandLine.ProblemWith(arguments));
+    public void An_option_that_would_have_no_effect_is_an_error(string? message, params string[] arguments) =>
+        Assert.Equal(message is null ? null : $"{message} has no effect.", CommandLine.ProblemWith(arguments));
 
     [Fact]
-    public async Task A_port_in_use_is_said_in_one_line()
+    public async Task A_port_in_use_gives_a_one_line_error()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
@@ -111,7 +111,7 @@ public sealed class ViralPostTests
     }
 
     [Fact]
-    public async Task Served_it_answers_and_shows_its_statistics()
+    public async Task While_serving_the_sample_answers_and_shows_its_statistics()
     {
         await using var sample = SampleProcess.Start("--serve", "--db-latency", "2000");
         var metricsAt = "";
@@ -133,9 +133,9 @@ public sealed class ViralPostTests
     }
 
     [Fact]
-    public async Task After_Ctrl_C_it_reports_the_counts_so_far()
+    public async Task After_Ctrl_C_the_sample_reports_the_counts_so_far()
     {
-        if (OperatingSystem.IsWindows()) Assert.Skip("A process cannot send Ctrl+C to another one here.");
+        if (OperatingSystem.IsWindows()) Assert.Skip("On Windows, a process cannot send Ctrl+C to another one.");
         var path = Path.GetTempFileName();
         try
         {
@@ -145,7 +145,7 @@ public sealed class ViralPostTests
 
             Assert.Equal(130, result.ExitCode);
             Assert.Matches(@"Interrupted: none had answered 0 of 50 requests, with \d+ quer", result.Output);
-            Assert.Equal("viralpost: Interrupted; the counts are the ones so far.", result.Error.Trim());
+            Assert.Equal("viralpost: Interrupted. The counts cover the run so far.", result.Error.Trim());
             Assert.Equal(0, JsonDocument.Parse(await File.ReadAllTextAsync(path)).RootElement.GetArrayLength());
         }
         finally
@@ -155,9 +155,9 @@ public sealed class ViralPostTests
     }
 
     [Fact]
-    public async Task Ctrl_C_is_the_regular_end_of_serving()
+    public async Task Ctrl_C_ends_serving_without_an_error()
     {
-        if (OperatingSystem.IsWindows()) Assert.Skip("A process cannot send Ctrl+C to another one here.");
+        if (OperatingSystem.IsWindows()) Assert.Skip("On Windows, a process cannot send Ctrl+C to another one.");
         await using var sample = SampleProcess.Start("--serve");
         await sample.ReadUntilAsync("The same text is at ");
         var result = await sample.InterruptAsync();

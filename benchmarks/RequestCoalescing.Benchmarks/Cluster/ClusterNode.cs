@@ -3,7 +3,7 @@ using StackExchange.Redis;
 
 namespace RequestCoalescing.Benchmarks.Cluster;
 
-/// <summary>A node of the cluster, which counts its commands under a name of its own.</summary>
+/// <summary>A node of the cluster, which counts its commands under its own name.</summary>
 internal sealed class ClusterNode : IAsyncDisposable
 {
     private readonly ServiceProvider _provider;

@@ -32,7 +32,7 @@ internal static class ClusterRun
             foreach (var connection in connections) await connection.DisposeAsync();
         }
 
-        await output.WriteLineAsync("| nodes | | outcome at a waiting node after it was there, p50 | p99 | commands of the leader | of a waiting node |");
+        await output.WriteLineAsync("| nodes | | delay of the outcome at a waiting node, p50 | p99 | commands of the leader | of a waiting node |");
         await output.WriteLineAsync("|---:|---|---:|---:|---:|---:|");
         foreach (var row in rows) await output.WriteLineAsync(row);
         if (server is not null) return; // an embedded server allocates in the same process
@@ -68,7 +68,7 @@ internal static class ClusterRun
         listener.SetMeasurementEventCallback<long>((_, count, tags, _) => trips.AddOrUpdate((string)tags[0].Value!, count, (_, before) => before + count));
         listener.Start();
 
-        // They share the keys' prefix, and count their commands under names of their own.
+        // The nodes share the prefix of their keys, and count their commands under their own names.
         var nodes = connections.Select((connection, i) => new ClusterNode($"node {i}", connection)).ToArray();
         foreach (var node in nodes) await node.Singleflight.ExecuteAsync($"warm-up {node.Name}", static _ => ValueTask.FromResult(0));
         var latencies = new ConcurrentBag<double>();
@@ -76,17 +76,17 @@ internal static class ClusterRun
         for (var flight = 0; flight < Flights; flight++)
         {
             trips.Clear();
-            var (there, leader) = (0L, "");
+            var (endedAt, leader) = (0L, "");
             await Task.WhenAll(nodes.Select(async node =>
             {
                 await node.Singleflight.ExecuteAsync($"flight {flight}", async token =>
                 {
                     leader = node.Name;
                     await Task.Delay(s_work, token);
-                    Volatile.Write(ref there, Stopwatch.GetTimestamp());
+                    Volatile.Write(ref endedAt, Stopwatch.GetTimestamp());
                     return 42;
                 });
-                if (node.Name != leader) latencies.Add(Stopwatch.GetElapsedTime(there).TotalMilliseconds);
+                if (node.Name != leader) latencies.Add(Stopwatch.GetElapsedTime(endedAt).TotalMilliseconds);
             }));
             leaderTrips += trips.GetValueOrDefault(leader);
             waiterTrips += trips.Where(node => node.Key != leader).Sum(node => node.Value);
@@ -97,14 +97,14 @@ internal static class ClusterRun
         return Row(nodes.Length, "RequestCoalescing.Redis", latencies, (double)leaderTrips / Flights, (double)waiterTrips / waiters);
     }
 
-    // The value is looked for, and where there is none, looked for again and made under the lock. The lock polls, as it does by default.
+    // Each node looks for the value. If there is none, it takes the lock, looks again, and produces the value. The lock polls, as it does by default.
     private static async Task<string> LockedAsync(ConnectionMultiplexer[] connections)
     {
         var latencies = new ConcurrentBag<double>();
         for (var flight = 0; flight < Flights; flight++)
         {
             var key = $"locked {Guid.NewGuid():N}";
-            var (there, leader) = (0L, -1);
+            var (endedAt, leader) = (0L, -1);
             await Task.WhenAll(connections.Select(async (connection, node) =>
             {
                 var database = connection.GetDatabase();
@@ -113,13 +113,13 @@ internal static class ClusterRun
                 {
                     if ((await database.StringGetAsync(key)).HasValue)
                     {
-                        latencies.Add(Stopwatch.GetElapsedTime(Volatile.Read(ref there)).TotalMilliseconds);
+                        latencies.Add(Stopwatch.GetElapsedTime(Volatile.Read(ref endedAt)).TotalMilliseconds);
                         return;
                     }
 
                     leader = node;
                     await Task.Delay(s_work);
-                    Volatile.Write(ref there, Stopwatch.GetTimestamp());
+                    Volatile.Write(ref endedAt, Stopwatch.GetTimestamp());
                     await database.StringSetAsync(key, 42, TimeSpan.FromSeconds(10));
                 }
             }));

@@ -3,8 +3,8 @@ using ZiggyCreatures.Caching.Fusion;
 namespace RequestCoalescing.Benchmarks.Peers;
 
 /// <summary>
-/// FusionCache. A leader goes past its memory cache; followers need it, for they take turns and find the value there. Nothing
-/// stays in it for longer than a burst takes.
+/// FusionCache. The leader scenario skips its memory cache. Followers need that cache, because they take turns and find the value there. No
+/// value outlives its burst by much.
 /// </summary>
 public sealed class Fusion : Peer
 {

@@ -3,7 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace RequestCoalescing.Benchmarks.Peers;
 
-/// <summary>This library as dependency injection hands it out: with rollout and telemetry around the engine, and somebody or nobody who listens.</summary>
+/// <summary>This library as dependency injection provides it: with rollout and telemetry around the engine, and with or without a listener.</summary>
 public sealed class Hosted : Peer
 {
     private readonly ISingleflight _singleflight;

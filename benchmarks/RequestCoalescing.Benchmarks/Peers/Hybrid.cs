@@ -3,7 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace RequestCoalescing.Benchmarks.Peers;
 
-/// <summary>Microsoft.Extensions.Caching.Hybrid without its caches: what is left is its stampede protection.</summary>
+/// <summary>Microsoft.Extensions.Caching.Hybrid without its caches, so that only its stampede protection is left.</summary>
 public sealed class Hybrid : Peer
 {
     private static readonly HybridCacheEntryOptions s_options = new()

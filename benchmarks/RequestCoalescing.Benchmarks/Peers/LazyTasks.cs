@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 
 namespace RequestCoalescing.Benchmarks.Peers;
 
-/// <summary>What many write themselves: a concurrent dictionary of lazy tasks. It has no cancellation but each caller's own wait.</summary>
+/// <summary>A concurrent dictionary of lazy tasks, as many applications contain it. A caller can cancel only its own wait.</summary>
 public sealed class LazyTasks : Peer
 {
     private readonly ConcurrentDictionary<string, Lazy<Task<string>>> _tasks = new();

@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Benchmarks.Peers;
 
-/// <summary>A library that makes concurrent calls for one key share one run, with nothing cached afterwards where it can do without.</summary>
+/// <summary>A library that makes concurrent calls for one key share one run. If it can, it caches nothing afterwards.</summary>
 public abstract class Peer
 {
     public const string Key = "post:12345";

@@ -1,4 +1,4 @@
 namespace RequestCoalescing.Benchmarks.Quick;
 
-/// <summary>What one operation took.</summary>
+/// <summary>The cost of one operation.</summary>
 public readonly record struct QuickResult(double Nanoseconds, double Bytes);

@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Benchmarks.Quick;
 
-/// <summary>A scenario's medians, in the order of the peers.</summary>
+/// <summary>The medians of a scenario, in the order of the peers.</summary>
 public sealed record QuickRow(
     string Name,
     string Budget,

@@ -6,8 +6,8 @@ using RequestCoalescing.Benchmarks.Scenarios;
 namespace RequestCoalescing.Benchmarks.Quick;
 
 /// <summary>
-/// All scenarios within a minute, for the ratios: in each round every peer is measured once, one after the other, so that what
-/// the machine does meanwhile meets all alike; the median over the rounds counts.
+/// Runs all scenarios in a minute, for the ratios. Each round measures every peer once, one after the other, so that other load on the machine
+/// affects all peers equally. The result is the median over the rounds.
 /// </summary>
 public static class QuickRun
 {
@@ -31,13 +31,13 @@ public static class QuickRun
         output.WriteLine();
         output.WriteLine(string.Create(
             culture,
-            $"What this machine gives two threads that share nothing: {Scaling(threads => ThroughputBenchmarks.Calibrate(threads, allocates: false)):N2} x computing, {Scaling(threads => ThroughputBenchmarks.Calibrate(threads, allocates: true)):N2} x allocating."));
+            $"Throughput of two threads that share nothing, on this machine: {Scaling(threads => ThroughputBenchmarks.Calibrate(threads, allocates: false)):N2} x computing, {Scaling(threads => ThroughputBenchmarks.Calibrate(threads, allocates: true)):N2} x allocating."));
     }
 
-    /// <summary>What telemetry costs: the hosted engine with nobody listening, with its metrics subscribed to, with its spans too.</summary>
+    /// <summary>Measures the cost of telemetry: the hosted engine without a listener, with a listener on its metrics, and with one on its spans too.</summary>
     public static void RunTelemetry(TextWriter output)
     {
-        CompareTimes(output, [new Hosted("nobody listens", subscribesToMetrics: false), new Hybrid()]);
+        CompareTimes(output, [new Hosted("no listener", subscribesToMetrics: false), new Hybrid()]);
         output.WriteLine();
         CompareTimes(output, [new Hosted("metrics", subscribesToMetrics: true), new Hybrid()]);
         output.WriteLine();
@@ -134,7 +134,7 @@ public static class QuickRun
         };
     }
 
-    // The best of many short runs: what disturbs a run only ever slows it.
+    // The best of many short runs counts, because a disturbance can only slow a run.
     private static double Scaling(Action<int> run)
     {
         var (one, two) = (double.MaxValue, double.MaxValue);
@@ -164,7 +164,7 @@ public static class QuickRun
         return new QuickResult(elapsed.TotalNanoseconds / operations, (double)bytes / operations);
     }
 
-    // Long enough for the runtime to have compiled everything for good.
+    // Long enough for the runtime to reach its final compilation.
     private static void WarmUp(Action action)
     {
         var start = Stopwatch.GetTimestamp();

@@ -2,7 +2,7 @@ using RequestCoalescing.Benchmarks.Peers;
 
 namespace RequestCoalescing.Benchmarks.Scenarios;
 
-/// <summary>One flight and those who join it. The callers' token sources live on from burst to burst, as pooled ones of a server do.</summary>
+/// <summary>One flight and its followers. The callers' token sources live on from burst to burst, like pooled ones of a server.</summary>
 public sealed class Burst(int followers)
 {
     private readonly ValueTask<string>[] _joined = new ValueTask<string>[followers];
@@ -19,7 +19,7 @@ public sealed class Burst(int followers)
     public void Begin(Peer peer, bool withTokens)
     {
         _peer = peer;
-        _key = $"{Peer.Key}:{_bursts++}"; // a new one, for the sake of the peer that caches
+        _key = $"{Peer.Key}:{_bursts++}"; // a new key for each burst, because one peer caches
         _work = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         for (var i = 0; i < followers; i++) _tokens[i] = withTokens ? _sources[i].Token : default;
         _leader = peer.CallAsync(_key, _work.Task, default);

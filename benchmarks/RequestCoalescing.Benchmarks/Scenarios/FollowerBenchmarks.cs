@@ -3,10 +3,10 @@ using RequestCoalescing.Benchmarks.Peers;
 
 namespace RequestCoalescing.Benchmarks.Scenarios;
 
-/// <summary>10,000 calls that join a flight in the air. Timed: the joins alone.</summary>
+/// <summary>10,000 calls join a running flight. This measures only the joins.</summary>
 [MemoryDiagnoser]
 [InvocationCount(1, 1)]
-[WarmupCount(400)] // bursts are short: less, and the runtime is still compiling
+[WarmupCount(400)] // bursts are short, and with fewer of them the runtime would still be compiling
 [IterationCount(50)]
 public class FollowerBenchmarks
 {

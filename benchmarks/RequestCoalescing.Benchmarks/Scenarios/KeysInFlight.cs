@@ -2,7 +2,7 @@ using RequestCoalescing.Benchmarks.Peers;
 
 namespace RequestCoalescing.Benchmarks.Scenarios;
 
-/// <summary>What 100,000 keys in flight hold in memory, beyond the keys and the tasks that their work waits for.</summary>
+/// <summary>Measures the memory of 100,000 keys in flight, beyond the keys and the tasks that their work waits for.</summary>
 public static class KeysInFlight
 {
     public const int Keys = 100_000;
@@ -13,7 +13,7 @@ public static class KeysInFlight
         var work = keys.Select(_ => new TaskCompletionSource<string>()).ToArray();
         var calls = new ValueTask<string>[Keys];
 
-        // What the runtime adds to a task when something awaits it is the work's own state.
+        // The memory that the runtime adds to an awaited task counts as the work's own state.
         var before = GC.GetTotalMemory(forceFullCollection: true);
         for (var key = 0; key < Keys; key++) calls[key] = peer.CallAsync(keys[key], work[key].Task, default);
         var after = GC.GetTotalMemory(forceFullCollection: true);

@@ -3,10 +3,10 @@ using RequestCoalescing.Benchmarks.Peers;
 
 namespace RequestCoalescing.Benchmarks.Scenarios;
 
-/// <summary>10,000 followers, each with its own token, await a flight. Timed: from the end of the work until the last has resumed.</summary>
+/// <summary>10,000 followers, each with its own token, await a flight. This measures the time from the end of the work until the last follower has resumed.</summary>
 [MemoryDiagnoser]
 [InvocationCount(1, 1)]
-[WarmupCount(400)] // bursts are short: less, and the runtime is still compiling
+[WarmupCount(400)] // bursts are short, and with fewer of them the runtime would still be compiling
 [IterationCount(50)]
 public class LandingBenchmarks
 {

@@ -3,7 +3,7 @@ using RequestCoalescing.Benchmarks.Peers;
 
 namespace RequestCoalescing.Benchmarks.Scenarios;
 
-/// <summary>A call that finds no flight, with work that completes at once: what coalescing costs where there is nothing to coalesce.</summary>
+/// <summary>A call that finds no flight, with work that completes at once. This is the cost of coalescing when there is nothing to coalesce.</summary>
 [MemoryDiagnoser]
 public class LeaderBenchmarks
 {

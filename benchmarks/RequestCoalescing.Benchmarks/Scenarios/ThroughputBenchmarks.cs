@@ -3,7 +3,7 @@ using RequestCoalescing.Benchmarks.Peers;
 
 namespace RequestCoalescing.Benchmarks.Scenarios;
 
-/// <summary>Threads that lead flights, each of its own key; each does the same number of calls, so that equal time is double throughput.</summary>
+/// <summary>Threads lead flights, each with its own key. Each thread makes the same number of calls, so that two threads in the same time mean double throughput.</summary>
 public class ThroughputBenchmarks
 {
     public const int Calls = 50_000;
@@ -29,7 +29,7 @@ public class ThroughputBenchmarks
         for (var call = 0; call < Calls; call++) peer.LeadAsync(key, default).GetAwaiter().GetResult();
     });
 
-    /// <summary>What the machine gives two threads that do nothing but compute, or nothing but allocate as much as a flight does.</summary>
+    /// <summary>Measures the machine itself: threads only compute, or only allocate as much as a flight does.</summary>
     public static void Calibrate(int threads, bool allocates) => Run(threads, _ =>
     {
         object? last = null;

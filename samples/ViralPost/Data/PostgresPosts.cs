@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace ViralPost.Data;
 
-/// <summary>The same posts on a PostgreSQL server, at the distance it has.</summary>
+/// <summary>The same posts on a PostgreSQL server, without added latency.</summary>
 internal sealed class PostgresPosts : PostDatabase
 {
     private readonly NpgsqlDataSource _source;
@@ -37,7 +37,7 @@ internal sealed class PostgresPosts : PostDatabase
 
     public override async Task<Post?> GetPostAsync(long id, CancellationToken cancellationToken)
     {
-        // Npgsql gives up on a pool that stays empty; here the crowd waits for its turn, as it does at SQLite's.
+        // Npgsql gives up when a pool stays empty. Here requests wait for their turn instead, as they do with SQLite.
         await _turns.WaitAsync(cancellationToken);
         try
         {

@@ -1,6 +1,6 @@
 namespace ViralPost.Data;
 
-/// <summary>The database as one strategy sees it: passes its queries on and counts them.</summary>
+/// <summary>Passes the queries of one strategy to the database, and counts them.</summary>
 internal sealed class QueryMeter(PostDatabase database, TimeProvider? timeProvider = null)
 {
     private readonly TimeProvider _time = timeProvider ?? TimeProvider.System;
@@ -17,7 +17,7 @@ internal sealed class QueryMeter(PostDatabase database, TimeProvider? timeProvid
         }
     }
 
-    /// <summary>Starts the counts again, while no query is in flight.</summary>
+    /// <summary>Resets the counts. Call it while no query is in flight.</summary>
     public void Reset()
     {
         lock (_gate) _counts = default;

@@ -4,7 +4,7 @@ using Spectre.Console;
 
 namespace ViralPost.Data;
 
-/// <summary>SQLite in a file, made and filled on the first run, at a stated distance.</summary>
+/// <summary>SQLite in a file that the first run creates and fills, with a configurable latency.</summary>
 internal sealed class SqlitePosts : PostDatabase
 {
     private readonly Channel<SqliteConnection> _pool = Channel.CreateUnbounded<SqliteConnection>();
@@ -22,7 +22,7 @@ internal sealed class SqlitePosts : PostDatabase
     }
 
     public override string Description =>
-        $"SQLite, {Posts + (Posts * CommentsPerPost):N0} rows, {Connections} connections; each query waits {_latency.TotalMilliseconds:N0} ms more, the distance to a database server.";
+        $"SQLite, {Posts + (Posts * CommentsPerPost):N0} rows, {Connections} connections; each query takes {_latency.TotalMilliseconds:N0} ms more, for the distance to a database server.";
 
     public static async Task<SqlitePosts> OpenAsync(TimeSpan latency, IAnsiConsole console, CancellationToken cancellationToken)
     {
@@ -31,7 +31,7 @@ internal sealed class SqlitePosts : PostDatabase
         {
             if (!File.Exists(path))
             {
-                console.WriteLine("Making the database; this is once only.");
+                console.WriteLine("Creating the database. This happens only once.");
                 await CreateAsync(path, cancellationToken);
             }
 
@@ -53,8 +53,8 @@ internal sealed class SqlitePosts : PostDatabase
         var connection = await _pool.Reader.ReadAsync(cancellationToken);
         try
         {
-            await Task.Delay(_latency / 2, cancellationToken); // the way there
-            var post = Read(connection, id); // SQLite computes on the calling thread: this is the CPU that the query costs
+            await Task.Delay(_latency / 2, cancellationToken); // the way to the server
+            var post = Read(connection, id); // SQLite runs on the calling thread, so that the query costs CPU time here
             await Task.Delay(_latency / 2, cancellationToken); // the way back
             return post;
         }
@@ -75,7 +75,7 @@ internal sealed class SqlitePosts : PostDatabase
             : null;
     }
 
-    // Under another name until it is whole, so that a run that is ended half way leaves nothing that looks finished.
+    // The file has another name until it is complete, so that an interrupted run leaves no file that looks complete.
     private static async Task CreateAsync(string path, CancellationToken cancellationToken)
     {
         var unfinished = $"{path}.{Environment.ProcessId}.tmp";

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace ViralPost.Load;
 
-/// <summary>The users: HTTP requests over loopback, each sent at its own moment, whether or not earlier ones are answered.</summary>
+/// <summary>The users. They send HTTP requests over loopback, each at its own time, whether or not earlier ones have been answered.</summary>
 internal sealed class Crowd : IDisposable
 {
     private readonly HttpClient _client;
@@ -26,7 +26,7 @@ internal sealed class Crowd : IDisposable
         };
     }
 
-    /// <summary>Opens the users' connections, so that a run measures answers and not handshakes.</summary>
+    /// <summary>Opens the users' connections, so that a run does not measure handshakes.</summary>
     public async Task ConnectAsync(int connections, CancellationToken cancellationToken)
     {
         try
@@ -40,7 +40,7 @@ internal sealed class Crowd : IDisposable
         catch (HttpRequestException exception) when (exception.InnerException is SocketException or IOException)
         {
             throw new StoryException(
-                $"{connections:N0} connections cannot be opened here ({exception.InnerException.Message}); allow fewer with --concurrency.", exception);
+                $"{connections:N0} connections cannot be opened on this machine ({exception.InnerException.Message}). Allow fewer with --concurrency.", exception);
         }
     }
 
@@ -71,7 +71,7 @@ internal sealed class Crowd : IDisposable
         cancellationToken.ThrowIfCancellationRequested();
     }
 
-    // Timed from the moment at which the user clicked, so that a delay on the way to the app counts too.
+    // The latency counts from the user's click, so that a delay on the way to the app is included.
     private async Task SendAsync(Run run, int request, long start, CancellationToken cancellationToken)
     {
         var isAnswered = false;

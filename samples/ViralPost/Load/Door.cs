@@ -5,7 +5,7 @@ using ViralPost.Strategies;
 namespace ViralPost.Load;
 
 /// <summary>
-/// Holds the requests of a burst at the app until all have arrived, then lets them in together: the sender shares the machine with the app,
+/// Holds the requests of a burst at the app until all have arrived, and then lets them in together. The sender shares the machine with the app,
 /// and could not send them all within 50 ms.
 /// </summary>
 internal sealed class Door(Strategy strategy, int requests) : Strategy
@@ -14,10 +14,10 @@ internal sealed class Door(Strategy strategy, int requests) : Strategy
     private int _arrived;
     private int _entered;
 
-    /// <summary>When the door opened; 0 while it is closed.</summary>
+    /// <summary>When the door opened. 0 while it is closed.</summary>
     public long OpenedAt { get; private set; }
 
-    /// <summary>The time from the opening until the last request was in.</summary>
+    /// <summary>The time from the opening until the last request had entered.</summary>
     public TimeSpan EnteredWithin { get; private set; }
 
     public override async ValueTask<Post?> GetPostAsync(long id, CancellationToken cancellationToken)

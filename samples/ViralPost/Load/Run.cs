@@ -2,7 +2,7 @@ using ViralPost.Data;
 
 namespace ViralPost.Load;
 
-/// <summary>One strategy under one load, during the run and after it.</summary>
+/// <summary>A run of one strategy under one load, and its figures.</summary>
 internal sealed class Run(Scenario scenario, string strategy, Door? door)
 {
     private readonly double[] _milliseconds = new double[scenario.Requests];
@@ -14,16 +14,16 @@ internal sealed class Run(Scenario scenario, string strategy, Door? door)
 
     public string Strategy { get; } = strategy;
 
-    /// <summary>When the door of a burst opened; 0 without a door.</summary>
+    /// <summary>When the door of a burst opened. 0 without a door.</summary>
     public long OpenedAt => door?.OpenedAt ?? 0;
 
-    /// <summary>The requests that have been answered well so far.</summary>
+    /// <summary>The requests that have succeeded so far.</summary>
     public int Answered => Volatile.Read(ref _answered);
 
-    /// <summary>The time from the first request to the last answer, once that is there.</summary>
+    /// <summary>The time from the first request to the last answer. Set when the run has ended.</summary>
     public TimeSpan Elapsed { get; set; }
 
-    /// <summary>Notes that a request has a connection and leaves now.</summary>
+    /// <summary>Records that a request has got its connection.</summary>
     public void RecordSent(TimeSpan sinceStart) => InterlockedMax(ref _lastSentTicks, sinceStart.Ticks);
 
     public void Record(int request, TimeSpan latency, bool isAnswered)

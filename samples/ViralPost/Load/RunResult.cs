@@ -1,6 +1,6 @@
 namespace ViralPost.Load;
 
-/// <summary>How a run went; a row of the table, and an object of the JSON.</summary>
+/// <summary>The result of a run: a row of the table, and an object of the JSON.</summary>
 /// <param name="Scenario">The name of the scenario.</param>
 /// <param name="Strategy">The name of the strategy.</param>
 /// <param name="Requests">The requests that were sent.</param>
@@ -9,11 +9,11 @@ namespace ViralPost.Load;
 /// <param name="MostAtOnce">The most queries that were in flight at once.</param>
 /// <param name="DatabaseBusyMs">Milliseconds during which at least one query was in flight.</param>
 /// <param name="P50Ms">The median latency in milliseconds, from the moment at which the request was due or the door of a burst opened.</param>
-/// <param name="P99Ms">The latency that 99 % of the requests kept to, in milliseconds.</param>
+/// <param name="P99Ms">The latency that 99 % of the requests did not exceed, in milliseconds.</param>
 /// <param name="MaxMs">The longest latency in milliseconds.</param>
 /// <param name="Failures">The requests that got no answer, or an error.</param>
 /// <param name="SentWithinMs">Milliseconds until the last request had left, or in a burst, until it had entered the app.</param>
-/// <param name="RequestsPerSecond">The requests by the time until the last answer.</param>
+/// <param name="RequestsPerSecond">The requests divided by the time until the last answer.</param>
 internal sealed record RunResult(
     string Scenario,
     string Strategy,
@@ -29,6 +29,6 @@ internal sealed record RunResult(
     double SentWithinMs,
     double RequestsPerSecond)
 {
-    /// <summary>The queries for each time that a post had to be fetched; 1 is the least that can do.</summary>
+    /// <summary>The queries divided by the number of necessary fetches. The minimum is 1.</summary>
     public double QueriesPerFetch => Fetches == 0 ? BackendQueries : Math.Round((double)BackendQueries / Fetches, 1);
 }

@@ -4,10 +4,10 @@ namespace ViralPost.Load;
 
 /// <summary>Which requests arrive, and when.</summary>
 /// <param name="Name">The name on the command line and in the results.</param>
-/// <param name="Title">One line that says what happens.</param>
+/// <param name="Title">One line that describes it.</param>
 /// <param name="Requests">How many requests arrive.</param>
 /// <param name="Over">The time over which they are spread evenly.</param>
-/// <param name="Posts">How many posts they ask for.</param>
+/// <param name="Posts">How many different posts they request.</param>
 /// <param name="Lifetime">How long a cache keeps a post.</param>
 internal sealed record Scenario(string Name, string Title, int Requests, TimeSpan Over, int Posts, TimeSpan Lifetime)
 {
@@ -30,7 +30,7 @@ internal sealed record Scenario(string Name, string Title, int Requests, TimeSpa
     public static Scenario Create(string name, int requests, int connections, int rate) => name switch
     {
         "same" => new(name, $"Cold start: {requests:N0} requests for one post within 1 s", requests, TimeSpan.FromSeconds(1), 1, Strategy.Lifetime),
-        Burst => BurstOf(Math.Min(requests, connections)), // a request without a connection would come after the burst
+        Burst => BurstOf(Math.Min(requests, connections)), // a request without a connection would miss the burst
         "spread" => new(name, $"Cold start: {requests:N0} requests for 100 posts within 1 s", requests, TimeSpan.FromSeconds(1), 100, Strategy.Lifetime),
         Expiry => new(
             name,
@@ -42,7 +42,7 @@ internal sealed record Scenario(string Name, string Title, int Requests, TimeSpa
         _ => throw new ArgumentOutOfRangeException(nameof(name), name, "No scenario has this name."),
     };
 
-    /// <summary>Whether the scenario says anything about the strategy: only a cache can expire.</summary>
+    /// <summary>Whether the scenario applies to the strategy. Only a cache can expire.</summary>
     public bool IsFor(string strategy) => !Expires || Strategy.HasCache(strategy);
 
     public long PostOf(int request) => 1 + (request % Posts);

@@ -6,23 +6,23 @@ namespace ViralPost.Reporting;
 internal static class Conclusion
 {
     private const string Both = "cache+singleflight";
-    private static readonly string[] s_telling = [Both, "cache", "singleflight"];
+    private static readonly string[] s_compared = [Both, "cache", "singleflight"];
 
     /// <summary>Compares a cache, a singleflight and the two together, or whichever strategies were run.</summary>
     public static string Of(Scenario scenario, IReadOnlyList<RunResult> results)
     {
-        var clauses = s_telling.SelectMany(name => results.Where(result => result.Strategy == name)).Select(result => Clause(scenario, result)).ToList();
+        var clauses = s_compared.SelectMany(name => results.Where(result => result.Strategy == name)).Select(result => Clause(scenario, result)).ToList();
         if (clauses.Count == 0) clauses.AddRange(results.Select(result => Clause(scenario, result)));
         if (scenario.Posts > 1 && HowMuchSlowerTheLockIs(results) is { } factor)
         {
-            clauses.Add($"behind the global lock posts wait for each other, so that its p99 is {factor:N1} times as long");
+            clauses.Add($"behind the global lock posts wait for each other, which makes its p99 {factor:N1} times as long");
         }
 
         var sentence = string.Join("; ", clauses);
         return $"{char.ToUpperInvariant(sentence[0])}{sentence[1..]}.";
     }
 
-    /// <summary>How near the load came to what the scenario asks for; null where it kept to it.</summary>
+    /// <summary>Compares the load with the scenario's. Null if it was as planned.</summary>
     public static string? LoadOf(Scenario scenario, IReadOnlyList<RunResult> results)
     {
         if (scenario.Expires)
@@ -34,14 +34,14 @@ internal static class Conclusion
         if (scenario.IsBurst)
         {
             var (fastest, slowest) = (results.Min(result => result.SentWithinMs), results.Max(result => result.SentWithinMs));
-            return $"The requests entered within {(fastest < slowest ? $"{fastest:N0} to {slowest:N0}" : $"{slowest:N0}")} ms; {scenario.Over.TotalMilliseconds:N0} ms are wanted.";
+            return $"The requests entered within {(fastest < slowest ? $"{fastest:N0} to {slowest:N0}" : $"{slowest:N0}")} ms; the target is {scenario.Over.TotalMilliseconds:N0} ms.";
         }
 
         var late = results
             .Where(result => result.SentWithinMs > 1.1 * scenario.Over.TotalMilliseconds)
             .Select(result => $"{result.SentWithinMs / 1000:N1} s with {result.Strategy}")
             .ToList();
-        return late.Count > 0 ? $"The last request got a connection late: after {string.Join(", ", late)}." : null;
+        return late.Count > 0 ? $"The last request got its connection late: after {string.Join(", ", late)}." : null;
     }
 
     private static string Clause(Scenario scenario, RunResult result)

@@ -3,12 +3,12 @@ using ViralPost.Load;
 
 namespace ViralPost.Reporting;
 
-/// <summary>The results as a JSON array, an object for each run that came to its end.</summary>
+/// <summary>Writes the results as a JSON array, with an object for each completed run.</summary>
 internal static class ResultJson
 {
     private static readonly JsonSerializerOptions s_options = new(JsonSerializerDefaults.Web) { WriteIndented = true };
 
-    /// <summary>Opens the file before the first run, so that a path that cannot be written costs no time.</summary>
+    /// <summary>Opens the file before the first run, so that an unwritable path fails at once.</summary>
     public static FileStream Open(string path)
     {
         try

@@ -3,7 +3,7 @@ using ViralPost.Load;
 
 namespace ViralPost.Reporting;
 
-/// <summary>The figures of a scenario, with the sentence that they add up to; readable at 60 columns.</summary>
+/// <summary>Writes the figures of a scenario and their conclusion. They are readable at 60 columns.</summary>
 internal static class ResultTable
 {
     public static void Write(IAnsiConsole console, Scenario scenario, IReadOnlyList<RunResult> results)

@@ -5,7 +5,7 @@ using ViralPost.Load;
 
 namespace ViralPost.Reporting;
 
-/// <summary>Shows a run while it lasts: one line that updates itself, or where a terminal cannot do that, one line when it ends.</summary>
+/// <summary>Shows the progress of a run in one line that updates itself. If the terminal does not support that, it writes one line at the end.</summary>
 internal static class RunProgress
 {
     private static readonly TimeSpan s_interval = TimeSpan.FromMilliseconds(100);

@@ -7,7 +7,7 @@ using ViralPost.Strategies;
 
 namespace ViralPost.Serving;
 
-/// <summary>The web app on Kestrel: <c>/{strategy}/post/{id}</c> answers by any strategy, <c>/post/{id}</c> by the one under load.</summary>
+/// <summary>The web app on Kestrel: <c>/{strategy}/post/{id}</c> answers with the named strategy, and <c>/post/{id}</c> with the one under load.</summary>
 internal sealed class PostApp : IAsyncDisposable
 {
     private const string Singleflight = "singleflight";
@@ -47,7 +47,7 @@ internal sealed class PostApp : IAsyncDisposable
 
     public Uri Address => new(_app.Urls.First());
 
-    /// <summary>The settings, to be changed while the app serves.</summary>
+    /// <summary>The settings, which can be changed while the app serves.</summary>
     public IConfigurationRoot Settings => (IConfigurationRoot)_app.Configuration;
 
     public static async Task<PostApp> StartAsync(
@@ -65,20 +65,20 @@ internal sealed class PostApp : IAsyncDisposable
         catch (IOException exception) when (exception.InnerException is AddressInUseException)
         {
             await app.DisposeAsync();
-            throw new StoryException($"Port {port} is in use; choose another with --port.", exception);
+            throw new StoryException($"Port {port} is in use. Choose another with --port.", exception);
         }
     }
 
-    /// <summary>Answers <c>/post/{id}</c> by this strategy from now on.</summary>
+    /// <summary>Answers <c>/post/{id}</c> with this strategy from now on.</summary>
     public void Serve(Strategy strategy) => Volatile.Write(ref _underLoad, strategy);
 
     /// <summary>The singleflight behind <c>/{strategy}/post/{id}</c>.</summary>
     public ISingleflight<long> SingleflightOf(string strategy) => _app.Services.GetRequiredKeyedService<ISingleflight<long>>(strategy);
 
-    /// <summary>What to try, as lines of 60 columns at most.</summary>
+    /// <summary>Instructions for the user, in lines of at most 60 columns.</summary>
     public string Guide() =>
         $"""
-        This app serves the posts of a database, by five strategies:
+        This app serves posts from a database, with five strategies:
         {string.Join(", ", Strategy.Names)}.
 
         Send 100 requests for one post at once, and count the
@@ -90,13 +90,13 @@ internal sealed class PostApp : IAsyncDisposable
           curl -s {Address}queries
 
         It prints "{Singleflight}: 100 requests, 1 query".
-        Put another strategy in the place of "{Singleflight}" and
-        compare. Every strategy answers a single request too:
+        Replace "{Singleflight}" with another strategy and
+        compare. Every strategy answers single requests too:
 
           curl {Address}none/post/1
 
         The page {Address}singleflight
-        shows flights while they last. The counts of the library:
+        shows flights while they run. The library's statistics:
 
           curl {Address}metrics/singleflight
 
@@ -116,6 +116,6 @@ internal sealed class PostApp : IAsyncDisposable
             .Where(served => served.Value.Requests > 0)
             .Select(served => $"{served.Key}: {Wording.Requests(served.Value.Requests)}, {Wording.Queries(served.Value.Queries)}\n")
             .ToList();
-        return lines.Count > 0 ? string.Concat(lines) : "No post has been asked for yet.\n";
+        return lines.Count > 0 ? string.Concat(lines) : "No post has been requested yet.\n";
     }
 }

@@ -3,7 +3,7 @@ using ViralPost.Strategies;
 
 namespace ViralPost.Serving;
 
-/// <summary>A strategy behind its own address, with what was asked of it and what it asked of the database.</summary>
+/// <summary>A strategy with its own address. Counts its requests and its database queries.</summary>
 internal sealed class Served(Strategy strategy, QueryMeter database) : IDisposable
 {
     private int _requests;

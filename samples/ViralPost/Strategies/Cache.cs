@@ -3,13 +3,13 @@ using ViralPost.Data;
 
 namespace ViralPost.Strategies;
 
-/// <summary>Keeps posts for a while, and counts how often an entry was found to have expired.</summary>
+/// <summary>Keeps posts for their lifetime, and counts the expired entries.</summary>
 internal sealed class Cache(TimeSpan lifetime)
 {
     private readonly ConcurrentDictionary<long, Entry> _entries = new();
     private int _expiries;
 
-    /// <summary>How many entries were asked for after their lifetime.</summary>
+    /// <summary>How many entries were requested after their lifetime.</summary>
     public int Expiries => Volatile.Read(ref _expiries);
 
     public bool TryGet(long id, out Post? post)

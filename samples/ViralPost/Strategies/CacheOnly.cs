@@ -2,7 +2,7 @@ using ViralPost.Data;
 
 namespace ViralPost.Strategies;
 
-/// <summary>A cache alone; while it has no entry, every request asks the database.</summary>
+/// <summary>A cache alone. While it has no entry, every request queries the database.</summary>
 internal sealed class CacheOnly(QueryMeter database, Cache cache) : Strategy
 {
     public override Cache Cache => cache;

@@ -3,7 +3,7 @@ using ViralPost.Data;
 
 namespace ViralPost.Strategies;
 
-/// <summary>A cache whose misses are coalesced: the two together.</summary>
+/// <summary>A cache whose misses are coalesced.</summary>
 internal sealed class CachedAndCoalesced(QueryMeter database, Cache cache, ISingleflight<long> singleflight) : Strategy
 {
     public override Cache Cache => cache;
@@ -15,11 +15,11 @@ internal sealed class CachedAndCoalesced(QueryMeter database, Cache cache, ISing
 
     private async ValueTask<Post?> FillAsync(long id, FlightContext flight)
     {
-        // A request that missed the cache just before the last flight landed starts a flight just after, and finds the entry here.
+        // A request can miss the cache just before a flight lands and start the next flight just after it. It then finds the entry here.
         if (cache.TryGet(id, out var cached)) return cached;
 
         var post = await database.GetPostAsync(id, flight.CancellationToken);
-        if (flight.IsCurrent) cache.Set(id, post); // a forgotten flight has an old answer
+        if (flight.IsCurrent) cache.Set(id, post); // the result of a forgotten flight is outdated
         return post;
     }
 }

@@ -3,7 +3,7 @@ using ViralPost.Data;
 
 namespace ViralPost.Strategies;
 
-/// <summary>Requests for a post that arrive while it is being fetched share its query; nothing is kept afterwards.</summary>
+/// <summary>Requests for a post that arrive while it is being fetched share its query. Nothing is kept afterwards.</summary>
 internal sealed class Coalesced(QueryMeter database, ISingleflight<long> singleflight) : Strategy
 {
     public override ValueTask<Post?> GetPostAsync(long id, CancellationToken cancellationToken) =>

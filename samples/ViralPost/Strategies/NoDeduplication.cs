@@ -2,7 +2,7 @@ using ViralPost.Data;
 
 namespace ViralPost.Strategies;
 
-/// <summary>Every request asks the database.</summary>
+/// <summary>Every request queries the database.</summary>
 internal sealed class NoDeduplication(QueryMeter database) : Strategy
 {
     public override async ValueTask<Post?> GetPostAsync(long id, CancellationToken cancellationToken) =>

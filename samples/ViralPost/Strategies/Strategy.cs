@@ -6,17 +6,17 @@ namespace ViralPost.Strategies;
 /// <summary>A way to answer requests for posts.</summary>
 internal abstract class Strategy : IDisposable
 {
-    /// <summary>How long a cache keeps a post, unless the scenario is about that.</summary>
+    /// <summary>How long a cache keeps a post, unless the scenario sets a lifetime.</summary>
     public static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(1);
 
     public static IReadOnlyList<string> Names { get; } = ["none", "cache", "global-lock", "singleflight", "cache+singleflight"];
 
-    /// <summary>The cache of the strategy; null if it has none.</summary>
+    /// <summary>The cache of the strategy. Null if it has none.</summary>
     public virtual Cache? Cache => null;
 
     public static bool HasCache(string name) => name is "cache" or "global-lock" or "cache+singleflight";
 
-    /// <summary>Makes a strategy; one that coalesces asks for a singleflight.</summary>
+    /// <summary>Creates a strategy. A strategy that coalesces calls <paramref name="singleflight"/> for its instance.</summary>
     public static Strategy Create(string name, QueryMeter database, Func<ISingleflight<long>> singleflight, TimeSpan lifetime) => name switch
     {
         "none" => new NoDeduplication(database),

@@ -2,20 +2,20 @@ using RequestCoalescing.AspNetCore.Stats;
 
 namespace RequestCoalescing.AspNetCore.Dashboard;
 
-/// <summary>What the page asks for each second.</summary>
-/// <param name="Process">Where the figures come from.</param>
+/// <summary>The data that the page requests each second.</summary>
+/// <param name="Process">The process that the figures come from.</param>
 /// <param name="Now">The time on the node.</param>
-/// <param name="HistoryStartedAt">A page that has samples of another history forgets them.</param>
+/// <param name="HistoryStartedAt">Identifies the history. A page with samples of another history discards them.</param>
 /// <param name="Instances">The instances.</param>
 internal sealed record DashboardDocument(DashboardProcess Process, DateTimeOffset Now, DateTimeOffset HistoryStartedAt, IReadOnlyList<DashboardInstance> Instances)
 {
     private const int ShownFlights = 50;
 
-    /// <param name="process">Where this runs.</param>
+    /// <param name="process">The process.</param>
     /// <param name="instances">The instances.</param>
-    /// <param name="history">Their last minutes.</param>
+    /// <param name="history">The samples of the last minutes.</param>
     /// <param name="clock">The clock.</param>
-    /// <param name="after">The number of the last sample that the page has; 0 if it has none.</param>
+    /// <param name="after">The number of the last sample that the page has. 0 if it has none.</param>
     public static DashboardDocument Of(DashboardProcess process, IEnumerable<SingleflightInstance> instances, SingleflightHistory history, TimeProvider clock, long after) =>
         new(process, clock.GetUtcNow(), history.StartedAt, [.. instances.Select(instance => Of(instance, history, after))]);
 
@@ -57,7 +57,7 @@ internal sealed record DashboardLatency(long Count, double P50Ms, double P95Ms, 
         latency is null ? null : new(latency.Count, latency.P50.TotalMilliseconds, latency.P95.TotalMilliseconds, latency.P99.TotalMilliseconds);
 }
 
-/// <summary>A second as numbers without names: the page asks for six hundred of them when it is opened.</summary>
+/// <summary>One second as numbers without names, to keep the answer small: a page that has just been opened gets six hundred of them.</summary>
 internal static class DashboardSample
 {
     public static double?[] Of(SingleflightSample sample)

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace RequestCoalescing.AspNetCore.Dashboard;
 
-/// <summary>The page, and what a browser may do with it: run its own script, use its own styles, show the icon that is in it, ask its own origin.</summary>
+/// <summary>The page and its content security policy, which allows its own script, styles, embedded icon and origin, and nothing else.</summary>
 internal static class DashboardPage
 {
     private const string NoncePlaceholder = "{nonce}";

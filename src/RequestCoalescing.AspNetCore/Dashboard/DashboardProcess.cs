@@ -36,6 +36,6 @@ internal sealed record DashboardProcess(
             new DateTimeOffset(process.StartTime));
     }
 
-    // Without the commit, which is long.
+    // The part after the plus sign is the commit, which is too long for the page.
     private static string? VersionOf(Assembly? assembly) => assembly?.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0];
 }

@@ -1,6 +1,6 @@
 namespace RequestCoalescing.AspNetCore.Dashboard;
 
-/// <summary>The settings in force; null for what has no limit.</summary>
+/// <summary>The settings in force. Null means no limit.</summary>
 internal sealed record DashboardSettings(
     double MaxDurationMs,
     double? JoinWindowMs,

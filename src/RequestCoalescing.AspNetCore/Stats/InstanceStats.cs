@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace RequestCoalescing.AspNetCore.Stats;
 
-/// <summary>One instance.</summary>
+/// <summary>The statistics of one instance.</summary>
 internal sealed class InstanceStats(string name, TimeSpan maxDuration, SingleflightStats stats) : StatsFields(stats)
 {
     [JsonPropertyOrder(-1)]

@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace RequestCoalescing.AspNetCore.Stats;
 
-/// <summary>What the statistics endpoint answers: all instances together, and each.</summary>
+/// <summary>The answer of the statistics endpoint: the sums over all instances, and each instance.</summary>
 internal sealed class StatsDocument(SingleflightStats together, IReadOnlyList<InstanceStats> instances) : StatsFields(together)
 {
     [JsonPropertyOrder(1)]

@@ -1,6 +1,6 @@
 namespace RequestCoalescing.AspNetCore.Stats;
 
-/// <summary>The fields of <see cref="SingleflightStats"/> as they are written, in snake case and milliseconds.</summary>
+/// <summary>The fields of <see cref="SingleflightStats"/> as they are written to JSON: in snake case, with durations in milliseconds.</summary>
 internal abstract class StatsFields(SingleflightStats stats)
 {
     public int InFlightCount => stats.InFlightCount;

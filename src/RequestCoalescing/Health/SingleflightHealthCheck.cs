@@ -2,7 +2,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace RequestCoalescing.Health;
 
-/// <summary>Looks at all instances of the service provider.</summary>
+/// <summary>Checks all instances of the service provider.</summary>
 internal sealed class SingleflightHealthCheck(IEnumerable<SingleflightInstance> instances, SingleflightHealthCheckOptions options) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
@@ -25,7 +25,7 @@ internal sealed class SingleflightHealthCheck(IEnumerable<SingleflightInstance> 
             {
                 foreach (var finding in thresholds.Over(stats, instance.MaxDuration))
                 {
-                    if (verdict < status) status = verdict; // the worse, the smaller
+                    if (verdict < status) status = verdict; // a worse status has a smaller value
                     findings.Add($"{instance.Name}: {finding}");
                 }
             }

@@ -1,21 +1,21 @@
 namespace RequestCoalescing;
 
-/// <summary>Thresholds for an instance. Null: no threshold.</summary>
+/// <summary>Thresholds for an instance. Null means no threshold.</summary>
 public sealed class SingleflightHealthThresholds
 {
-    /// <summary>Flights in the air. Range: 0 and up.</summary>
+    /// <summary>The number of flights that are in flight. Range: 0 and up.</summary>
     public int? InFlight { get; set; }
 
-    /// <summary>Age of the oldest of them. Range: zero and up.</summary>
+    /// <summary>The age of the oldest flight. Range: zero and up.</summary>
     public TimeSpan? OldestAge { get; set; }
 
-    /// <summary>That age as a share of the instance's <see cref="SingleflightOptions.MaxDuration"/>, past which no flight lives. Range: 0 to 1.</summary>
+    /// <summary>The age of the oldest flight as a share of the instance's <see cref="SingleflightOptions.MaxDuration"/>. No flight exceeds 1. Range: 0 to 1.</summary>
     public double? OldestAgeShare { get; set; }
 
-    /// <summary>Subscribers of one of them. Range: 0 and up.</summary>
+    /// <summary>The number of subscribers of one flight. Range: 0 and up.</summary>
     public int? Subscribers { get; set; }
 
-    /// <summary>Runs of abandoned work. Range: 0 and up. With 0, a single run is over the threshold.</summary>
+    /// <summary>The number of abandoned runs. Range: 0 and up. With 0, a single run is over the threshold.</summary>
     public int? Abandoned { get; set; }
 
     internal void Validate(string name)
@@ -33,10 +33,10 @@ public sealed class SingleflightHealthThresholds
 
     internal IEnumerable<string> Over(SingleflightStats stats, TimeSpan maxDuration)
     {
-        if (stats.InFlightCount > InFlight) yield return $"{stats.InFlightCount} flights in the air (over {InFlight})";
-        if (stats.OldestCallAge > OldestAge) yield return $"the oldest took off {stats.OldestCallAge} ago (over {OldestAge})";
-        if (stats.OldestCallAge > maxDuration * OldestAgeShare) yield return FormattableString.Invariant($"the oldest took off {stats.OldestCallAge} ago (over {OldestAgeShare:0.##%} of {maxDuration})");
-        if (stats.LargestFlight > Subscribers) yield return $"{stats.LargestFlight} subscribers of one flight (over {Subscribers})";
-        if (stats.AbandonedCount > Abandoned) yield return $"{stats.AbandonedCount} runs of abandoned work (over {Abandoned})";
+        if (stats.InFlightCount > InFlight) yield return $"{stats.InFlightCount} flights are in flight (over {InFlight})";
+        if (stats.OldestCallAge > OldestAge) yield return $"the oldest flight is {stats.OldestCallAge} old (over {OldestAge})";
+        if (stats.OldestCallAge > maxDuration * OldestAgeShare) yield return FormattableString.Invariant($"the oldest flight is {stats.OldestCallAge} old (over {OldestAgeShare:0.##%} of MaxDuration, which is {maxDuration})");
+        if (stats.LargestFlight > Subscribers) yield return $"one flight has {stats.LargestFlight} subscribers (over {Subscribers})";
+        if (stats.AbandonedCount > Abandoned) yield return $"{stats.AbandonedCount} abandoned runs (over {Abandoned})";
     }
 }

@@ -1,8 +1,9 @@
 namespace RequestCoalescing.Rollout;
 
 /// <summary>
-/// Remembers the lines that <c>Forget</c> draws for calls that run alone, which no table of flights knows: a run that began before
-/// the last line of its key is not current. Keys share lines, so that a run may seem forgotten that was not; never the other way.
+/// Makes <c>Forget</c> work for calls that run alone, which are in no table of flights. Each <c>Forget</c> draws a line for its key, and a run
+/// that began before the last line is not current. Keys share lines, so that a run may count as forgotten although it was not. A forgotten run
+/// never counts as current.
 /// </summary>
 internal sealed class ForgetLines
 {

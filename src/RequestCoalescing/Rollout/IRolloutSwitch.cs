@@ -1,6 +1,6 @@
 namespace RequestCoalescing;
 
-/// <summary>Turns coalescing on and off from outside of the settings, for example by a feature flag.</summary>
+/// <summary>Turns coalescing on and off from outside the settings, for example by a feature flag.</summary>
 public interface IRolloutSwitch
 {
     /// <summary>

@@ -7,13 +7,13 @@ using RequestCoalescing.Telemetry;
 
 namespace RequestCoalescing.Rollout;
 
-/// <summary>Says which keys are in a fraction of all keys: by a hash of the key's text, which is the same on every node and in every run.</summary>
+/// <summary>Chooses a fraction of all keys by a hash of the key's text. The hash is the same on every node and in every process.</summary>
 internal sealed class KeySampler<TKey>(Func<object, string> textOf, string name, ILogger logger)
     where TKey : notnull
 {
-    private readonly ConcurrentDictionary<Type, bool> _told = new();
+    private readonly ConcurrentDictionary<Type, bool> _logged = new();
 
-    /// <summary>Whether the key is in. One without a text is out; that is told, and is no failure of the call.</summary>
+    /// <summary>Whether the key is among the chosen ones. A key without a text is not chosen. That is logged, and the call does not fail.</summary>
     public bool Includes(TKey key, double fraction)
     {
         if (fraction >= 1) return true;
@@ -38,7 +38,7 @@ internal sealed class KeySampler<TKey>(Func<object, string> textOf, string name,
             failure = exception;
         }
 
-        if (_told.TryAdd(key.GetType(), true)) Log.KeyWithoutText(logger, failure, name, key.GetType());
+        if (_logged.TryAdd(key.GetType(), true)) Log.KeyWithoutText(logger, failure, name, key.GetType());
         return null;
     }
 }

@@ -1,8 +1,8 @@
 namespace RequestCoalescing.Rollout;
 
 /// <summary>
-/// The run of a call that coalescing was kept from. To its work it is current until its key is forgotten: a cache that is filled
-/// by who flies currently goes on being filled while coalescing is off.
+/// The run of a call that is not coalesced because of the rollout. Its work sees it as current until the key is forgotten. So work that fills a
+/// cache only while its flight is current goes on filling it while coalescing is off.
 /// </summary>
 internal sealed class LoneFlight(FlightContext flight, ForgetLines lines, int hash) : IFlight
 {

@@ -3,14 +3,14 @@ using RequestCoalescing.Engine;
 namespace RequestCoalescing.Rollout;
 
 /// <summary>
-/// Finds out what coalescing would do to calls that run alone: an engine is told of every call, with nothing but its end for work.
-/// Its counts are those that coalescing would have had, or less: where a leader leaves early, nobody knows how long its run would have
-/// gone on for the others.
+/// Counts the calls that coalescing would have saved, while all calls run alone. A second engine gets every call, with work that only waits for
+/// the end of the real run. Its counts are those of coalescing, or lower ones: if a leader leaves early, the run that its followers would have
+/// shared ends too early here.
 /// </summary>
 internal sealed class Observation<TKey>(SingleflightOptions options) : IDisposable
     where TKey : notnull
 {
-    // A flight of this lasts as long as its leader's own run, which the engine limits. Most instances are never observed.
+    // The real engine limits the runs, and with them the flights of this one. It is created late, because most instances are never observed.
     private readonly Lazy<Singleflight<TKey>> _shadow = new(() => new Singleflight<TKey>(Of(options)));
 
     public SingleflightStats Stats => _shadow.IsValueCreated ? _shadow.Value.GetStats() : default;
@@ -21,12 +21,12 @@ internal sealed class Observation<TKey>(SingleflightOptions options) : IDisposab
         if (_shadow.IsValueCreated) _shadow.Value.Change(Of(changed));
     }
 
-    /// <summary>A call begins.</summary>
-    /// <returns>What to complete when it ends.</returns>
+    /// <summary>Counts a call that begins.</summary>
+    /// <returns>The source to complete when the call ends.</returns>
     public TaskCompletionSource<bool> Begin(TKey key)
     {
-        // Its continuation is the landing, which is to have happened before the call returns to its caller. It is not the work of the flight that it
-        // observes, and nobody waits for it: it ends with that flight.
+        // The continuation of this source is the landing. It runs inline, so that the landing has happened before the call returns to its caller.
+        // The flow is suppressed because the observed flight does not wait for this call.
         var end = new TaskCompletionSource<bool>();
         using (ExecutionContext.IsFlowSuppressed() ? default : ExecutionContext.SuppressFlow())
         {

@@ -3,7 +3,7 @@ using RequestCoalescing.DependencyInjection;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
-/// <summary>Which calls of an instance are coalesced.</summary>
+/// <summary>Chooses which calls of an instance are coalesced.</summary>
 public static class RolloutBuilderExtensions
 {
     /// <summary>

@@ -2,7 +2,7 @@ using RequestCoalescing.Rollout;
 
 namespace RequestCoalescing;
 
-/// <summary>Which calls of an instance are coalesced. The options can be reloaded at run time. Flights in the air are not affected.</summary>
+/// <summary>Which calls of an instance are coalesced. The options can be reloaded at run time. Running flights are not affected.</summary>
 public sealed class RolloutOptions
 {
     /// <summary>
@@ -34,7 +34,7 @@ public sealed class RolloutOptions
         if (Fraction is 0 or 1 || TextCheck.FindTextless(keyType) is not { } textless) return;
         throw Wrong(
             nameof(Fraction),
-            $"Keys of type {keyType} cannot be told apart by their text, as a rollout to a fraction of them has to: {textless} does not override ToString. Override it, or register the instance with WithKeyText.");
+            $"A rollout to a fraction of the keys needs keys with a text, but {textless}, in keys of type {keyType}, does not override ToString. Override it, or register the instance with WithKeyText.");
 
         static ArgumentException Wrong(string name, string message) => new(message, name);
     }

@@ -5,7 +5,7 @@ using RequestCoalescing.Telemetry;
 
 namespace RequestCoalescing.Rollout;
 
-/// <summary>Lets through the calls that are to be coalesced, and has the others run alone.</summary>
+/// <summary>Passes on the calls that the rollout coalesces, and runs the others alone.</summary>
 internal sealed class RolloutSingleflight<TKey>(
     ISingleflight<TKey> inner,
     Singleflight<TKey> engine,
@@ -21,7 +21,7 @@ internal sealed class RolloutSingleflight<TKey>(
 
     private readonly ForgetLines _lines = new();
 
-    /// <summary>Whether every call is to be coalesced now, so that nothing needs to be asked for it here.</summary>
+    /// <summary>Whether the rollout coalesces every call now. Then calls can skip this decorator.</summary>
     public bool LetsAllThrough => outerSwitch is null && options.Current is { Enabled: true, Mode: RolloutMode.Coalesce, Fraction: 1 };
 
     public override void Clear()
@@ -75,8 +75,8 @@ internal sealed class RolloutSingleflight<TKey>(
             : RunAlone(key, state, work, cancellationToken);
     }
 
-    // Observed is the run of the work and not the call, so that the call stays the engine's own. It is over when its flight is, whether the work
-    // heeds its token or not.
+    // This observes the run of the work and not the call, so that the call stays the engine's own. The observation ends with the flight, even if
+    // the work ignores its token.
     private static async ValueTask<TResult> RunObservedAsync<TState, TResult>(
         (Observation<TKey> Observation, TKey Key, TState State, Func<TState, FlightContext, ValueTask<TResult>> Work) call,
         FlightContext flight)
@@ -93,7 +93,7 @@ internal sealed class RolloutSingleflight<TKey>(
         }
     }
 
-    // By way of the engine: it goes on having its limits of time, its counts and its telemetry.
+    // The engine runs the call, so that MaxDuration, the counts and the telemetry still apply.
     private ValueTask<TResult> RunAlone<TState, TResult>(
         TKey key,
         TState state,
@@ -106,14 +106,14 @@ internal sealed class RolloutSingleflight<TKey>(
             verifies: false,
             cancellationToken);
 
-    // A switch may hang, and be deaf to the token: the caller leaves all the same.
+    // A switch may hang and ignore the token. The caller can leave all the same.
     private async ValueTask<bool> AskSwitchAsync(IRolloutSwitch asked, CancellationToken cancellationToken)
     {
         try
         {
             var pending = asked.IsEnabledAsync(cancellationToken);
             if (pending.IsCompleted) return pending.Result;
-            var answer = Outcome.ObserveAtEnd(pending.AsTask()); // the caller may leave before the switch fails
+            var answer = Outcome.ObserveAtEnd(pending.AsTask()); // the switch may fail after the caller has left
             return await answer.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception)
@@ -124,7 +124,7 @@ internal sealed class RolloutSingleflight<TKey>(
         }
     }
 
-    /// <summary>A call whose way depends on an answer that takes time. It goes on in the context in which it came.</summary>
+    /// <summary>A call that waits for the answer of the switch. It then continues in the context of its caller.</summary>
     private sealed class CallAfterSwitch<TState, TResult> : Relay<TResult>
     {
         public CallAfterSwitch(
@@ -150,7 +150,7 @@ internal sealed class RolloutSingleflight<TKey>(
                 }
                 catch (Exception exception)
                 {
-                    return new(Outcome.Failed<TResult>(exception)); // the caller may have dropped its call
+                    return new(Outcome.Failed<TResult>(exception)); // the caller may have dropped the returned task
                 }
             }
         }

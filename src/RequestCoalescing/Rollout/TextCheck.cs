@@ -3,10 +3,10 @@ using System.Runtime.CompilerServices;
 
 namespace RequestCoalescing.Rollout;
 
-/// <summary>Finds types of keys that a rollout to a fraction cannot tell apart, for they have no text of their own.</summary>
+/// <summary>Finds key types without a text of their own. A rollout to a fraction cannot distinguish such keys.</summary>
 internal static class TextCheck
 {
-    /// <summary>The part of a type of keys that has no text; null if there is none, or if only a key itself could tell.</summary>
+    /// <summary>Returns the part of a key type that has no text. Null if every part has one, or if that depends on the key itself.</summary>
     public static Type? FindTextless(Type type)
     {
         type = Nullable.GetUnderlyingType(type) ?? type;
@@ -15,7 +15,7 @@ internal static class TextCheck
         return RuntimeFeature.IsDynamicCodeSupported && !OverridesToString(type) ? type : null;
     }
 
-    [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "An override of ToString that can be called is kept. Natively compiled, nobody asks.")]
+    [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "The trimmer keeps an override of ToString that can be called. Natively compiled code does not call this method.")]
     private static bool OverridesToString(Type type) =>
         type.GetMethod(nameof(ToString), []) is not { } method || (method.DeclaringType != typeof(object) && method.DeclaringType != typeof(ValueType));
 }

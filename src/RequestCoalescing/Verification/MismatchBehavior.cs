@@ -1,6 +1,6 @@
 namespace RequestCoalescing;
 
-/// <summary>Which result a follower gets if its own work makes a different one than the flight did.</summary>
+/// <summary>Which result a follower gets if its own work returns another one than the flight.</summary>
 public enum MismatchBehavior
 {
     /// <summary>The result of the flight.</summary>

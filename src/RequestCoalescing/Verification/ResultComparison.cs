@@ -10,8 +10,8 @@ using System.Text.Json.Nodes;
 namespace RequestCoalescing.Verification;
 
 /// <summary>
-/// Compares two results by what is in them, as far as that is certain. A difference that it finds is one; where nobody can tell it says
-/// so, for a false alarm would have somebody turn coalescing off.
+/// Compares two results by their content, as far as that is certain. A difference that it reports is real. If it cannot be certain, it reports
+/// that instead, because a false alarm could make operators turn coalescing off.
 /// </summary>
 internal sealed class ResultComparison
 {
@@ -27,13 +27,13 @@ internal sealed class ResultComparison
         _steps = outer?._steps ?? new StrongBox<int>();
     }
 
-    /// <summary>What could not be compared; null if everything could.</summary>
+    /// <summary>The first type that could not be compared. Null if all could.</summary>
     public Type? Opaque { get; private set; }
 
     /// <summary>Compares two results.</summary>
-    /// <param name="shared">What the caller was given.</param>
-    /// <param name="own">What its own work made.</param>
-    /// <param name="opaque">The type on account of which nobody can tell; else null.</param>
+    /// <param name="shared">The result that the caller got from the flight.</param>
+    /// <param name="own">The result of its own work.</param>
+    /// <param name="opaque">The type that prevents a certain answer. Null if the answer is certain.</param>
     /// <returns>Whether a difference was found.</returns>
     public static bool Differ(object? shared, object? own, out Type? opaque)
     {
@@ -43,7 +43,7 @@ internal sealed class ResultComparison
         return differ;
     }
 
-    // True if no difference was found, be it for lack of knowledge.
+    // True if no difference was found, even if that is not certain.
     private bool Same(object? x, object? y)
     {
         if (ReferenceEquals(x, y)) return true;
@@ -52,9 +52,9 @@ internal sealed class ResultComparison
         if (first.Kind == ResultKind.Value && second.Kind == ResultKind.Value) return x.Equals(y);
         if (SpecialOf(x, y) is { } special) return special;
 
-        if (x is ValueType && x.GetType() == y.GetType() && x.Equals(y)) return true; // two that are empty, and cannot be enumerated
+        if (x is ValueType && x.GetType() == y.GetType() && x.Equals(y)) return true; // two default values, which may not be enumerable
 
-        // A circle has been walked when it comes back to a pair that is being compared.
+        // In a cyclic graph, the comparison comes back to a pair that it has entered before, and stops there.
         if (!RuntimeHelpers.TryEnsureSufficientExecutionStack() || ++_steps.Value > MaxSteps) return Unknown(x);
         if (!x.GetType().IsValueType && !Enter(x, y)) return true;
         if (x.GetType() != y.GetType()) return SameOfOtherType(x, first.Kind, y, second.Kind);
@@ -86,7 +86,7 @@ internal sealed class ResultComparison
         return _seen.Add((x, y));
     }
 
-    // A collection expression makes one type for one element and another for two.
+    // Different types may still hold equal results: a collection expression creates one type for one element and another for two.
     private bool SameOfOtherType(object x, ResultKind first, object y, ResultKind second)
     {
         if (first == ResultKind.Dictionary && second == ResultKind.Dictionary) return SameEntries((IDictionary)x, (IDictionary)y);
@@ -98,7 +98,7 @@ internal sealed class ResultComparison
                 : SameInSomeOrder(x, y);
         }
 
-        // Of a proxy and of what it stands for nobody knows.
+        // A proxy and the object behind it cannot be compared.
         var isUnknown = first is ResultKind.Opaque or ResultKind.Dictionary || second is ResultKind.Opaque or ResultKind.Dictionary || x.GetType().IsInstanceOfType(y) || y.GetType().IsInstanceOfType(x);
         return isUnknown && Unknown(x);
 
@@ -115,7 +115,7 @@ internal sealed class ResultComparison
         foreach (var field in shape.Hidden)
         {
             var (one, other) = (field.GetValue(x), field.GetValue(y));
-            if (one is Delegate or Lock || one?.GetType() == typeof(object)) continue; // events and gates
+            if (one is Delegate or Lock || one?.GetType() == typeof(object)) continue; // events and locks
             if (Try(one, other, out _) is not true) return Unknown(x);
         }
 
@@ -157,8 +157,8 @@ internal sealed class ResultComparison
         return SameInAnyOrder(ElementsOf(x), ElementsOf(y), areHashed: false) && Unknown(x);
     }
 
-    // What is equal is soon found by its hash; the rest is compared each with each. Objects that nobody has hashed before may refer to
-    // themselves, and their hash would have no end.
+    // Equal elements are found quickly by their hash. The rest is compared each with each. Elements of a collection that does not hash them may
+    // refer to themselves, so that computing their hash would never end.
     private bool SameInAnyOrder(List<object?> first, List<object?> second, bool areHashed)
     {
         if (first.Count != second.Count) return false;
@@ -197,7 +197,7 @@ internal sealed class ResultComparison
         return opaque is not null;
     }
 
-    /// <summary>Compares two of which it is not said that they are to be the same; null if nobody can tell.</summary>
+    /// <summary>Compares two objects without recording the outcome. Null if the answer is not certain.</summary>
     private bool? Try(object? x, object? y, out Type? opaque)
     {
         var attempt = new ResultComparison(this);
@@ -239,7 +239,7 @@ internal sealed class ResultComparison
         return true;
     }
 
-    // Types that are compared by reference, and have a way of their own to be compared by content.
+    // Types whose Equals compares references, but whose content can be compared in another way.
     private bool? SpecialOf(object x, object y) => (x, y) switch
     {
         (byte[] a, byte[] b) => a.AsSpan().SequenceEqual(b),
@@ -261,8 +261,8 @@ internal sealed class ResultComparison
         a.AllKeys.All(key => (a.GetValues(key), b.GetValues(key)) is var (ours, theirs) &&
             (ours is null || theirs is null ? ours is null && theirs is null : ours.AsSpan().SequenceEqual(theirs)));
 
-    // Memory of anything.
-    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "Where the method was trimmed away the memory is opaque, and that is what is said.")]
+    // The elements of a Memory<T> or ReadOnlyMemory<T>, as an array.
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "If the method was trimmed away, the memory is reported as opaque.")]
     private static object? ArrayOf(object memory)
     {
         var type = memory.GetType();

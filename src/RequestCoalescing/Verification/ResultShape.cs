@@ -12,7 +12,7 @@ namespace RequestCoalescing.Verification;
 /// <summary>How results of a type are compared.</summary>
 internal enum ResultKind
 {
-    /// <summary>Its <c>Equals</c> says it, either way.</summary>
+    /// <summary>By <c>Equals</c>. Both answers are certain.</summary>
     Value,
 
     /// <summary>Element by element.</summary>
@@ -21,7 +21,7 @@ internal enum ResultKind
     /// <summary>As the same elements in any order.</summary>
     Bag,
 
-    /// <summary>A collection that does not say whether its order means anything.</summary>
+    /// <summary>As a collection whose order may or may not matter.</summary>
     Collection,
 
     /// <summary>Key by key.</summary>
@@ -33,11 +33,11 @@ internal enum ResultKind
     /// <summary>Field by field.</summary>
     Members,
 
-    /// <summary>Nobody knows: where its <c>Equals</c> says no, that may mean no more than that it is another object.</summary>
+    /// <summary>By <c>Equals</c>, but only a yes is certain. A no may only mean that they are two objects.</summary>
     Opaque,
 }
 
-/// <summary>What is known of a type of results. Made once a type.</summary>
+/// <summary>How results of a type are compared, and by which fields. Created once for each type.</summary>
 internal sealed class ResultShape
 {
     private static readonly ConditionalWeakTable<Type, ResultShape> s_shapes = [];
@@ -68,22 +68,22 @@ internal sealed class ResultShape
         var fields = FieldsOf(type, isCollection).ToLookup(IsVisible);
         Visible = [.. fields[true]];
 
-        // A collection that keeps its elements itself has been compared by them, whatever it keeps them in.
+        // If a collection stores its elements in fields of its own, comparing the elements has compared these fields too.
         var keepsElements = isCollection && TypeEqualities.BasesOf(type).First(IsFrameworks) is var basis && (basis == typeof(object) || basis == typeof(ValueType));
         Hidden = [.. fields[false].Where(field => !keepsElements || IsValue(field.FieldType))];
     }
 
     public ResultKind Kind { get; }
 
-    /// <summary>Fields whose values everybody can see: public ones, and those behind the public properties that are nothing but a field.</summary>
+    /// <summary>Fields whose values are public: public fields, and the fields of public auto-properties.</summary>
     public FieldInfo[] Visible { get; } = [];
 
-    /// <summary>Other fields: a difference in them may be one that nobody ever sees (a lock, what is cached).</summary>
+    /// <summary>Other fields. Callers may never see a difference in them, for example in a lock or a cached value.</summary>
     public FieldInfo[] Hidden { get; } = [];
 
     public static ResultShape Of(Type type) => s_shapes.GetValue(type, static type => new ResultShape(type));
 
-    [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "An interface that was trimmed away, as nobody uses it, leaves its type opaque.")]
+    [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "If an unused interface was trimmed away, its type is opaque.")]
     private static ResultKind KindOf(Type type)
     {
         if (IsValue(type)) return ResultKind.Value;
@@ -91,7 +91,7 @@ internal sealed class ResultShape
         if (!isFrameworks && RuntimeFeature.IsDynamicCodeSupported && HasWrittenEquality(type)) return ResultKind.Value;
         if (typeof(IDictionary).IsAssignableFrom(type)) return ResultKind.Dictionary;
         if (typeof(ITuple).IsAssignableFrom(type)) return ResultKind.Tuple;
-        if (typeof(NameObjectCollectionBase).IsAssignableFrom(type)) return typeof(NameValueCollection).IsAssignableFrom(type) ? ResultKind.Collection : ResultKind.Opaque; // they enumerate their keys
+        if (typeof(NameObjectCollectionBase).IsAssignableFrom(type)) return typeof(NameValueCollection).IsAssignableFrom(type) ? ResultKind.Collection : ResultKind.Opaque; // these enumerate their keys only
 
         HashSet<Type> faces = [.. TypeEqualities.BasesOf(type).Concat(type.GetInterfaces()).Select(face => face.IsGenericType ? face.GetGenericTypeDefinition() : face)];
         if (faces.Overlaps(s_bags)) return ResultKind.Bag;
@@ -100,7 +100,7 @@ internal sealed class ResultShape
 
         if (isFrameworks) return type.IsGenericType && type.GetGenericTypeDefinition() == typeof(KeyValuePair<,>) && RuntimeFeature.IsDynamicCodeSupported ? ResultKind.Members : ResultKind.Opaque;
 
-        // What is no collection may be there to be enumerated once.
+        // An enumerable that is not a collection may allow only one enumeration.
         return typeof(IEnumerable).IsAssignableFrom(type) || typeof(Delegate).IsAssignableFrom(type) || !RuntimeFeature.IsDynamicCodeSupported
             ? ResultKind.Opaque
             : ResultKind.Members;
@@ -118,21 +118,21 @@ internal sealed class ResultShape
         return assembly is "mscorlib" or "netstandard" || assembly.StartsWith("System.", StringComparison.Ordinal) || assembly.StartsWith("Microsoft.", StringComparison.Ordinal);
     }
 
-    // What the compiler writes compares by reference where a field is a list; that is no answer.
+    // Generated equality does not count: it compares a field that holds a list by reference.
     private static bool HasWrittenEquality(Type type) => TypeEqualities.Of(type, out var author) == TypeEquality.Written && !IsFrameworks(author);
 
-    [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "A field that the trimmer removes is one that no code reads or writes.")]
+    [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "The trimmer removes only fields that no code reads or writes.")]
     private static IEnumerable<FieldInfo> FieldsOf(Type type, bool isCollection) =>
         TypeEqualities.BasesOf(type).TakeWhile(level => !isCollection || !IsFrameworks(level)).SelectMany(level => level.GetFields(TypeEqualities.Declared));
 
-    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "A field whose property was trimmed away counts as hidden: then nobody can tell, and that is what is said.")]
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "If its property was trimmed away, a field counts as hidden, and a difference in it is reported as uncertain.")]
     private static bool IsVisible(FieldInfo field)
     {
         var name = field.Name;
         if (field.IsPublic) return true;
         if (field.DeclaringType is { IsGenericType: true } type && type.GetGenericTypeDefinition() == typeof(KeyValuePair<,>)) return true;
-        var property = name.StartsWith('<') ? name[1..Math.Max(1, name.IndexOf('>'))] : name.EndsWith('@') ? name[..^1] : null; // C#'s and F#'s
+        var property = name.StartsWith('<') ? name[1..Math.Max(1, name.IndexOf('>'))] : name.EndsWith('@') ? name[..^1] : null; // the names that C# and F# generate
         if (property is not { Length: > 0 } || field.DeclaringType?.GetProperty(property, TypeEqualities.Declared)?.GetMethod is not { IsPublic: true } getter) return false;
-        return !name.EndsWith("k__BackingField", StringComparison.Ordinal) || getter.IsDefined(typeof(CompilerGeneratedAttribute)); // else it may be filled when it is asked for
+        return !name.EndsWith("k__BackingField", StringComparison.Ordinal) || getter.IsDefined(typeof(CompilerGeneratedAttribute)); // otherwise the getter may fill the field when it is called
     }
 }

@@ -4,32 +4,32 @@ using System.Runtime.CompilerServices;
 
 namespace RequestCoalescing.Verification;
 
-/// <summary>Whose <c>Equals</c> two objects of a type are compared by.</summary>
+/// <summary>The origin of the <c>Equals</c> of a type.</summary>
 internal enum TypeEquality
 {
-    /// <summary>Object's: only the very same object is equal.</summary>
+    /// <summary><see cref="object"/>. An object equals only itself.</summary>
     Reference,
 
-    /// <summary>That of every struct: field by field.</summary>
+    /// <summary><see cref="ValueType"/>. It compares field by field.</summary>
     Fields,
 
-    /// <summary>What the compiler writes for records and anonymous types: field by field.</summary>
+    /// <summary>The compiler, for records and anonymous types. It compares field by field.</summary>
     Generated,
 
-    /// <summary>One that somebody wrote.</summary>
+    /// <summary>Code that was written for the type.</summary>
     Written,
 }
 
-/// <summary>Finds out.</summary>
+/// <summary>Finds the origin of the <c>Equals</c> of a type.</summary>
 internal static class TypeEqualities
 {
     public const BindingFlags Declared = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
 
-    /// <summary>Whose <c>Equals</c> it is. Not to be asked in natively compiled code, where that is not there to be seen.</summary>
+    /// <summary>Returns the origin. Do not call it in natively compiled code, which lacks the metadata for it.</summary>
     /// <param name="type">The type.</param>
-    /// <param name="author">The type that has it.</param>
-    [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "An override of Equals that can be called is kept.")]
-    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "A typed Equals that was trimmed away is called by nobody, the override included.")]
+    /// <param name="author">The type that declares the <c>Equals</c>.</param>
+    [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "The trimmer keeps an override of Equals that can be called.")]
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "If a typed Equals was trimmed away, no code calls it, the override included.")]
     public static TypeEquality Of(Type type, out Type author)
     {
         var equals = BasesOf(type)
@@ -50,7 +50,7 @@ internal static class TypeEqualities
         for (var level = type; level is not null; level = level.BaseType) yield return level;
     }
 
-    [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "An interface that was trimmed away is one that no comparer uses.")]
+    [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "The trimmer removes an interface only if no comparer uses it.")]
     private static bool MakesEqual(this Type equatable, Type type) =>
         type.GetInterfaces().Any(face => face.IsGenericType && face.GetGenericTypeDefinition() == equatable && face.GenericTypeArguments[0] == type);
 }

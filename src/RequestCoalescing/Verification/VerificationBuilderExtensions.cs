@@ -7,13 +7,13 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class VerificationBuilderExtensions
 {
     /// <summary>
-    /// Lets a share of the followers run their own work too, and reports a follower whose own result differs from the one it got. That is the sign
-    /// of a key that lacks a parameter, or the viewer. The settings <c>Singleflight[:name]:Verification</c> override the values that are set here,
+    /// Lets a share of the followers run their own work too, and reports a follower whose own result differs from the one it got. A difference
+    /// means that the key lacks a parameter, or the viewer. The settings <c>Singleflight[:name]:Verification</c> override the values that are set here,
     /// and apply even if this is not called.
     /// </summary>
     /// <param name="builder">The instance.</param>
     /// <param name="fraction">The share of followers that are verified, 0 to 1. Each verification costs a backend call, for which the follower waits.</param>
-    /// <param name="comparer">Says which results are the same. Null to compare them by their content. See <see cref="VerificationOptions.Comparer"/>.</param>
+    /// <param name="comparer">Decides which results are equal. Null to compare them by their content. See <see cref="VerificationOptions.Comparer"/>.</param>
     /// <param name="configure">Sets the other options.</param>
     /// <returns>The builder.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="fraction"/> is not from 0 to 1.</exception>

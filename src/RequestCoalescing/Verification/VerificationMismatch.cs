@@ -1,6 +1,6 @@
 namespace RequestCoalescing;
 
-/// <summary>A follower got a different result than its own work makes. The values are not in here, as they may be private.</summary>
+/// <summary>A follower got another result than its own work returns. The results are left out, because they may be private.</summary>
 public sealed record VerificationMismatch
 {
     /// <summary>The name of the instance.</summary>
@@ -12,6 +12,6 @@ public sealed record VerificationMismatch
     /// <summary>The type of the result.</summary>
     public required Type ResultType { get; init; }
 
-    /// <summary>The type of the error with which the follower's own work failed. Null if it made a value.</summary>
+    /// <summary>The type of the error with which the follower's own work failed. Null if it returned a value.</summary>
     public Type? OwnError { get; init; }
 }

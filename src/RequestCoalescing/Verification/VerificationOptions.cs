@@ -11,20 +11,20 @@ public sealed class VerificationOptions
     /// </summary>
     public double Fraction { get; set; }
 
-    /// <summary>Which result a follower gets if its own work makes a different one. Default <see cref="MismatchBehavior.UseShared"/>.</summary>
+    /// <summary>Which result a follower gets if its own work returns another one. Default <see cref="MismatchBehavior.UseShared"/>.</summary>
     public MismatchBehavior OnMismatch { get; set; } = MismatchBehavior.UseShared;
 
     /// <summary>
-    /// Says which results are the same. Default null: results are compared by their content. Types that override
-    /// <see cref="object.Equals(object?)"/> are compared by that. Collections are compared by their elements (sets and dictionaries in any order),
-    /// and records, tuples and classes by their fields. If the comparison is not certain (a type of the framework without equality, a private
-    /// field that differs, or, in a natively compiled application, any record or class whose <c>Equals</c> says no), the verification counts as
-    /// <see cref="SingleflightStats.Unverifiable"/>, and the log says so once for each type. Set a comparer for such results, and for results that
-    /// differ from run to run, for example in a timestamp.
+    /// Decides which results are equal. Default null: results are compared by their content. Types that override
+    /// <see cref="object.Equals(object?)"/> are compared by it. Collections are compared by their elements (sets and dictionaries in any order), and
+    /// records, tuples and classes by their fields. The comparison is not certain for a framework type without equality, and if a private field
+    /// differs. In a natively compiled application it is not certain either for any record or class whose <c>Equals</c> returns false. Such a
+    /// verification counts as <see cref="SingleflightStats.Unverifiable"/>, and is logged once for each type. Set a comparer for such results, and
+    /// for results that differ from run to run, for example in a timestamp.
     /// </summary>
     public IEqualityComparer? Comparer { get; set; }
 
-    /// <summary>Is called at each mismatch, from any thread. Default null. If it throws, the exception is logged, and no caller is affected.</summary>
+    /// <summary>A callback for each mismatch. It is called from any thread. Default null. If it throws, the exception is logged, and no caller is affected.</summary>
     public Action<VerificationMismatch>? Mismatched { get; set; }
 
     internal void Validate()

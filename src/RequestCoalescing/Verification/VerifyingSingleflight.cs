@@ -6,7 +6,7 @@ using RequestCoalescing.Telemetry;
 
 namespace RequestCoalescing.Verification;
 
-/// <summary>Has a share of the followers run their own work as well, and compares.</summary>
+/// <summary>Lets a share of the followers run their own work as well, and compares the results.</summary>
 internal sealed class VerifyingSingleflight<TKey>(
     ISingleflight<TKey> inner,
     Singleflight<TKey> engine,
@@ -19,7 +19,7 @@ internal sealed class VerifyingSingleflight<TKey>(
 {
     private const int Attempts = 2;
 
-    private readonly ConcurrentDictionary<Type, bool> _told = new();
+    private readonly ConcurrentDictionary<Type, bool> _logged = new();
     private long _mismatches;
     private long _unverifiable;
 
@@ -40,9 +40,10 @@ internal sealed class VerifyingSingleflight<TKey>(
     {
         var fraction = options.Current.Fraction;
 
-        // To verify is to wait; a call that work makes and leaves to itself must not be taken for one that it waits for.
+        // Calls from within work are not verified. The verification waits for such a call, and would count as a wait of the work even if the work
+        // itself does not await the call.
         return fraction > 0 && Random.Shared.NextDouble() < fraction && FlightScope.Current is null
-            ? new(Outcome.ObserveAtEnd(VerifyAsync(key, state, work, cancellationToken))) // a caller may drop its call
+            ? new(Outcome.ObserveAtEnd(VerifyAsync(key, state, work, cancellationToken))) // the caller may drop the returned task
             : inner.ExecuteAsync(key, state, work, cancellationToken);
     }
 
@@ -57,9 +58,9 @@ internal sealed class VerifyingSingleflight<TKey>(
         var result = await inner.ExecuteAsync(key, call, static (call, flight) => call.LeadAsync(flight), cancellationToken).ConfigureAwait(false);
         if (call.HasLed) return result;
 
-        // It has followed, and nobody's data are given away by a failure. Its own work runs before this call returns, so that it
-        // finds what it captured (services of a request, say) as its caller left it.
-        // All in all it waits no longer than a flight may take.
+        // The call has followed, and got a value: a failed flight has thrown above, and needs no verification. The follower's own work runs before
+        // this call returns, so that everything it captured, such as services of a request, is still valid. Flight and verification together take no
+        // longer than MaxDuration.
         var left = limits.Current.MaxDuration - clock.GetElapsedTime(start);
         using var deadline = new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero, clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
@@ -70,7 +71,8 @@ internal sealed class VerifyingSingleflight<TKey>(
         return options.Current.OnMismatch == MismatchBehavior.UseOwn ? await own.ConfigureAwait(false) : result;
     }
 
-    // A backend that fails now and then is no sign of a wrong key; one that refuses this caller does so each time.
+    // The work runs a second time if it fails. A backend that fails occasionally is no sign of a wrong key, and a backend that refuses this caller
+    // refuses it again.
     private async Task<Task<TResult>> RunOwnAsync<TState, TResult>(
         TKey key,
         TState state,
@@ -99,7 +101,7 @@ internal sealed class VerifyingSingleflight<TKey>(
 
     private bool Differs<TResult>(TResult shared, Task<TResult> own)
     {
-        // What was cancelled, timed out or refused says nothing about the result.
+        // A run that was cancelled, timed out or was rejected says nothing about the result.
         if (own.IsCanceled ||
             own.Exception?.InnerException is OperationCanceledException or TimeoutException or FlightRejectedException or ObjectDisposedException)
         {
@@ -112,7 +114,7 @@ internal sealed class VerifyingSingleflight<TKey>(
             if (options.Current.Comparer is { } comparer) return !comparer.Equals(shared, own.Result);
             if (ResultComparison.Differ(shared, own.Result, out var opaque)) return true;
             if (opaque is null) return false;
-            if (_told.TryAdd(typeof(TResult), true)) Log.NotVerifiable(logger, name, typeof(TResult), opaque);
+            if (_logged.TryAdd(typeof(TResult), true)) Log.NotVerifiable(logger, name, typeof(TResult), opaque);
         }
         catch (Exception exception)
         {
@@ -149,7 +151,7 @@ internal sealed class VerifyingSingleflight<TKey>(
         }
     }
 
-    /// <summary>A call that may lead or follow: whether its work is asked for tells which.</summary>
+    /// <summary>A call that leads or follows. It has led if its work was started.</summary>
     private sealed class Call<TState, TResult>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
     {
         private volatile bool _hasLed;

@@ -23,7 +23,7 @@ public sealed class HealthCheckTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Nothing_in_the_air_is_healthy()
+    public async Task An_idle_instance_is_healthy()
     {
         Create();
         var entry = await CheckAsync();
@@ -32,7 +32,7 @@ public sealed class HealthCheckTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task The_defaults_are_those_of_the_checklist()
+    public async Task The_default_thresholds_are_those_of_the_checklist()
     {
         var options = new SingleflightHealthCheckOptions();
         Assert.Equal((10_000, null, 0.8, 10_000, 0),
@@ -46,7 +46,7 @@ public sealed class HealthCheckTests : IAsyncDisposable
     [InlineData(10, 8)]
     [InlineData(30, 24)]
     [InlineData(300, 240)]
-    public async Task A_flight_is_too_old_by_its_own_instances_maximum(int maxDuration, int threshold)
+    public async Task A_flight_is_too_old_relative_to_the_MaxDuration_of_its_own_instance(int maxDuration, int threshold)
     {
         var singleflight = Create(duration: TimeSpan.FromSeconds(maxDuration));
         _ = singleflight.ExecuteAsync("a", _backend.RunStubbornAsync).AsTask();
@@ -55,11 +55,11 @@ public sealed class HealthCheckTests : IAsyncDisposable
         _clock.Advance(TimeSpan.FromSeconds(1));
         var entry = await CheckAsync();
         Assert.Equal(HealthStatus.Degraded, entry.Status);
-        Assert.Contains($"weather: the oldest took off {TimeSpan.FromSeconds(threshold + 1)} ago (over 80% of {TimeSpan.FromSeconds(maxDuration)})", entry.Description, StringComparison.Ordinal);
+        Assert.Contains($"weather: the oldest flight is {TimeSpan.FromSeconds(threshold + 1)} old (over 80% of MaxDuration, which is {TimeSpan.FromSeconds(maxDuration)})", entry.Description, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task An_age_of_ones_own_counts_too()
+    public async Task A_custom_age_threshold_applies_too()
     {
         var singleflight = Create(options => options.Degraded.OldestAge = TimeSpan.FromSeconds(2));
         _ = singleflight.ExecuteAsync("a", _backend.RunStubbornAsync).AsTask();
@@ -68,22 +68,22 @@ public sealed class HealthCheckTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Any_abandoned_work_degrades_until_it_ends()
+    public async Task Abandoned_work_degrades_the_health_until_it_ends()
     {
         var singleflight = Create();
         var hung = singleflight.ExecuteAsync("a", _backend.RunStubbornAsync).AsTask();
         _clock.Advance(TimeSpan.FromSeconds(30));
         await hung.ThrowsAsync<FlightTimeoutException>();
         var entry = await CheckAsync();
-        Assert.Equal((HealthStatus.Degraded, "weather: 1 runs of abandoned work (over 0)"), (entry.Status, entry.Description));
+        Assert.Equal((HealthStatus.Degraded, "weather: 1 abandoned runs (over 0)"), (entry.Status, entry.Description));
 
         (await _backend.NextRunAsync()).Succeed(1);
-        await Patience.UntilAsync(() => singleflight.GetStats().AbandonedCount == 0, "it has ended");
+        await Patience.UntilAsync(() => singleflight.GetStats().AbandonedCount == 0, "the abandoned work has ended");
         Assert.Equal(HealthStatus.Healthy, (await CheckAsync()).Status);
     }
 
     [Fact]
-    public async Task The_worst_of_all_thresholds_counts()
+    public async Task The_worst_exceeded_threshold_decides()
     {
         var singleflight = Create(options =>
         {
@@ -99,7 +99,7 @@ public sealed class HealthCheckTests : IAsyncDisposable
         _ = singleflight.ExecuteAsync("c", _backend.RunStubbornAsync).AsTask();
         var entry = await CheckAsync();
         Assert.Equal(HealthStatus.Unhealthy, entry.Status);
-        Assert.Contains("3 subscribers of one flight", entry.Description, StringComparison.Ordinal);
+        Assert.Contains("one flight has 3 subscribers", entry.Description, StringComparison.Ordinal);
     }
 
     [Fact]

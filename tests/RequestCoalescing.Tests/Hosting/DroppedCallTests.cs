@@ -2,7 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace RequestCoalescing.Tests.Hosting;
 
-/// <summary>Law 4 for what dependency injection hands out: a caller may drop its call, and a failure that nobody is left to see is nobody's.</summary>
+/// <summary>Law 4 for instances from dependency injection: a caller may drop its call, and its failure then raises no unobserved-task event.</summary>
 public sealed class DroppedCallTests
 {
     [Theory]
@@ -14,7 +14,7 @@ public sealed class DroppedCallTests
         Unobserved.IsNothingOfAsync(() => DropAsync(mode), inner => inner is DroppedException);
 
     [Fact]
-    public async Task Work_that_waits_for_itself_behind_an_asynchronous_switch_is_told()
+    public async Task Work_that_waits_for_itself_behind_an_asynchronous_switch_gets_an_error()
     {
         await using var provider = Create("behind a switch");
         var singleflight = provider.GetRequiredKeyedService<ISingleflight>("a");
@@ -27,7 +27,7 @@ public sealed class DroppedCallTests
     }
 
     [Fact]
-    public async Task A_call_behind_an_asynchronous_switch_that_work_leaves_to_itself_is_no_deadlock()
+    public async Task A_call_behind_an_asynchronous_switch_that_work_does_not_await_is_no_deadlock()
     {
         await using var provider = Create("behind a switch");
         var singleflight = provider.GetRequiredKeyedService<ISingleflight>("a");
@@ -45,7 +45,7 @@ public sealed class DroppedCallTests
     }
 
     [Fact]
-    public async Task A_circle_that_goes_through_an_observed_instance_is_told()
+    public async Task A_deadlock_through_an_observed_instance_is_reported()
     {
         await using var provider = Create("observed");
         await using var coalesced = new Singleflight();

@@ -2,7 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace RequestCoalescing.Tests.Hosting;
 
-/// <summary>What dependency injection hands out keeps the laws, with everything composed around the engine that there is.</summary>
+/// <summary>An instance from dependency injection keeps the laws, with every decorator around the engine.</summary>
 public class HostedSingleflightContractTests : SingleflightContract
 {
     private readonly List<ServiceProvider> _providers = [];
@@ -52,7 +52,7 @@ public class HostedSingleflightContractTests : SingleflightContract
         public ValueTask<bool> IsEnabledAsync(CancellationToken cancellationToken) => new(true);
     }
 
-    // Hands out what the provider does; disposed with the provider, as a host does it.
+    // Passes calls to the provider's instance, and disposes the provider as a host does.
     private sealed class Disposing(ServiceProvider provider) : SingleflightBase<string>, ISingleflight, IAsyncDisposable
     {
         private readonly ISingleflight _inner = provider.GetRequiredService<ISingleflight>();

@@ -5,8 +5,8 @@ using Microsoft.Extensions.Logging;
 
 namespace RequestCoalescing.Tests.Hosting;
 
-/// <summary>The laws hold while everything is measured, traced and logged, by listeners that fail at every turn.</summary>
-/// <remarks>Not beside other tests: such listeners are the whole process's, and keep the measurements from those that others await.</remarks>
+/// <summary>The laws hold while everything is measured, traced and logged by listeners that always throw.</summary>
+/// <remarks>It runs apart from other tests, because such listeners belong to the whole process and would disturb measurements that other tests await.</remarks>
 [CollectionDefinition(nameof(ListenedToContractTests), DisableParallelization = true)]
 [Collection(nameof(ListenedToContractTests))]
 public sealed class ListenedToContractTests : HostedSingleflightContractTests
@@ -16,8 +16,8 @@ public sealed class ListenedToContractTests : HostedSingleflightContractTests
     {
         ShouldListenTo = source => source.Name == SingleflightTelemetry.ActivitySourceName,
         Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
-        ActivityStarted = _ => throw new InvalidOperationException("A span's start is not wanted."),
-        ActivityStopped = _ => throw new InvalidOperationException("Nor its end."),
+        ActivityStarted = _ => throw new InvalidOperationException("This listener fails at the start of a span."),
+        ActivityStopped = _ => throw new InvalidOperationException("This listener fails at the end of a span."),
     };
 
     public override ValueTask InitializeAsync()
@@ -26,8 +26,8 @@ public sealed class ListenedToContractTests : HostedSingleflightContractTests
         {
             if (instrument.Meter.Name == SingleflightTelemetry.MeterName) listener.EnableMeasurementEvents(instrument);
         };
-        _meters.SetMeasurementEventCallback<double>((_, _, _, _) => throw new InvalidOperationException("A measurement is not wanted."));
-        _meters.SetMeasurementEventCallback<int>((_, _, _, _) => throw new InvalidOperationException("A measurement is not wanted."));
+        _meters.SetMeasurementEventCallback<double>((_, _, _, _) => throw new InvalidOperationException("This listener fails at a measurement."));
+        _meters.SetMeasurementEventCallback<int>((_, _, _, _) => throw new InvalidOperationException("This listener fails at a measurement."));
         _meters.Start();
         ActivitySource.AddActivityListener(_activities);
         return base.InitializeAsync();

@@ -10,7 +10,7 @@ namespace RequestCoalescing.Tests.Hosting;
 public sealed class RegistrationTests
 {
     [Fact]
-    public async Task A_bare_service_collection_is_enough()
+    public async Task An_instance_needs_no_other_services()
     {
         var services = new ServiceCollection();
         services.AddSingleflight();
@@ -22,7 +22,7 @@ public sealed class RegistrationTests
     }
 
     [Fact]
-    public async Task Instances_have_options_names_and_statistics_of_their_own()
+    public async Task Each_instance_has_its_own_options_name_and_statistics()
     {
         var services = new ServiceCollection();
         services.AddSingleflight(options => options.MaxSubscribers = 1);
@@ -55,7 +55,7 @@ public sealed class RegistrationTests
     }
 
     [Fact]
-    public async Task Registered_again_an_instance_is_added_to()
+    public async Task A_second_registration_of_a_name_adds_to_the_first()
     {
         var services = new ServiceCollection();
         services.AddSingleflight("weather", options => options.MaxSubscribers = 7);
@@ -73,20 +73,20 @@ public sealed class RegistrationTests
     [InlineData("default")]
     [InlineData("rollout")]
     [InlineData("Telemetry")]
-    public void A_name_that_means_something_else_is_refused(string name) =>
+    public void A_reserved_name_is_refused(string name) =>
         Assert.Throws<ArgumentException>(nameof(name), () => new ServiceCollection().AddSingleflight(name));
 
     [Fact]
-    public void A_name_has_one_type_of_keys()
+    public void A_name_has_one_key_type()
     {
         var services = new ServiceCollection();
         services.AddSingleflight("weather");
         Assert.Contains("System.String", Assert.Throws<ArgumentException>("name", () => services.AddSingleflight<int>("weather")).Message, StringComparison.Ordinal);
-        Assert.Throws<ArgumentException>("name", () => services.AddSingleflight("Weather")); // settings know no case
+        Assert.Throws<ArgumentException>("name", () => services.AddSingleflight("Weather")); // the names of settings ignore case
     }
 
     [Fact]
-    public void An_instance_is_registered_by_its_name_or_by_its_type_and_not_by_both()
+    public void An_instance_cannot_be_registered_by_name_and_by_type()
     {
         var services = new ServiceCollection();
         services.AddSingleflight<long>();
@@ -94,7 +94,7 @@ public sealed class RegistrationTests
     }
 
     [Fact]
-    public void What_depends_on_the_keys_is_refused_for_another_type_of_keys()
+    public void Options_for_one_key_type_are_refused_for_another()
     {
         var builder = new ServiceCollection().AddSingleflight<int>("weather");
         Assert.Throws<ArgumentException>("builder", () => builder.WithKeyText<string>(key => key));
@@ -143,7 +143,7 @@ public sealed class RegistrationTests
     [InlineData("Singleflight:weather:Telemetry:MaxSpanLinks", "-1")]
     [InlineData("Singleflight:weather:Telemetry:KeyRedaction", "4")]
     [InlineData("Singleflight:weather:Telemetry:KeyRedactionSecret", "")]
-    public async Task A_wrong_setting_is_told_by_its_name_when_the_host_starts(string setting, string value)
+    public async Task An_invalid_setting_fails_the_start_with_its_name(string setting, string value)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Configuration.AddInMemoryCollection([new(setting, value)]);
@@ -155,7 +155,7 @@ public sealed class RegistrationTests
     }
 
     [Fact]
-    public async Task A_setting_that_is_no_number_is_told_by_its_name_when_the_host_starts()
+    public async Task A_setting_that_is_not_a_number_fails_the_start_with_its_name()
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Configuration.AddInMemoryCollection([new("Singleflight:MaxInFlight", "many")]);
@@ -178,10 +178,10 @@ public sealed class RegistrationTests
         builder.Services.AddSingleflight("weather", options => options.MaxDuration = TimeSpan.FromSeconds(5));
         using var host = builder.Build();
         await host.StartAsync();
-        var told = host.Services.GetFakeLogCollector().GetSnapshot().Where(entry => entry.Id.Id == 13).ToList();
-        Assert.Equal(["default", "weather"], told.Select(entry => entry.GetStructuredStateValue("Instance")));
-        Assert.All(told, entry => Assert.Equal(LogLevel.Information, entry.Level));
-        var settings = told[1].GetStructuredStateValue("Settings")!.Split(", ");
+        var logged = host.Services.GetFakeLogCollector().GetSnapshot().Where(entry => entry.Id.Id == 13).ToList();
+        Assert.Equal(["default", "weather"], logged.Select(entry => entry.GetStructuredStateValue("Instance")));
+        Assert.All(logged, entry => Assert.Equal(LogLevel.Information, entry.Level));
+        var settings = logged[1].GetStructuredStateValue("Settings")!.Split(", ");
         Assert.Equal(
             [
                 "MaxSubscribers=no limit", "MaxInFlight=500", "MaxDuration=00:00:05", "JoinWindow=no limit", "Overflow=Reject", "ContextFlow=Leader", "StartOnThreadPool=False", "DetectDeadlocks=True",
@@ -189,12 +189,12 @@ public sealed class RegistrationTests
                 "Rollout:Enabled=True", "Rollout:Mode=Coalesce", "Rollout:Fraction=0.25", "Verification:Fraction=0", "Verification:OnMismatch=UseShared",
             ],
             settings);
-        Assert.Contains("KeyRedactionSecret=none", told[0].Message, StringComparison.Ordinal);
+        Assert.Contains("KeyRedactionSecret=none", logged[0].Message, StringComparison.Ordinal);
         await host.StopAsync();
     }
 
     [Fact]
-    public async Task A_disposed_provider_refuses_and_cancels()
+    public async Task A_disposed_provider_cancels_flights_and_refuses_calls()
     {
         var services = new ServiceCollection();
         services.AddSingleflight();

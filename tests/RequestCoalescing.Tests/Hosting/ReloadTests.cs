@@ -6,7 +6,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace RequestCoalescing.Tests.Hosting;
 
-/// <summary>Settings follow their configuration while flights are in the air.</summary>
+/// <summary>Settings follow their configuration while flights are running.</summary>
 public sealed class ReloadTests : IAsyncDisposable
 {
     private readonly IConfigurationRoot _configuration = new ConfigurationBuilder().AddInMemoryCollection().Build();
@@ -38,7 +38,7 @@ public sealed class ReloadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_limit_of_subscribers()
+    public async Task A_reload_changes_the_limit_of_subscribers()
     {
         var first = _singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
         await _backend.NextRunAsync();
@@ -50,7 +50,7 @@ public sealed class ReloadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_limit_of_flights_counts_those_that_were_in_the_air_before()
+    public async Task A_reloaded_limit_of_flights_counts_earlier_flights()
     {
         var flying = _singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
         var run = await _backend.NextRunAsync();
@@ -68,7 +68,7 @@ public sealed class ReloadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_limit_of_flights_counts_abandoned_work_and_no_run_alone()
+    public async Task A_reloaded_limit_of_flights_counts_abandoned_runs_but_not_lone_runs()
     {
         var hung = _singleflight.ExecuteAsync("a", _backend.RunStubbornAsync).AsTask();
         _clock.Advance(TimeSpan.FromSeconds(30));
@@ -89,7 +89,7 @@ public sealed class ReloadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task What_changes_while_an_instance_is_made_is_taken_over()
+    public async Task A_change_during_the_creation_of_an_instance_applies()
     {
         var configuration = new ConfigurationBuilder().AddInMemoryCollection().Build();
         var services = new ServiceCollection();
@@ -109,7 +109,7 @@ public sealed class ReloadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_shorter_maximum_duration_holds_for_flights_in_the_air()
+    public async Task A_shorter_MaxDuration_applies_to_running_flights()
     {
         var flying = _singleflight.ExecuteAsync("a", _backend.RunStubbornAsync).AsTask();
         _clock.Advance(TimeSpan.FromSeconds(10));
@@ -122,7 +122,7 @@ public sealed class ReloadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task One_that_is_over_already_ends_them_at_once()
+    public async Task A_MaxDuration_that_is_already_exceeded_ends_running_flights_at_once()
     {
         var flying = _singleflight.ExecuteAsync("a", _backend.RunStubbornAsync).AsTask();
         _clock.Advance(TimeSpan.FromSeconds(10));
@@ -132,7 +132,7 @@ public sealed class ReloadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_longer_maximum_duration_holds_for_flights_in_the_air()
+    public async Task A_longer_MaxDuration_applies_to_running_flights()
     {
         var flying = _singleflight.ExecuteAsync("a", _backend.RunStubbornAsync).AsTask();
         Reload(("MaxDuration", "00:01:00"));
@@ -143,7 +143,7 @@ public sealed class ReloadTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task The_kill_switch_acts_at_once_and_flights_in_the_air_land()
+    public async Task The_kill_switch_acts_at_once_and_running_flights_land()
     {
         var flying = _singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
         var follower = _singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
@@ -176,10 +176,10 @@ public sealed class ReloadTests : IAsyncDisposable
         await Assert.ThrowsAsync<FlightRejectedException>(async () => await _singleflight.ExecuteAsync("a", _backend.RunAsync));
         run.Succeed(1);
         Assert.Equal(new[] { 1, 1 }, await Task.WhenAll(flying, follower).SoonAsync());
-        var told = _provider.GetFakeLogCollector().GetSnapshot().Where(entry => entry.Id.Id == 9).ToList();
-        Assert.Equal(2, told.Count);
-        Assert.All(told, entry => Assert.Equal(LogLevel.Error, entry.Level));
-        Assert.All(told, entry => Assert.Contains("Singleflight:weather:MaxSubscribers", entry.Message, StringComparison.Ordinal));
+        var logged = _provider.GetFakeLogCollector().GetSnapshot().Where(entry => entry.Id.Id == 9).ToList();
+        Assert.Equal(2, logged.Count);
+        Assert.All(logged, entry => Assert.Equal(LogLevel.Error, entry.Level));
+        Assert.All(logged, entry => Assert.Contains("Singleflight:weather:MaxSubscribers", entry.Message, StringComparison.Ordinal));
     }
 
     private void Reload(params (string Setting, string Value)[] settings)

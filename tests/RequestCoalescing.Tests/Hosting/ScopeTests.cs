@@ -4,7 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace RequestCoalescing.Tests.Hosting;
 
-/// <summary>A flight's own services, with a real <see cref="DbContext"/>.</summary>
+/// <summary>A flight has its own scope of services. The tests use a real <see cref="DbContext"/>.</summary>
 public sealed class ScopeTests : IAsyncDisposable
 {
     private readonly SqliteConnection _keepAlive = new($"Data Source=file:{Guid.NewGuid():N}?mode=memory&cache=shared");
@@ -46,7 +46,7 @@ public sealed class ScopeTests : IAsyncDisposable
 
         await aborted.CancelAsync();
         await leader.LeavesWithAsync(aborted.Token);
-        await request.DisposeAsync(); // as ASP.NET Core does when a request has been aborted
+        await request.DisposeAsync(); // as ASP.NET Core does after an aborted request
         _go.SetResult();
 
         Assert.Equal("viral", (await follower.SoonAsync())!.Title);
@@ -54,9 +54,9 @@ public sealed class ScopeTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task The_leaders_own_context_breaks_under_the_same_conditions()
+    public async Task The_leaders_own_context_fails_under_the_same_conditions()
     {
-        // What the one above guards against, so that it is known to be there.
+        // This shows the failure that the test above guards against.
         using var aborted = new CancellationTokenSource();
         var request = _provider.CreateAsyncScope();
         var database = request.ServiceProvider.GetRequiredService<PostContext>();
@@ -74,7 +74,7 @@ public sealed class ScopeTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task The_scope_ends_with_work_that_fails()
+    public async Task The_scope_ends_when_the_work_fails()
     {
         PostContext? database = null;
         await Assert.ThrowsAsync<InvalidTimeZoneException>(async () => await Singleflight.ExecuteInScopeAsync("a", Task<int> (services, _) =>
@@ -86,7 +86,7 @@ public sealed class ScopeTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Without_a_service_provider_there_is_no_scope()
+    public async Task An_engine_without_a_service_provider_refuses_scopes()
     {
         await using var singleflight = new Singleflight();
         Assert.Throws<ArgumentException>("singleflight", () => { _ = singleflight.ExecuteInScopeAsync("a", static (_, _) => ValueTask.FromResult(1)); });

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Options;
 
 namespace RequestCoalescing.Tests.Hosting;
 
-/// <summary>A setting that nobody reads is told: a kill switch that is mistyped does nothing otherwise.</summary>
+/// <summary>An unknown setting is an error. Otherwise a mistyped kill switch would silently do nothing.</summary>
 public sealed class SettingsNameTests
 {
     [Theory]
@@ -28,22 +28,22 @@ public sealed class SettingsNameTests
     [InlineData("Singleflight:weather:MaxDuration", "5", "Singleflight:weather:MaxDuration: '5' would be days. Write 00:00:05 for seconds")]
     [InlineData("Singleflight:JoinWindow", "0.5", "Write 00:00:00.5000000 for seconds")]
     [InlineData("Singleflight:weather:Bulkhead:Patience", "90", "Write 00:01:30 for seconds")]
-    public async Task One_that_has_no_effect_fails_the_start_with_the_nearest_name(string setting, string value, string told)
+    public async Task A_setting_without_effect_fails_the_start_with_the_nearest_name(string setting, string value, string expected)
     {
         using var host = Build(new ConfigurationBuilder().AddInMemoryCollection([new(setting, value)]).Build());
         var exception = await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync());
-        Assert.Contains(told, exception.Message, StringComparison.Ordinal);
+        Assert.Contains(expected, exception.Message, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task All_are_told_at_once()
+    public async Task One_error_lists_all_unknown_settings()
     {
         using var host = Build(new ConfigurationBuilder().AddInMemoryCollection([new("Singleflight:wether:MaxInFlight", "1"), new("Singleflight:weather:Rollout:Enable", "false")]).Build());
         Assert.Equal(2, (await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync())).Failures.Count());
     }
 
     [Fact]
-    public async Task Without_an_instance_that_has_no_name_its_settings_are_told_with_the_path_that_they_belong_to()
+    public async Task A_setting_of_a_missing_unnamed_instance_gets_the_path_of_a_named_one_as_hint()
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Configuration.AddInMemoryCollection([new("Singleflight:Rollout:Enabled", "false")]);
@@ -54,7 +54,7 @@ public sealed class SettingsNameTests
     }
 
     [Fact]
-    public async Task Names_know_no_case_and_empty_sections_are_nothing()
+    public async Task Setting_names_ignore_case_and_empty_sections_are_ignored()
     {
         using var host = Build(new ConfigurationBuilder().AddInMemoryCollection(
         [
@@ -70,7 +70,7 @@ public sealed class SettingsNameTests
     [InlineData("Singleflight:weather:Rollout:Enable", "false", "Did you mean 'Enabled'?")]
     [InlineData("Singleflight:weather:MaxDuration", "5", "Write 00:00:05")]
     [InlineData("Singleflight:weather:Bulkhead:Sise", "1", "Did you mean 'Size'?")]
-    public async Task On_a_reload_it_is_logged_once_and_what_was_valid_stays(string setting, string value, string told)
+    public async Task A_reload_logs_an_unknown_setting_once_and_keeps_the_valid_settings(string setting, string value, string expected)
     {
         var configuration = new ConfigurationBuilder().AddInMemoryCollection([new("Singleflight:weather:Rollout:Enabled", "false")]).Build();
         using var host = Build(configuration);
@@ -78,12 +78,12 @@ public sealed class SettingsNameTests
         var weather = host.Services.GetRequiredKeyedService<ISingleflight>("weather");
         await weather.ExecuteAsync("a", static _ => ValueTask.FromResult(1));
 
-        configuration["Singleflight:weather:Rollout:Enabled"] = null; // the name that it should have had is gone
+        configuration["Singleflight:weather:Rollout:Enabled"] = null; // remove the valid setting
         configuration[setting] = value;
         configuration.Reload();
         var logged = Assert.Single(host.Services.GetFakeLogCollector().GetSnapshot(), entry => entry.Id.Id == 9);
         Assert.Equal(LogLevel.Error, logged.Level);
-        Assert.Contains(told, logged.Message, StringComparison.Ordinal);
+        Assert.Contains(expected, logged.Message, StringComparison.Ordinal);
         await weather.ExecuteAsync("a", static _ => ValueTask.FromResult(1));
         Assert.Equal(2, weather.GetStats().Alone);
 
@@ -105,7 +105,7 @@ public sealed class SettingsNameTests
         return builder.Build();
     }
 
-    // As a package of somebody else's may have them.
+    // Settings as another package may have them.
     private sealed class BulkheadOptions
     {
         public int Size { get; set; }

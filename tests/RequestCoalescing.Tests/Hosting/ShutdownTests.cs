@@ -4,13 +4,13 @@ using Microsoft.Extensions.Logging;
 
 namespace RequestCoalescing.Tests.Hosting;
 
-/// <summary>The host's shutdown drains.</summary>
+/// <summary>The host's shutdown drains all instances.</summary>
 public sealed class ShutdownTests
 {
     private readonly Backend<int> _backend = new();
 
     [Fact]
-    public async Task New_calls_are_refused_and_flights_in_the_air_land()
+    public async Task A_shutdown_refuses_new_calls_and_running_flights_land()
     {
         using var host = Start(TimeSpan.FromMinutes(1));
         var singleflight = host.Services.GetRequiredService<ISingleflight>();
@@ -30,7 +30,7 @@ public sealed class ShutdownTests
     }
 
     [Fact]
-    public async Task Work_in_the_air_may_start_what_it_needs_to_land()
+    public async Task Running_work_may_start_the_flights_it_needs()
     {
         using var host = Start(TimeSpan.FromMinutes(1));
         var singleflight = host.Services.GetRequiredService<ISingleflight>();
@@ -53,7 +53,7 @@ public sealed class ShutdownTests
     }
 
     [Fact]
-    public async Task What_is_in_the_air_at_the_deadline_is_cancelled()
+    public async Task Flights_that_still_run_at_the_deadline_are_cancelled()
     {
         using var host = Start(TimeSpan.FromMinutes(1));
         var singleflight = host.Services.GetRequiredService<ISingleflight>();
@@ -84,7 +84,7 @@ public sealed class ShutdownTests
     }
 
     [Fact]
-    public async Task What_work_in_the_air_starts_may_not_be_joined_from_outside()
+    public async Task New_calls_cannot_join_flights_that_running_work_starts()
     {
         await using var singleflight = new Singleflight();
         var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -104,7 +104,7 @@ public sealed class ShutdownTests
     }
 
     [Fact]
-    public async Task A_drain_waits_for_what_landing_work_has_left_to_itself()
+    public async Task A_drain_waits_for_flights_that_landed_work_did_not_await()
     {
         await using var singleflight = new Singleflight(new SingleflightOptions { DetectDeadlocks = false });
         var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -131,7 +131,7 @@ public sealed class ShutdownTests
     }
 
     [Fact]
-    public async Task Work_that_has_landed_starts_nothing_any_more()
+    public async Task Work_whose_flight_has_landed_can_start_no_flights()
     {
         await using var singleflight = new Singleflight();
         var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -151,7 +151,7 @@ public sealed class ShutdownTests
     }
 
     [Fact]
-    public async Task Past_the_deadline_the_host_does_not_wait_and_says_so()
+    public async Task After_the_deadline_the_host_does_not_wait_and_logs_it()
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Services.AddLogging(logging => logging.AddFakeLogging());
@@ -171,7 +171,7 @@ public sealed class ShutdownTests
     }
 
     [Fact]
-    public async Task A_flight_of_one_instance_may_call_another_one_while_both_shut_down()
+    public async Task A_flight_of_one_instance_may_call_another_while_both_shut_down()
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Services.AddSingleflight("posts");
@@ -197,7 +197,7 @@ public sealed class ShutdownTests
     }
 
     [Fact]
-    public async Task A_service_that_was_registered_first_makes_its_last_calls_when_it_stops()
+    public async Task A_hosted_service_that_was_registered_first_can_call_while_it_stops()
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Services.AddSingleton<LastCaller>();
@@ -212,7 +212,7 @@ public sealed class ShutdownTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task A_decorator_is_disposed_of_once(bool asynchronously)
+    public async Task A_decorator_is_disposed_once(bool asynchronously)
     {
         var services = new ServiceCollection();
         DisposableDecorator? decorator = null;
@@ -223,7 +223,7 @@ public sealed class ShutdownTests
 
         if (asynchronously) await provider.DisposeAsync();
         else provider.Dispose();
-        await Patience.UntilAsync(() => decorator!.Disposals > 0, "the decorator is disposed of");
+        await Patience.UntilAsync(() => decorator!.Disposals > 0, "the decorator has been disposed");
         Assert.Equal(1, decorator!.Disposals);
     }
 
@@ -232,7 +232,7 @@ public sealed class ShutdownTests
         var exception = await Assert.ThrowsAsync<FlightRejectedException>(
             async () => await singleflight.ExecuteAsync(key, static _ => ValueTask.FromResult(0)));
         Assert.Equal(FlightRejectionReason.Draining, exception.Reason);
-        Assert.Contains("shuts down", exception.Message, StringComparison.Ordinal);
+        Assert.Contains("its host is shutting down", exception.Message, StringComparison.Ordinal);
     }
 
     private static IHost Start(TimeSpan deadline)

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Options;
 
 namespace RequestCoalescing.Tests.Rollout;
 
-/// <summary>Which keys are in a rollout to a fraction of them.</summary>
+/// <summary>The choice of keys in a rollout to a fraction of them.</summary>
 public sealed class KeySamplingTests : RolloutFixture
 {
     public static TheoryData<string, object, object> EqualKeys => new()
@@ -31,7 +31,7 @@ public sealed class KeySamplingTests : RolloutFixture
         foreach (var create in new Action[] { CreatePartial<Nameless>, CreatePartial<(int, Nameless)>, CreatePartial<int[]> })
         {
             var exception = Assert.Throws<OptionsValidationException>(create);
-            Assert.Contains("Rollout:Fraction: Keys of type", exception.Message, StringComparison.Ordinal);
+            Assert.Contains("Rollout:Fraction: A rollout to a fraction of the keys needs keys with a text", exception.Message, StringComparison.Ordinal);
             Assert.Contains("WithKeyText", exception.Message, StringComparison.Ordinal);
         }
 
@@ -45,7 +45,7 @@ public sealed class KeySamplingTests : RolloutFixture
     }
 
     [Fact]
-    public async Task On_a_reload_that_is_logged_and_no_call_fails()
+    public async Task A_reload_to_a_fraction_of_keys_without_a_text_is_logged_and_no_call_fails()
     {
         var configuration = new ConfigurationBuilder().AddInMemoryCollection([new("Singleflight:nameless:Rollout:Fraction", "1")]).Build();
         var services = new ServiceCollection();
@@ -58,12 +58,12 @@ public sealed class KeySamplingTests : RolloutFixture
         configuration.Reload();
         Assert.Equal(1, await nameless.ExecuteAsync(new Nameless(1), static _ => ValueTask.FromResult(1)));
         Assert.Equal(0, nameless.GetStats().Alone);
-        var told = Assert.Single(provider.GetFakeLogCollector().GetSnapshot(), entry => entry.Id.Id == 9);
-        Assert.Contains("Singleflight:nameless:Rollout:Fraction: Keys of type", told.Message, StringComparison.Ordinal);
+        var logged = Assert.Single(provider.GetFakeLogCollector().GetSnapshot(), entry => entry.Id.Id == 9);
+        Assert.Contains("Singleflight:nameless:Rollout:Fraction: A rollout to a fraction of the keys needs keys with a text", logged.Message, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task Keys_whose_type_did_not_say_that_they_have_no_text_run_alone_and_are_told_once()
+    public async Task Keys_that_turn_out_to_have_no_text_run_alone_and_are_logged_once()
     {
         var services = new ServiceCollection();
         services.AddLogging(logging => logging.AddFakeLogging());
@@ -84,7 +84,7 @@ public sealed class KeySamplingTests : RolloutFixture
 
     [Theory]
     [MemberData(nameof(EqualKeys))]
-    public async Task Equal_keys_are_in_or_out_together_whatever_their_texts(string what, object key, object equal)
+    public async Task Equal_keys_are_chosen_together_even_if_their_texts_differ(string what, object key, object equal)
     {
         Assert.True(key.Equals(equal), what);
         for (var fraction = 0.05; fraction < 1; fraction += 0.05)
@@ -98,7 +98,7 @@ public sealed class KeySamplingTests : RolloutFixture
     }
 
     [Fact]
-    public async Task Which_keys_are_in_is_the_same_on_every_node_and_in_every_release()
+    public async Task The_chosen_keys_are_the_same_on_every_node_and_in_every_release()
     {
         var singleflight = CreateFor<object>(builder => builder.WithRollout(rollout => rollout.Fraction = 0.5));
         object[] keys = ["a", 7L, (1, "a"), new Priced("a", 1.50m), new DateTimeOffset(2026, 1, 1, 12, 0, 0, TimeSpan.Zero), 1.5m, RolloutMode.Observe, Guid.Empty];
@@ -112,7 +112,7 @@ public sealed class KeySamplingTests : RolloutFixture
 
         Assert.Equal(keys.Where(IsIn), inside);
 
-        // The first eight bytes of a text's SHA-256, as a number.
+        // The first eight bytes of the SHA-256 of a text, as a number.
         static bool IsIn(object key) => BitConverter.ToUInt64(SHA256.HashData(Encoding.UTF8.GetBytes(key switch
         {
             Priced => "Priced { Name = a, Price = 1.5 }",

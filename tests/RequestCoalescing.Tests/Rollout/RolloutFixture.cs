@@ -2,7 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace RequestCoalescing.Tests.Rollout;
 
-/// <summary>Registered instances, which are disposed of with the test.</summary>
+/// <summary>Registered instances, which are disposed with the test.</summary>
 public abstract class RolloutFixture : IAsyncDisposable
 {
     private readonly List<ServiceProvider> _providers = [];

@@ -10,7 +10,7 @@ public sealed class RolloutTests : RolloutFixture
     private readonly Backend<int> _backend = new();
 
     [Fact]
-    public async Task Switched_off_every_call_runs_alone_and_is_counted()
+    public async Task While_switched_off_every_call_runs_alone_and_is_counted()
     {
         var singleflight = Create(rollout => rollout.Enabled = false);
         var calls = new[] { singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask(), singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask() };
@@ -22,7 +22,7 @@ public sealed class RolloutTests : RolloutFixture
     }
 
     [Fact]
-    public async Task A_run_alone_keeps_what_it_can_of_the_laws()
+    public async Task A_lone_run_keeps_the_laws_that_apply_to_it()
     {
         var clock = new FakeTimeProvider();
         var singleflight = Create(rollout => rollout.Enabled = false, options => options.TimeProvider = clock);
@@ -42,9 +42,9 @@ public sealed class RolloutTests : RolloutFixture
     }
 
     [Fact]
-    public async Task No_limit_refuses_a_run_alone()
+    public async Task No_limit_refuses_a_lone_run()
     {
-        // The switch is thrown under load; it must not make errors of calls.
+        // The switch may be thrown under load. That must not cause errors.
         var singleflight = Create(rollout => rollout.Enabled = false, options => (options.MaxInFlight, options.MaxSubscribers) = (1, 1));
         var calls = Enumerable.Range(0, 10).Select(_ => singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask()).ToArray();
         for (var i = 0; i < 10; i++) (await _backend.NextRunAsync()).Succeed(1);
@@ -52,7 +52,7 @@ public sealed class RolloutTests : RolloutFixture
     }
 
     [Fact]
-    public async Task A_run_alone_is_current_until_its_key_is_forgotten()
+    public async Task A_lone_run_is_current_until_its_key_is_forgotten()
     {
         var singleflight = Create(rollout => rollout.Enabled = false);
         var forgotten = singleflight.ExecuteAsync("a", _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
@@ -75,7 +75,7 @@ public sealed class RolloutTests : RolloutFixture
     [InlineData(0.01)]
     [InlineData(0.25)]
     [InlineData(0.5)]
-    public async Task A_fraction_of_the_keys_is_coalesced_and_a_key_is_wholly_in_or_out(double fraction)
+    public async Task A_fraction_of_the_keys_is_coalesced_for_all_of_their_calls(double fraction)
     {
         const int Keys = 2_000;
         var nodes = new[] { Create(rollout => rollout.Fraction = fraction), Create(rollout => rollout.Fraction = fraction) };
@@ -88,7 +88,7 @@ public sealed class RolloutTests : RolloutFixture
                 var before = node.GetStats().Alone;
                 for (var again = 0; again < 3; again++) await node.ExecuteAsync($"post:{key}", static _ => ValueTask.FromResult(0));
                 var alone = node.GetStats().Alone - before;
-                Assert.True(alone is 0 or 3, "A key is in for one call and out for another.");
+                Assert.True(alone is 0 or 3, "A key was coalesced for one call and not for another.");
                 if (alone == 0) chosen[^1].Add(key);
             }
         }
@@ -98,7 +98,7 @@ public sealed class RolloutTests : RolloutFixture
     }
 
     [Fact]
-    public async Task A_key_that_is_in_stays_in_as_the_fraction_grows()
+    public async Task A_chosen_key_stays_chosen_as_the_fraction_grows()
     {
         var small = await ChosenAsync(0.1);
         Assert.NotEmpty(small);
@@ -122,7 +122,7 @@ public sealed class RolloutTests : RolloutFixture
     [Fact]
     public async Task The_choice_of_keys_is_the_same_in_every_process_and_culture()
     {
-        // These are pinned: a change of the hash would split a cluster while it is deployed.
+        // These values must not change: nodes with another hash would choose other keys during a deployment.
         Assert.Equal("011001101110", await ChoiceAsync(Enumerable.Range(0, 12).Select(key => $"post:{key}")));
 
         var invariant = await ChoiceAsync(Enumerable.Range(0, 40).Select(key => (key + 0.5, new DateTime(2026, 1, 1).AddDays(key))));
@@ -158,13 +158,13 @@ public sealed class RolloutTests : RolloutFixture
     }
 
     [Fact]
-    public async Task Observed_calls_run_alone_and_say_what_would_have_been_saved()
+    public async Task Observed_calls_run_alone_and_count_the_calls_that_would_be_saved()
     {
         var singleflight = Create(rollout => rollout.Mode = RolloutMode.Observe);
         var calls = Enumerable.Range(0, 10).Select(call => singleflight.ExecuteAsync(call < 8 ? "a" : "b", _backend.RunAsync).AsTask()).ToArray();
         for (var i = 0; i < 10; i++) (await _backend.NextRunAsync()).Succeed(1);
         await Task.WhenAll(calls).SoonAsync();
-        await singleflight.ExecuteAsync("a", static _ => ValueTask.FromResult(0)); // nobody is in the air any more
+        await singleflight.ExecuteAsync("a", static _ => ValueTask.FromResult(0)); // nothing is in flight any more
 
         var stats = singleflight.GetStats();
         Assert.Equal((11, 11, 11, 0), (stats.Calls, stats.Flights, stats.Alone, stats.Coalesced));
@@ -173,7 +173,7 @@ public sealed class RolloutTests : RolloutFixture
     }
 
     [Fact]
-    public async Task Observed_calls_heed_what_forget_would_have_done()
+    public async Task The_observation_takes_Forget_into_account()
     {
         var singleflight = Create(rollout => rollout.Mode = RolloutMode.Observe);
         var first = singleflight.ExecuteAsync("a", _backend.RunAsync).AsTask();
@@ -185,7 +185,7 @@ public sealed class RolloutTests : RolloutFixture
     }
 
     [Fact]
-    public async Task What_an_observed_call_fails_with_is_its_own()
+    public async Task An_observed_call_fails_with_its_own_error()
     {
         var singleflight = Create(rollout => rollout.Mode = RolloutMode.Observe);
         await Assert.ThrowsAsync<InvalidTimeZoneException>(async () => await singleflight.ExecuteAsync("a", ValueTask<int> (_) => throw new InvalidTimeZoneException()));
@@ -193,7 +193,7 @@ public sealed class RolloutTests : RolloutFixture
     }
 
     [Fact]
-    public async Task Observed_calls_follow_a_changed_join_window_and_do_not_count_what_is_cancelled_on_arrival()
+    public async Task The_observation_follows_a_changed_JoinWindow_and_skips_calls_that_are_already_cancelled()
     {
         var configuration = new ConfigurationBuilder().AddInMemoryCollection([new("Singleflight:Rollout:Mode", "Observe")]).Build();
         var clock = new FakeTimeProvider();
@@ -214,7 +214,7 @@ public sealed class RolloutTests : RolloutFixture
     }
 
     [Fact]
-    public async Task The_kill_switch_does_not_wait_for_a_switch_that_hangs_and_neither_does_a_caller()
+    public async Task Neither_the_kill_switch_nor_a_caller_waits_for_a_switch_that_hangs()
     {
         var hangs = new TaskCompletionSource<bool>();
         var enabled = true;
@@ -234,7 +234,7 @@ public sealed class RolloutTests : RolloutFixture
     }
 
     [Fact]
-    public async Task A_switch_is_asked_and_its_failure_leaves_coalescing_on()
+    public async Task A_switch_decides_for_each_call_and_its_failure_leaves_coalescing_on()
     {
         var asked = new Switch();
         var singleflight = CreateFor<string>(builder => builder.WithRolloutSwitch(_ => asked));

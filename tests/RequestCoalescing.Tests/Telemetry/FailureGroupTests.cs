@@ -35,7 +35,7 @@ public sealed class FailureGroupTests : TelemetryFixture
     }
 
     [Fact]
-    public async Task A_message_shows_nothing_of_the_key()
+    public async Task A_message_does_not_show_the_key()
     {
         await FailAsync("user:4711/Ann@example.org", new InvalidTimeZoneException("Row 4711 of ann%40EXAMPLE.org is locked; 14711 are not."));
         Assert.Equal("Row … of …%40….… is locked; 1… are not.", Assert.Single(Instance.GetFailureGroups()).Message);
@@ -58,7 +58,7 @@ public sealed class FailureGroupTests : TelemetryFixture
         }));
         var group = Assert.Single(Instance.GetFailureGroups());
         Assert.Matches("^#[0-9a-f]{16}$", group.Key);
-        Assert.Matches($"^The work waits for the flight that it runs in: .*{group.Key} -> .*{group.Key}\\.$", group.Message);
+        Assert.Matches($"^The work waits for its own flight: .*{group.Key} -> .*{group.Key}\\.$", group.Message);
     }
 
     [Fact]

@@ -4,7 +4,7 @@ namespace RequestCoalescing.Tests.Telemetry;
 public sealed class HistoryTests : TelemetryFixture
 {
     [Fact]
-    public async Task Each_second_has_what_was_counted_within_it()
+    public async Task Each_second_has_its_own_counts()
     {
         using var history = Start();
         await Singleflight.ExecuteAsync("a", static _ => ValueTask.FromResult(1));
@@ -26,7 +26,7 @@ public sealed class HistoryTests : TelemetryFixture
     [Fact]
     public async Task Latencies_of_flights_and_of_callers_are_measured_while_it_runs()
     {
-        await FlyAsync(TimeSpan.FromSeconds(9)); // before anybody asks
+        await FlyAsync(TimeSpan.FromSeconds(9)); // before the history runs
         using var history = Start();
         for (var i = 0; i < 98; i++) await FlyAsync(TimeSpan.FromMilliseconds(10));
         for (var i = 0; i < 2; i++) await FlyAsync(TimeSpan.FromMilliseconds(400));
@@ -43,21 +43,21 @@ public sealed class HistoryTests : TelemetryFixture
 
         Assert.Equal(100, history.GetSamples(Name).Sum(sample => sample.Flights?.Count ?? 0));
         Clock.Advance(TimeSpan.FromMinutes(6));
-        Assert.Equal((null, null), history.GetLatencies(Name)); // they are of the last five minutes
+        Assert.Equal((null, null), history.GetLatencies(Name)); // the latencies cover the last five minutes
     }
 
     [Fact]
-    public async Task Of_many_calls_a_second_a_share_is_measured_and_counts_for_all()
+    public async Task Under_load_a_share_of_the_calls_is_measured_and_counts_for_all()
     {
         using var history = Start();
-        await CallAsync(); // each of the first second is measured
+        await CallAsync(); // in the first second each call is measured
         Clock.Advance(TimeSpan.FromSeconds(1));
         Assert.Equal(10_000, history.GetLatencies(Name).Waits!.Count);
         await CallAsync();
         Clock.Advance(TimeSpan.FromSeconds(1));
         var estimated = history.GetLatencies(Name).Waits!.Count - 10_000;
         Assert.InRange(estimated, 4_000, 16_000);
-        Assert.Equal(0, estimated % (10_000 / 256)); // each that is measured stands for as many
+        Assert.Equal(0, estimated % (10_000 / 256)); // each measured call stands for that many
 
         async Task CallAsync()
         {
@@ -75,13 +75,13 @@ public sealed class HistoryTests : TelemetryFixture
     }
 
     [Fact]
-    public void Nothing_is_sampled_before_it_starts_and_after_it_is_disposed()
+    public void A_history_samples_only_between_its_start_and_its_disposal()
     {
         var history = new SingleflightHistory(() => [Instance], Clock);
         Clock.Advance(TimeSpan.FromSeconds(3));
         Assert.Empty(history.GetSamples(Name));
         history.Start();
-        history.Start(); // once only
+        history.Start(); // a second start has no effect
         Clock.Advance(TimeSpan.FromSeconds(3));
         Assert.Equal(3, history.GetSamples(Name).Count);
         history.Dispose();
@@ -91,7 +91,7 @@ public sealed class HistoryTests : TelemetryFixture
     }
 
     [Fact]
-    public async Task An_engine_that_is_made_by_hand_is_sampled_while_it_lives_and_gets_no_timer()
+    public async Task An_engine_that_is_created_by_hand_is_sampled_while_it_lives_and_gets_no_timer()
     {
         var name = $"test-{Guid.NewGuid():N}";
         var clock = new TimerCountingTimeProvider();
@@ -109,7 +109,7 @@ public sealed class HistoryTests : TelemetryFixture
     }
 
     [Fact]
-    public void Instances_that_fail_do_not_end_it()
+    public void A_failing_instance_does_not_end_the_history()
     {
         var fails = true;
         using var history = new SingleflightHistory(() => fails ? throw new InvalidOperationException() : [Instance], Clock);

@@ -5,42 +5,42 @@ using Microsoft.Extensions.Logging.Testing;
 
 namespace RequestCoalescing.Tests.Telemetry;
 
-/// <summary>Keys that are equal to nothing but themselves never coalesce; somebody has to say so.</summary>
+/// <summary>Keys without value equality never coalesce. The log warns of them.</summary>
 public sealed class KeyEqualityTests
 {
     [Fact]
-    public async Task Keys_without_equality_are_told_once_a_type()
+    public async Task Keys_without_equality_are_logged_once_for_each_type()
     {
-        Assert.Equal("String[]", await ToldAsync(static i => new[] { $"{i}" }));
-        Assert.Equal("Entity", await ToldAsync(static i => new Entity { Id = i }));
-        Assert.Equal("List`1", await ToldAsync(static i => new List<int> { i }));
-        Assert.Equal("ImmutableArray`1", await ToldAsync(static i => ImmutableArray.Create(i)));
-        Assert.Equal("String[]", await ToldAsync(static i => ("a", new[] { $"{i}" })));
-        Assert.Equal("String[]", await ToldAsync(static i => Tuple.Create(1, ("a", new[] { $"{i}" }))));
-        Assert.Equal("Int32[]", await ToldAsync(static i => new Tagged("a", [i])));
-        Assert.Equal("Entity", await ToldAsync(static i => new Holder { Held = new Entity { Id = i } }));
-        Assert.Equal("Entity", await ToldAsync<object>(static i => new Entity { Id = i }));
+        Assert.Equal("String[]", await GetLoggedPartAsync(static i => new[] { $"{i}" }));
+        Assert.Equal("Entity", await GetLoggedPartAsync(static i => new Entity { Id = i }));
+        Assert.Equal("List`1", await GetLoggedPartAsync(static i => new List<int> { i }));
+        Assert.Equal("ImmutableArray`1", await GetLoggedPartAsync(static i => ImmutableArray.Create(i)));
+        Assert.Equal("String[]", await GetLoggedPartAsync(static i => ("a", new[] { $"{i}" })));
+        Assert.Equal("String[]", await GetLoggedPartAsync(static i => Tuple.Create(1, ("a", new[] { $"{i}" }))));
+        Assert.Equal("Int32[]", await GetLoggedPartAsync(static i => new Tagged("a", [i])));
+        Assert.Equal("Entity", await GetLoggedPartAsync(static i => new Holder { Held = new Entity { Id = i } }));
+        Assert.Equal("Entity", await GetLoggedPartAsync<object>(static i => new Entity { Id = i }));
     }
 
     [Fact]
-    public async Task Others_are_not()
+    public async Task Keys_with_equality_are_not_logged()
     {
-        Assert.Null(await ToldAsync(static i => $"{i}"));
-        Assert.Null(await ToldAsync(static i => i));
-        Assert.Null(await ToldAsync(static i => (i, (int?)null, "a", DateTimeOffset.UnixEpoch)));
-        Assert.Null(await ToldAsync(static i => new Tagged("a", null)));
-        Assert.Null(await ToldAsync(static i => new Identified(i)));
-        Assert.Null(await ToldAsync(static i => new Typed(i)));
-        Assert.Null(await ToldAsync(static i => new Uri($"http://host/{i}")));
-        Assert.Null(await ToldAsync(static i => new Version(1, i)));
-        Assert.Null(await ToldAsync(static i => typeof(int)));
-        Assert.Null(await ToldAsync(static i => new { Id = i }));
-        Assert.Null(await ToldAsync(static i => DayOfWeek.Friday));
-        Assert.Null(await ToldAsync(static i => new object()));
+        Assert.Null(await GetLoggedPartAsync(static i => $"{i}"));
+        Assert.Null(await GetLoggedPartAsync(static i => i));
+        Assert.Null(await GetLoggedPartAsync(static i => (i, (int?)null, "a", DateTimeOffset.UnixEpoch)));
+        Assert.Null(await GetLoggedPartAsync(static i => new Tagged("a", null)));
+        Assert.Null(await GetLoggedPartAsync(static i => new Identified(i)));
+        Assert.Null(await GetLoggedPartAsync(static i => new Typed(i)));
+        Assert.Null(await GetLoggedPartAsync(static i => new Uri($"http://host/{i}")));
+        Assert.Null(await GetLoggedPartAsync(static i => new Version(1, i)));
+        Assert.Null(await GetLoggedPartAsync(static i => typeof(int)));
+        Assert.Null(await GetLoggedPartAsync(static i => new { Id = i }));
+        Assert.Null(await GetLoggedPartAsync(static i => DayOfWeek.Friday));
+        Assert.Null(await GetLoggedPartAsync(static i => new object()));
     }
 
-    // The part that has no equality, as the log says.
-    private static async Task<string?> ToldAsync<TKey>(Func<int, TKey> key)
+    // The part without equality, as the log names it. Null if nothing was logged.
+    private static async Task<string?> GetLoggedPartAsync<TKey>(Func<int, TKey> key)
         where TKey : notnull
     {
         var services = new ServiceCollection();
@@ -49,11 +49,11 @@ public sealed class KeyEqualityTests
         await using var provider = services.BuildServiceProvider();
         var singleflight = provider.GetRequiredKeyedService<ISingleflight<TKey>>("keys");
         for (var i = 0; i < 3; i++) await singleflight.ExecuteAsync(key(i), static _ => ValueTask.FromResult(1));
-        var told = provider.GetFakeLogCollector().GetSnapshot().Where(entry => entry.Id.Id == 16).ToList();
-        if (told.Count == 0) return null;
-        Assert.Equal(LogLevel.Warning, Assert.Single(told).Level);
-        Assert.Equal(key(0).GetType().ToString(), told[0].GetStructuredStateValue("KeyType"));
-        var part = told[0].GetStructuredStateValue("PartType")!;
+        var logged = provider.GetFakeLogCollector().GetSnapshot().Where(entry => entry.Id.Id == 16).ToList();
+        if (logged.Count == 0) return null;
+        Assert.Equal(LogLevel.Warning, Assert.Single(logged).Level);
+        Assert.Equal(key(0).GetType().ToString(), logged[0].GetStructuredStateValue("KeyType"));
+        var part = logged[0].GetStructuredStateValue("PartType")!;
         return part[(part.Split('[')[0].LastIndexOfAny(['.', '+']) + 1)..].Split("[System")[0];
     }
 

@@ -5,7 +5,7 @@ namespace RequestCoalescing.Tests.Telemetry;
 public sealed class LogTests() : TelemetryFixture(configure: options => options.SubscriberWarningThreshold = 2)
 {
     [Fact]
-    public async Task Start_and_landing_are_told_at_debug()
+    public async Task The_start_and_the_landing_are_logged_at_debug_level()
     {
         await Singleflight.ExecuteAsync("the-key", static _ => ValueTask.FromResult(1));
         var (started, landed) = (Assert.Single(Logged(1)), Assert.Single(Logged(2)));
@@ -16,41 +16,41 @@ public sealed class LogTests() : TelemetryFixture(configure: options => options.
     }
 
     [Fact]
-    public async Task A_failure_is_told_as_a_warning_with_its_exception()
+    public async Task A_failure_is_logged_as_a_warning_with_its_exception()
     {
         var failure = new InvalidTimeZoneException();
         await Assert.ThrowsAsync<InvalidTimeZoneException>(async () => await Singleflight.ExecuteAsync("the-key", ValueTask<int> (_) => throw failure));
-        var told = Assert.Single(Logged(3));
-        Assert.Equal((LogLevel.Warning, failure), (told.Level, told.Exception));
+        var logged = Assert.Single(Logged(3));
+        Assert.Equal((LogLevel.Warning, failure), (logged.Level, logged.Exception));
         var kept = Assert.Single(Instance.GetRecentFailures());
-        Assert.Equal(("failure", "System.InvalidTimeZoneException", told.GetStructuredStateValue("Key")), (kept.Outcome, kept.ErrorType, kept.Key));
+        Assert.Equal(("failure", "System.InvalidTimeZoneException", logged.GetStructuredStateValue("Key")), (kept.Outcome, kept.ErrorType, kept.Key));
     }
 
     [Fact]
-    public async Task A_deadlock_does_not_give_the_keys_away()
+    public async Task A_deadlock_is_logged_without_the_keys()
     {
         await Assert.ThrowsAsync<FlightDeadlockException>(async () => await Singleflight.ExecuteAsync("the-key", async _ =>
         {
             await Task.Yield();
             return await Singleflight.ExecuteAsync("the-key", static _ => ValueTask.FromResult(1));
         }));
-        var told = Assert.Single(Logged(3));
-        Assert.Null(told.Exception);
-        Assert.Contains(nameof(FlightDeadlockException), told.Message, StringComparison.Ordinal);
+        var logged = Assert.Single(Logged(3));
+        Assert.Null(logged.Exception);
+        Assert.Contains(nameof(FlightDeadlockException), logged.Message, StringComparison.Ordinal);
         Assert.DoesNotContain(Logs.GetSnapshot(), entry => entry.Message.Contains("the-key", StringComparison.Ordinal));
     }
 
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
-    public async Task Nor_does_one_inside_of_other_exceptions(int place)
+    public async Task A_deadlock_inside_other_exceptions_is_logged_without_the_keys(int place)
     {
         Exception[] inner = [new InvalidTimeZoneException(), new InvalidTimeZoneException()];
         inner[place] = new InvalidOperationException("outer", new AggregateException(new InvalidTimeZoneException(), new FlightDeadlockException(["the-key", "the-key"])));
         await Assert.ThrowsAsync<AggregateException>(async () => await Singleflight.ExecuteAsync("a", ValueTask<int> (_) => throw new AggregateException(inner)));
-        var told = Assert.Single(Logged(3));
-        Assert.Null(told.Exception);
-        Assert.Contains(nameof(AggregateException), told.Message, StringComparison.Ordinal);
+        var logged = Assert.Single(Logged(3));
+        Assert.Null(logged.Exception);
+        Assert.Contains(nameof(AggregateException), logged.Message, StringComparison.Ordinal);
 
         var harmless = new AggregateException(new InvalidTimeZoneException(), new TimeoutException());
         await Assert.ThrowsAsync<AggregateException>(async () => await Singleflight.ExecuteAsync("a", ValueTask<int> (_) => throw harmless));
@@ -58,7 +58,7 @@ public sealed class LogTests() : TelemetryFixture(configure: options => options.
     }
 
     [Fact]
-    public async Task A_leaders_own_cancellation_is_no_failure_and_a_cancelled_end_that_nobody_asked_for_is_one()
+    public async Task A_leaders_own_cancellation_is_no_failure_but_any_other_cancelled_end_is()
     {
         using var aborted = new CancellationTokenSource();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await Singleflight.ExecuteAsync("a", async ValueTask<int> (_) =>
@@ -75,13 +75,13 @@ public sealed class LogTests() : TelemetryFixture(configure: options => options.
     }
 
     [Fact]
-    public async Task Too_many_subscribers_are_told_once_a_flight()
+    public async Task Too_many_subscribers_are_logged_once_for_each_flight()
     {
         for (var flight = 0; flight < 2; flight++)
         {
             using var aborted = new CancellationTokenSource();
             var staying = Enumerable.Range(0, 2).Select(_ => Singleflight.ExecuteAsync("a", Backend.RunAsync).AsTask()).ToArray();
-            for (var again = 0; again < 3; again++) // over it, and back, and over it
+            for (var again = 0; again < 3; again++) // over the threshold, back, and over it again
             {
                 using var leaving = new CancellationTokenSource();
                 var left = Singleflight.ExecuteAsync("a", Backend.RunAsync, leaving.Token).AsTask();
@@ -91,31 +91,31 @@ public sealed class LogTests() : TelemetryFixture(configure: options => options.
 
             (await Backend.NextRunAsync()).Succeed(1);
             await Task.WhenAll(staying).SoonAsync();
-            var told = Logged(4);
-            Assert.Equal(flight + 1, told.Count);
-            Assert.Equal((LogLevel.Warning, "3", "2"), (told[^1].Level, told[^1].GetStructuredStateValue("Subscribers"), told[^1].GetStructuredStateValue("Threshold")));
+            var logged = Logged(4);
+            Assert.Equal(flight + 1, logged.Count);
+            Assert.Equal((LogLevel.Warning, "3", "2"), (logged[^1].Level, logged[^1].GetStructuredStateValue("Subscribers"), logged[^1].GetStructuredStateValue("Threshold")));
         }
     }
 
     [Fact]
-    public async Task A_timeout_and_the_work_it_abandons_are_told()
+    public async Task A_timeout_and_its_abandoned_work_are_logged()
     {
         var hung = Singleflight.ExecuteAsync("the-key", Backend.RunStubbornAsync).AsTask();
         var run = await Backend.NextRunAsync();
         Clock.Advance(TimeSpan.FromSeconds(30));
         await hung.ThrowsAsync<FlightTimeoutException>();
-        await Patience.UntilAsync(() => Logged(6).Count == 1, "the abandoned work is told");
+        await Patience.UntilAsync(() => Logged(6).Count == 1, "the abandoned work is logged");
         Assert.Equal((LogLevel.Warning, LogLevel.Warning), (Assert.Single(Logged(5)).Level, Logged(6)[0].Level));
         Assert.Equal("timeout", Assert.Single(Instance.GetRecentFailures()).Outcome);
 
         Clock.Advance(TimeSpan.FromSeconds(5));
         run.Succeed(1);
-        await Patience.UntilAsync(() => Logged(7).Count == 1, "its end is told");
+        await Patience.UntilAsync(() => Logged(7).Count == 1, "its end is logged");
         Assert.Equal("35000", Logged(7)[0].GetStructuredStateValue("ElapsedMilliseconds"));
     }
 
     [Fact]
-    public async Task What_is_in_the_air_is_listed_with_redacted_keys_the_oldest_first()
+    public async Task Running_flights_are_listed_with_redacted_keys_the_oldest_first()
     {
         var first = Singleflight.ExecuteAsync("first", Backend.RunAsync).AsTask();
         Clock.Advance(TimeSpan.FromSeconds(1));

@@ -26,12 +26,12 @@ public sealed class MetricTests() : TelemetryFixture(options: options => (option
 
         calls.RecordObservableInstruments();
         flights.RecordObservableInstruments();
-        Assert.Equal("alone 0, follower 2, leader 4, rejected 1", Told(calls, "singleflight.role"));
-        Assert.Equal("cancelled 1, failure 1, reelected 0, success 1, timeout 1", Told(flights, "singleflight.outcome"));
+        Assert.Equal("alone 0, follower 2, leader 4, rejected 1", Describe(calls, "singleflight.role"));
+        Assert.Equal("cancelled 1, failure 1, reelected 0, success 1, timeout 1", Describe(flights, "singleflight.outcome"));
     }
 
     [Fact]
-    public async Task What_is_in_the_air_is_gauged()
+    public async Task Running_flights_are_gauged()
     {
         using var inFlight = Collect<double>("singleflight.in_flight");
         using var subscribers = Collect<double>("singleflight.subscribers");
@@ -55,7 +55,7 @@ public sealed class MetricTests() : TelemetryFixture(options: options => (option
     }
 
     [Fact]
-    public async Task Durations_sizes_and_waits_are_recorded()
+    public async Task Durations_numbers_of_subscribers_and_waits_are_recorded()
     {
         using var durations = Collect<double>("singleflight.flight.duration");
         using var sizes = Collect<int>("singleflight.flight.subscribers");
@@ -75,7 +75,7 @@ public sealed class MetricTests() : TelemetryFixture(options: options => (option
     }
 
     [Fact]
-    public void No_instrument_is_ever_tagged_with_a_key()
+    public void No_instrument_has_a_key_as_a_tag()
     {
         var seen = new List<string>();
         using var listener = new MeterListener
@@ -93,7 +93,7 @@ public sealed class MetricTests() : TelemetryFixture(options: options => (option
         listener.RecordObservableInstruments();
         listener.Dispose();
         string[] all;
-        lock (seen) all = [.. seen]; // instruments of other tests, which go on meanwhile, are told of as well
+        lock (seen) all = [.. seen]; // the listener sees the instruments of concurrent tests too
         Assert.Contains($"singleflight.name={Name}", all);
         Assert.DoesNotContain(all, tag => tag.Contains("the-key", StringComparison.Ordinal));
         Assert.All(all, tag => Assert.Matches("^singleflight\\.(name|role|outcome)=", tag));
@@ -107,6 +107,6 @@ public sealed class MetricTests() : TelemetryFixture(options: options => (option
         }
     }
 
-    private static string Told(MetricCollector<long> collector, string tag) =>
+    private static string Describe(MetricCollector<long> collector, string tag) =>
         string.Join(", ", collector.GetMeasurementSnapshot().Select(measured => $"{measured.Tags[tag]} {measured.Value}").Order(StringComparer.Ordinal));
 }

@@ -3,7 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace RequestCoalescing.Tests.Telemetry;
 
-/// <summary>A look at the statistics walks over all that is in the air: a scrape takes one, however many instruments there are.</summary>
+/// <summary>Reading the statistics walks over all running flights. A scrape reads them once, however many instruments there are.</summary>
 public sealed class ScrapeTests : IAsyncDisposable
 {
     private readonly ServiceProvider _provider;
@@ -28,7 +28,7 @@ public sealed class ScrapeTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Each_scrape_looks_once()
+    public async Task Each_scrape_reads_the_statistics_once()
     {
         var weather = _provider.GetRequiredKeyedService<ISingleflight>("weather");
         for (var scrape = 1; scrape <= 3; scrape++)

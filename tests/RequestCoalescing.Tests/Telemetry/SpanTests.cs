@@ -7,7 +7,7 @@ public sealed class SpanTests() : TelemetryFixture(traces: true, configure: opti
     private static readonly ActivitySource s_source = new(nameof(TelemetryFixture));
 
     [Fact]
-    public async Task A_flight_is_one_span_and_a_child_of_its_leaders()
+    public async Task A_flight_is_one_span_and_a_child_of_its_leaders_span()
     {
         Activity? seen = null;
         ActivitySpanId leaders;
@@ -33,7 +33,7 @@ public sealed class SpanTests() : TelemetryFixture(traces: true, configure: opti
     }
 
     [Fact]
-    public async Task Followers_and_flight_are_linked_both_ways_and_boundedly()
+    public async Task Followers_and_flight_are_linked_both_ways_up_to_a_limit()
     {
         var leader = Singleflight.ExecuteAsync("a", Backend.RunAsync).AsTask();
         var run = await Backend.NextRunAsync();
@@ -57,7 +57,7 @@ public sealed class SpanTests() : TelemetryFixture(traces: true, configure: opti
     }
 
     [Fact]
-    public async Task A_follower_that_came_before_the_span_is_linked_too()
+    public async Task A_follower_that_joins_before_the_span_starts_is_linked_too()
     {
         using var entered = new ManualResetEventSlim();
         using var released = new ManualResetEventSlim();
@@ -67,7 +67,7 @@ public sealed class SpanTests() : TelemetryFixture(traces: true, configure: opti
             Sample = (ref ActivityCreationOptions<ActivityContext> options) => ActivitySamplingResult.AllDataAndRecorded,
             ActivityStarted = activity =>
             {
-                if (activity.Parent?.OperationName != Name) return; // of another test
+                if (activity.Parent?.OperationName != Name) return; // a span of another test
                 entered.Set();
                 released.Wait(Patience.Limit);
             },
@@ -91,7 +91,7 @@ public sealed class SpanTests() : TelemetryFixture(traces: true, configure: opti
     }
 
     [Fact]
-    public async Task A_job_that_follows_many_flights_is_linked_to_so_many()
+    public async Task A_job_that_follows_many_flights_has_a_limited_number_of_links()
     {
         var job = s_source.StartActivity("job")!;
         for (var flight = 0; flight < 5; flight++)
@@ -118,12 +118,12 @@ public sealed class SpanTests() : TelemetryFixture(traces: true, configure: opti
     }
 
     [Fact]
-    public async Task An_elected_flight_has_a_span_of_its_own_under_the_elected_leaders()
+    public async Task An_elected_flight_has_its_own_span_under_that_of_the_elected_leader()
     {
         using var aborted = new CancellationTokenSource();
         var leader = Singleflight.ExecuteAsync("a", async _ =>
         {
-            await Task.Delay(Timeout.Infinite, aborted.Token); // captured
+            await Task.Delay(Timeout.Infinite, aborted.Token); // the work has captured the token of its leader
             return 0;
         }, aborted.Token).AsTask();
         using var request = s_source.StartActivity("request")!;
@@ -139,7 +139,7 @@ public sealed class SpanTests() : TelemetryFixture(traces: true, configure: opti
     }
 
     [Fact]
-    public async Task A_flight_that_all_have_left_ends_its_span_cancelled()
+    public async Task The_span_of_a_flight_without_subscribers_ends_as_cancelled()
     {
         using var aborted = new CancellationTokenSource();
         var leader = Singleflight.ExecuteAsync("a", Backend.RunStubbornAsync, aborted.Token).AsTask();

@@ -2,13 +2,13 @@ using System.Diagnostics;
 
 namespace RequestCoalescing.Tests.Telemetry;
 
-/// <summary>Where the leader's context is kept from the work, its span still has the flight's for a child.</summary>
+/// <summary>If the work does not see the leader's context, the flight's span is still a child of the leader's.</summary>
 public sealed class SuppressedSpanTests() : TelemetryFixture(traces: true, options: options => options.ContextFlow = ContextFlow.Suppress)
 {
     private static readonly ActivitySource s_source = new(nameof(TelemetryFixture));
 
     [Fact]
-    public async Task The_span_is_the_leaders_child_and_the_works_current_one()
+    public async Task The_span_is_a_child_of_the_leaders_and_is_current_in_the_work()
     {
         Activity? seen = null;
         var context = new AsyncLocal<int> { Value = 7 };

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace RequestCoalescing.Tests.Telemetry;
 
-/// <summary>A registered instance, and what it tells.</summary>
+/// <summary>A registered instance with its logs, spans and metrics.</summary>
 public abstract class TelemetryFixture : IAsyncDisposable
 {
     private readonly ActivityListener? _listener;
@@ -38,7 +38,7 @@ public abstract class TelemetryFixture : IAsyncDisposable
         ActivitySource.AddActivityListener(_listener);
     }
 
-    /// <summary>Of this test alone: spans of tests that run beside it are told apart by it.</summary>
+    /// <summary>A name for this test alone, which distinguishes its spans from those of concurrent tests.</summary>
     protected string Name { get; } = $"test-{Guid.NewGuid():N}";
 
     protected FakeTimeProvider Clock { get; } = new();

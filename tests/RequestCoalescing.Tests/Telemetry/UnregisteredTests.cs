@@ -5,8 +5,8 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace RequestCoalescing.Tests.Telemetry;
 
-/// <summary>An engine that is made by hand is measured and shown as one that a service provider holds.</summary>
-/// <remarks>Not beside other tests: who scrapes the process's meter as well may be served a look of a moment ago.</remarks>
+/// <summary>An engine that is created by hand is measured and shown like one from a service provider.</summary>
+/// <remarks>These tests run apart from others: another listener of the process's meter may be served figures of a moment ago.</remarks>
 [Collection(nameof(UntracedTests))]
 public sealed class UnregisteredTests : IDisposable
 {
@@ -29,7 +29,7 @@ public sealed class UnregisteredTests : IDisposable
     public void Dispose() => _listener.Dispose();
 
     [Fact]
-    public async Task It_has_a_name_from_the_type_of_its_keys_or_one_of_its_own()
+    public async Task An_engine_has_the_name_from_its_options_or_one_made_from_its_key_type()
     {
         await using var longs = new Singleflight<long>();
         await using var pairs = new Singleflight<(string, int)>();
@@ -40,7 +40,7 @@ public sealed class UnregisteredTests : IDisposable
     }
 
     [Fact]
-    public async Task It_is_in_the_meter_until_it_is_disposed()
+    public async Task An_engine_is_in_the_meter_until_it_is_disposed()
     {
         var backend = new Backend<int>();
         var engine = new Singleflight<long>(Named());
@@ -57,7 +57,7 @@ public sealed class UnregisteredTests : IDisposable
     }
 
     [Fact]
-    public async Task It_is_seen_with_what_is_in_the_air()
+    public async Task An_engine_is_listed_with_its_running_flights()
     {
         var backend = new Backend<int>();
         await using var engine = new Singleflight<long>(Named());
@@ -73,7 +73,7 @@ public sealed class UnregisteredTests : IDisposable
     }
 
     [Fact]
-    public async Task Engines_of_one_name_are_counted_together()
+    public async Task Engines_with_the_same_name_are_counted_together()
     {
         await using var first = new Singleflight<long>(Named());
         await using var second = new Singleflight<long>(Named());
@@ -85,7 +85,7 @@ public sealed class UnregisteredTests : IDisposable
     }
 
     [Fact]
-    public async Task One_that_is_not_to_be_reported_is_not()
+    public async Task An_engine_with_IsReported_false_is_not_in_the_meter()
     {
         var options = Named();
         options.IsReported = false;
@@ -95,7 +95,7 @@ public sealed class UnregisteredTests : IDisposable
     }
 
     [Fact]
-    public async Task One_that_a_service_provider_holds_is_reported_once()
+    public async Task A_registered_engine_is_reported_once()
     {
         var services = new ServiceCollection();
         services.AddSingleflight<Own>(_name, options => options.Name = "another").WithRollout(rollout => rollout.Mode = RolloutMode.Observe);
@@ -108,7 +108,7 @@ public sealed class UnregisteredTests : IDisposable
     }
 
     [Fact]
-    public async Task One_that_nobody_disposed_of_is_gone_with_its_last_user()
+    public async Task An_engine_that_is_never_disposed_leaves_the_meter_when_it_is_collected()
     {
         await UseAsync();
         await Patience.UntilAsync(
@@ -117,7 +117,7 @@ public sealed class UnregisteredTests : IDisposable
                 GC.Collect();
                 return Find() is null;
             },
-            "it is collected");
+            "the engine is collected");
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -132,7 +132,7 @@ public sealed class UnregisteredTests : IDisposable
 
     private SingleflightInstance? Find() => SingleflightInstance.GetUnregistered().SingleOrDefault(instance => instance.Name == _name);
 
-    // The sum over roles and outcomes; null if there is none of that name.
+    // The sum over roles and outcomes. Null if there are none of that name.
     private double? Measure(string instrument)
     {
         _measured.Clear();

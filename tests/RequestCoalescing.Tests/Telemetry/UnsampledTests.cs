@@ -3,14 +3,14 @@ using System.Diagnostics.Metrics;
 
 namespace RequestCoalescing.Tests.Telemetry;
 
-/// <summary>What a flight allocates while somebody listens: no more than without, if nothing is sampled.</summary>
+/// <summary>If nothing is sampled, a flight allocates no more with listeners than without.</summary>
 [Collection(nameof(UntracedTests))]
 public sealed class UnsampledTests() : TelemetryFixture(debugs: false)
 {
     private static readonly ActivitySource s_source = new(nameof(UnsampledTests));
 
     [Fact]
-    public async Task Nothing_is_made_for_a_flight_that_is_not_sampled()
+    public async Task A_flight_that_is_not_sampled_allocates_nothing_for_telemetry()
     {
         Fly();
         var untraced = Fly();
@@ -22,13 +22,13 @@ public sealed class UnsampledTests() : TelemetryFixture(debugs: false)
     }
 
     [Fact]
-    public async Task Nor_for_those_who_follow_one()
+    public async Task A_follower_of_a_flight_that_is_not_sampled_allocates_nothing_for_telemetry()
     {
         using var listener = Listen(ActivitySamplingResult.None);
         using var request = new Activity("request").Start();
         var leader = Singleflight.ExecuteAsync("a", Backend.RunAsync).AsTask();
         var run = await Backend.NextRunAsync();
-        var first = Singleflight.ExecuteAsync("a", Backend.RunAsync).AsTask(); // they wait for one task from here on
+        var first = Singleflight.ExecuteAsync("a", Backend.RunAsync).AsTask(); // from here on, followers share one task
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var i = 0; i < 1_000; i++) _ = Singleflight.ExecuteAsync("a", Backend.RunAsync);
         Assert.InRange((GC.GetAllocatedBytesForCurrentThread() - before) / 1_000, 0, 100);
@@ -57,7 +57,7 @@ public sealed class UnsampledTests() : TelemetryFixture(debugs: false)
         Assert.Equal(2_000, waits);
     }
 
-    // Bytes a flight.
+    // Bytes for each flight.
     private long Fly()
     {
         const int Flights = 1_000;
@@ -66,7 +66,7 @@ public sealed class UnsampledTests() : TelemetryFixture(debugs: false)
         return (GC.GetAllocatedBytesForCurrentThread() - before) / Flights;
     }
 
-    // What the framework itself makes in order to ask the listener, in bytes a span.
+    // The bytes that the framework itself allocates for each span to ask the listener.
     private static long AskForSpans()
     {
         const int Spans = 1_000;

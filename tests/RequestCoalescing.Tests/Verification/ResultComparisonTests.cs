@@ -12,7 +12,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace RequestCoalescing.Tests.Verification;
 
-/// <summary>Which results count as the same, which as others, and of which nobody can tell: a false alarm would have coalescing turned off.</summary>
+/// <summary>Which results count as equal, which as different, and which as unverifiable. A false alarm could make operators turn coalescing off.</summary>
 public sealed class ResultComparisonTests : IAsyncDisposable
 {
     private readonly FakeTimeProvider _clock = new();
@@ -37,8 +37,8 @@ public sealed class ResultComparisonTests : IAsyncDisposable
         { "a set of records with lists", () => new HashSet<Page>([new("a", [1]), new("b", [2])]) },
         { "an immutable array", () => ImmutableArray.Create(1, 2) },
         { "memory", () => new ReadOnlyMemory<byte>([1, 2, 3]) },
-        { "memory of anything", () => new Memory<long>([1, 2, 3]) },
-        { "a segment", () => new ArraySegment<int>([1, 2, 3], 1, 2) },
+        { "memory of numbers", () => new Memory<long>([1, 2, 3]) },
+        { "an array segment", () => new ArraySegment<int>([1, 2, 3], 1, 2) },
         { "named values", () => new NameValueCollection { { "a", "1" }, { "a", "2" }, { null, "3" } } },
         { "a list of its own", () => new Paged { 1, 2 } },
         { "a list in a list", () => new List<List<int>> { new() { 1 } } },
@@ -50,11 +50,11 @@ public sealed class ResultComparisonTests : IAsyncDisposable
         { "a collection of its own", () => new Ring([1, 2]) },
         { "a concurrent bag", () => new ConcurrentBag<int>([1, 2]) },
         { "a queue", () => new Queue<int>([1, 2]) },
-        { "an immutable array without anything", () => default(ImmutableArray<int>) },
+        { "a default immutable array", () => default(ImmutableArray<int>) },
         { "bits", () => new BitArray([true, false]) },
         { "JSON", () => JsonDocument.Parse("""{"a":[1,2]}""").RootElement },
         { "not a number", () => double.NaN },
-        { "nothing", () => null },
+        { "null", () => null },
     };
 
     public static TheoryData<string, Func<object>, Func<object>> Reordered => new()
@@ -63,8 +63,8 @@ public sealed class ResultComparisonTests : IAsyncDisposable
         { "dictionaries", () => new Dictionary<string, int[]> { ["a"] = [1], ["b"] = [2] }, () => new Dictionary<string, int[]> { ["b"] = [2], ["a"] = [1] } },
         { "dictionaries by keys without equality", () => new Dictionary<Plain, int> { [new() { Name = "a" }] = 1, [new() { Name = "b" }] = 2 }, () => new Dictionary<Plain, int> { [new() { Name = "b" }] = 2, [new() { Name = "a" }] = 1 } },
         { "named values", () => new NameValueCollection { { "a", "1" }, { "b", "2" } }, () => new NameValueCollection { { "b", "2" }, { "a", "1" } } },
-        { "sets of what has no equality", () => new HashSet<Plain> { new() { Name = "a" }, new() { Name = "b" } }, () => new HashSet<Plain> { new() { Name = "b" }, new() { Name = "a" } } },
-        { "lists of other types", () => new List<int> { 1, 2 }, () => new[] { 1, 2 } },
+        { "sets of elements without equality", () => new HashSet<Plain> { new() { Name = "a" }, new() { Name = "b" } }, () => new HashSet<Plain> { new() { Name = "b" }, new() { Name = "a" } } },
+        { "lists of different types", () => new List<int> { 1, 2 }, () => new[] { 1, 2 } },
         { "JSON", () => JsonDocument.Parse("""{"a":1,"b":2}""").RootElement, () => JsonDocument.Parse("""{"b":2,"a":1}""").RootElement },
     };
 
@@ -73,33 +73,33 @@ public sealed class ResultComparisonTests : IAsyncDisposable
         { "records", () => new Page("a", [1]), () => new Page("b", [1]) },
         { "lists in records", () => new Page("a", [1]), () => new Page("a", [2]) },
         { "plain classes", () => new Plain { Name = "a" }, () => new Plain { Name = "b" } },
-        { "what is in plain classes", () => new Plain { Next = new Plain { Name = "a" } }, () => new Plain { Next = new Plain { Name = "b" } } },
+        { "members of plain classes", () => new Plain { Next = new Plain { Name = "a" } }, () => new Plain { Next = new Plain { Name = "b" } } },
         { "public fields", () => new Guarded(1) { Shown = 1 }, () => new Guarded(1) { Shown = 2 } },
         { "sets", () => new HashSet<int> { 1, 2 }, () => new HashSet<int> { 1, 3 } },
-        { "sets of what has no equality", () => new HashSet<Plain> { new() { Name = "a" } }, () => new HashSet<Plain> { new() { Name = "b" } } },
+        { "sets of elements without equality", () => new HashSet<Plain> { new() { Name = "a" } }, () => new HashSet<Plain> { new() { Name = "b" } } },
         { "dictionaries", () => new Dictionary<string, int> { ["a"] = 1 }, () => new Dictionary<string, int> { ["a"] = 2 } },
         { "keys of dictionaries", () => new Dictionary<string, int> { ["a"] = 1 }, () => new Dictionary<string, int> { ["b"] = 1 } },
-        { "orders of lists", () => new List<int> { 1, 2 }, () => new List<int> { 2, 1 } },
-        { "orders of queues", () => new Queue<int>([1, 2]), () => new Queue<int>([2, 1]) },
+        { "the order of lists", () => new List<int> { 1, 2 }, () => new List<int> { 2, 1 } },
+        { "the order of queues", () => new Queue<int>([1, 2]), () => new Queue<int>([2, 1]) },
         { "memory", () => new ReadOnlyMemory<byte>([1]), () => new ReadOnlyMemory<byte>([2]) },
         { "named values", () => new NameValueCollection { { "a", "1" } }, () => new NameValueCollection { { "a", "2" } } },
         { "properties of a list", () => new Paged { Total = 1 }, () => new Paged { Total = 2 } },
         { "properties of named values", () => new Headers { Status = 1 }, () => new Headers { Status = 2 } },
         { "shapes of grids", () => new[,] { { 1, 2 } }, () => new[,] { { 1 }, { 2 } } },
         { "types", () => new Page("a", []), () => new Plain { Name = "a" } },
-        { "own equality", () => new Identified(1), () => new Identified(2) },
-        { "nothing and something", () => null, () => "a" },
+        { "custom equality", () => new Identified(1), () => new Identified(2) },
+        { "null and a value", () => null, () => "a" },
         { "JSON", () => JsonDocument.Parse("[1]").RootElement, () => JsonDocument.Parse("[2]").RootElement },
     };
 
     public static TheoryData<string, Func<object>, Func<object>> Unknown => new()
     {
         { "an opaque type", () => new StringBuilder("a"), () => new StringBuilder("a") },
-        { "one in a record", () => new Holder(new StringBuilder("a")), () => new Holder(new StringBuilder("a")) },
-        { "one in a set", () => new HashSet<Holder> { new(new StringBuilder("a")) }, () => new HashSet<Holder> { new(new StringBuilder("a")) } },
+        { "an opaque type in a record", () => new Holder(new StringBuilder("a")), () => new Holder(new StringBuilder("a")) },
+        { "an opaque type in a set", () => new HashSet<Holder> { new(new StringBuilder("a")) }, () => new HashSet<Holder> { new(new StringBuilder("a")) } },
         { "private state", () => new Guarded(1), () => new Guarded(2) },
-        { "what is filled when it is asked for", () => new Lazily().Asked(), () => new Lazily() },
-        { "what is there to be enumerated once", () => Once(), () => Once() },
+        { "a lazily filled property", () => new Lazily().Asked(), () => new Lazily() },
+        { "a sequence that can be enumerated once", () => Once(), () => Once() },
         { "a proxy", () => new Plain { Name = "a" }, () => new PlainProxy { Name = "a" } },
     };
 
@@ -107,34 +107,34 @@ public sealed class ResultComparisonTests : IAsyncDisposable
 
     [Theory]
     [MemberData(nameof(Equal))]
-    public async Task What_has_the_same_in_it_is_the_same(string what, Func<object?> make) => Assert.Equal((what, 0L, 0L), await FollowAsync(what, make, make));
+    public async Task Results_with_the_same_content_are_equal(string what, Func<object?> make) => Assert.Equal((what, 0L, 0L), await FollowAsync(what, make, make));
 
     [Theory]
     [MemberData(nameof(Reordered))]
-    public async Task An_order_that_means_nothing_makes_no_difference(string what, Func<object> shared, Func<object> own) => Assert.Equal((what, 0L, 0L), await FollowAsync(what, shared, own));
+    public async Task Results_that_differ_only_in_an_irrelevant_order_are_equal(string what, Func<object> shared, Func<object> own) => Assert.Equal((what, 0L, 0L), await FollowAsync(what, shared, own));
 
     [Theory]
     [MemberData(nameof(Different))]
-    public async Task What_differs_is_found(string what, Func<object?> shared, Func<object?> own) => Assert.Equal((what, 1L, 0L), await FollowAsync(what, shared, own));
+    public async Task Differences_are_found(string what, Func<object?> shared, Func<object?> own) => Assert.Equal((what, 1L, 0L), await FollowAsync(what, shared, own));
 
     [Theory]
     [MemberData(nameof(Unknown))]
-    public async Task Of_what_nobody_can_tell_it_is_said_that_nobody_can(string what, Func<object> shared, Func<object> own) => Assert.Equal((what, 0L, 1L), await FollowAsync(what, shared, own));
+    public async Task Results_that_cannot_be_compared_are_counted_as_unverifiable(string what, Func<object> shared, Func<object> own) => Assert.Equal((what, 0L, 1L), await FollowAsync(what, shared, own));
 
     [Fact]
-    public async Task It_is_logged_once_for_a_type_with_what_to_do()
+    public async Task An_unverifiable_type_is_logged_once_with_advice()
     {
         for (var i = 0; i < 2; i++) await FollowAsync("a", static () => new Holder(new StringBuilder()), static () => new Holder(new StringBuilder()));
-        var told = Assert.Single(_provider.GetFakeLogCollector().GetSnapshot(), entry => entry.Id.Id == 14);
-        Assert.Equal(LogLevel.Warning, told.Level);
-        Assert.Contains(nameof(Holder), told.Message, StringComparison.Ordinal);
-        Assert.Contains("System.Text.StringBuilder", told.Message, StringComparison.Ordinal);
-        Assert.Contains("Set VerificationOptions.Comparer, or override Equals", told.Message, StringComparison.Ordinal);
+        var logged = Assert.Single(_provider.GetFakeLogCollector().GetSnapshot(), entry => entry.Id.Id == 14);
+        Assert.Equal(LogLevel.Warning, logged.Level);
+        Assert.Contains(nameof(Holder), logged.Message, StringComparison.Ordinal);
+        Assert.Contains("System.Text.StringBuilder", logged.Message, StringComparison.Ordinal);
+        Assert.Contains("Set VerificationOptions.Comparer, or override Equals", logged.Message, StringComparison.Ordinal);
         Assert.Equal(2, _singleflight.GetStats().Unverifiable);
     }
 
     [Fact]
-    public async Task Circles_end()
+    public async Task Cyclic_results_are_compared_without_an_endless_loop()
     {
         Assert.Equal(("a", 0L, 0L), await FollowAsync("a", static () => Circle("a"), static () => Circle("a")));
         Assert.Equal(("a", 1L, 0L), await FollowAsync("a", static () => Circle("a"), static () => Circle("b")));
@@ -150,12 +150,12 @@ public sealed class ResultComparisonTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Nothing_is_hashed_that_goes_round_in_circles()
+    public async Task Cyclic_results_are_not_hashed()
     {
         Assert.Equal(("a", 0L, 1L), await FollowAsync("a", static () => Bunch("a", "b"), static () => Bunch("b", "a")));
         Assert.Equal(("a", 1L, 0L), await FollowAsync("a", static () => Bunch("a", "b"), static () => Bunch("b", "c")));
 
-        // Records whose generated hash calls itself, in a collection of which nobody knows whether its order means anything.
+        // Records whose generated hash calls itself, in a collection whose order may or may not matter.
         static IReadOnlyCollection<Round> Bunch(params string[] names) => new Crate<Round>([.. names.Select(name =>
         {
             var round = new Round { Name = name };
@@ -165,7 +165,7 @@ public sealed class ResultComparisonTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_chain_that_is_too_long_to_be_walked_is_not_walked_to_its_end()
+    public async Task The_comparison_of_a_very_long_chain_is_given_up()
     {
         Assert.Equal(("a", 0L, 1L), await FollowAsync("a", Chain, Chain));
 
@@ -178,7 +178,7 @@ public sealed class ResultComparisonTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task An_own_run_that_hangs_holds_the_caller_no_longer_than_a_flight_may_take()
+    public async Task A_verification_that_hangs_holds_its_caller_no_longer_than_MaxDuration()
     {
         var backend = new Backend<int>();
         var leader = _singleflight.ExecuteAsync("a", backend.RunStubbornAsync).AsTask();
@@ -203,7 +203,7 @@ public sealed class ResultComparisonTests : IAsyncDisposable
         yield return 1;
     }
 
-    // A follower, verified, and what its verification found since the last.
+    // Runs a verified follower, and returns the change of the counts.
     private async Task<(string What, long Mismatches, long Unverifiable)> FollowAsync<T>(string what, Func<T> shared, Func<T> own)
     {
         var before = _singleflight.GetStats();
@@ -296,7 +296,7 @@ public sealed class ResultComparisonTests : IAsyncDisposable
 
     private sealed class Ring(int[] items) : IReadOnlyCollection<int>
     {
-        private readonly int[] _items = [.. items, 0]; // with room
+        private readonly int[] _items = [.. items, 0]; // with spare capacity
 
         public int Count => _items.Length - 1;
 

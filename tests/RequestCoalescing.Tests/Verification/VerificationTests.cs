@@ -16,7 +16,7 @@ public sealed class VerificationTests : IAsyncDisposable
     public ValueTask DisposeAsync() => _provider?.DisposeAsync() ?? default;
 
     [Fact]
-    public async Task A_key_that_lacks_a_parameter_is_found_and_told_without_the_values()
+    public async Task A_key_that_lacks_a_parameter_is_found_and_logged_without_the_values()
     {
         var singleflight = Create();
         var (leader, follower) = Pair(singleflight, "ten comments", "a hundred comments");
@@ -26,16 +26,16 @@ public sealed class VerificationTests : IAsyncDisposable
         var mismatch = Assert.Single(_mismatches);
         Assert.Equal(("weather", typeof(string), null), (mismatch.Instance, mismatch.ResultType, mismatch.OwnError));
         Assert.DoesNotContain("secret-key", mismatch.Key, StringComparison.Ordinal);
-        var told = Assert.Single(Logs.GetSnapshot(), entry => entry.Id.Id == 8);
-        Assert.Equal(LogLevel.Error, told.Level);
-        Assert.DoesNotContain("comments", told.Message, StringComparison.Ordinal);
-        Assert.DoesNotContain("secret-key", told.Message, StringComparison.Ordinal);
+        var logged = Assert.Single(Logs.GetSnapshot(), entry => entry.Id.Id == 8);
+        Assert.Equal(LogLevel.Error, logged.Level);
+        Assert.DoesNotContain("comments", logged.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret-key", logged.Message, StringComparison.Ordinal);
         var stats = singleflight.GetStats();
         Assert.Equal((2, 2, 1, 1, 1), (stats.Calls, stats.Flights, stats.Coalesced, stats.Verifications, stats.Mismatches));
     }
 
     [Fact]
-    public async Task A_right_key_raises_nothing()
+    public async Task A_complete_key_causes_no_mismatch()
     {
         var singleflight = Create();
         var (leader, follower) = Pair(singleflight, "same", "same");
@@ -46,7 +46,7 @@ public sealed class VerificationTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task The_own_outcome_is_used_where_that_is_asked_for()
+    public async Task With_UseOwn_the_follower_gets_its_own_result()
     {
         var (_, follower) = Pair(Create(options => options.OnMismatch = MismatchBehavior.UseOwn), "theirs", "mine");
         Assert.Equal("mine", await follower.SoonAsync());
@@ -54,7 +54,7 @@ public sealed class VerificationTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task One_who_may_not_see_what_the_leader_sees_is_a_mismatch()
+    public async Task A_follower_whose_own_work_is_denied_access_is_a_mismatch()
     {
         var singleflight = Create(options => options.OnMismatch = MismatchBehavior.UseOwn);
         var (leader, follower) = Pair(singleflight, "private", new UnauthorizedAccessException());
@@ -66,7 +66,7 @@ public sealed class VerificationTests : IAsyncDisposable
     [Theory]
     [InlineData(typeof(TimeoutException))]
     [InlineData(typeof(OperationCanceledException))]
-    public async Task An_own_run_that_times_out_says_nothing(Type error)
+    public async Task A_verification_that_times_out_is_no_mismatch(Type error)
     {
         var (_, follower) = Pair(Create(), "same", (Exception)Activator.CreateInstance(error)!);
         Assert.Equal("same", await follower.SoonAsync());
@@ -74,7 +74,7 @@ public sealed class VerificationTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_shared_failure_gives_nothing_away()
+    public async Task A_shared_failure_is_not_verified()
     {
         var (_, follower) = Pair(Create(), new InvalidTimeZoneException(), "fine");
         await follower.ThrowsAsync<InvalidTimeZoneException>();
@@ -107,7 +107,7 @@ public sealed class VerificationTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_comparer_says_what_is_the_same_and_a_handler_that_fails_harms_nobody()
+    public async Task A_comparer_decides_which_results_are_equal_and_a_failing_handler_affects_no_caller()
     {
         var singleflight = Create(options =>
         {
@@ -141,20 +141,20 @@ public sealed class VerificationTests : IAsyncDisposable
         var own = await backend.NextRunAsync();
         Assert.False(follower.IsCompleted);
         await aborted.CancelAsync();
-        Assert.Equal(1, await follower.SoonAsync()); // the outcome was there first
+        Assert.Equal(1, await follower.SoonAsync()); // the outcome came first
         await own.CancelledAsync();
         own.Succeed(2);
         Assert.Empty(_mismatches);
     }
 
     [Fact]
-    public async Task One_that_is_elected_leads_and_is_not_verified()
+    public async Task An_elected_follower_leads_and_is_not_verified()
     {
         var singleflight = Create();
         using var aborted = new CancellationTokenSource();
         var leader = singleflight.ExecuteAsync("a", async _ =>
         {
-            await Task.Delay(Timeout.Infinite, aborted.Token); // captured
+            await Task.Delay(Timeout.Infinite, aborted.Token); // the work has captured the token of its leader
             return 0;
         }, aborted.Token).AsTask();
         var backend = new Backend<int>();
@@ -167,7 +167,7 @@ public sealed class VerificationTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task An_own_run_that_fails_once_says_nothing()
+    public async Task A_verification_that_fails_once_is_no_mismatch()
     {
         var singleflight = Create();
         var backend = new Backend<int>();
@@ -181,7 +181,7 @@ public sealed class VerificationTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Behind_an_asynchronous_decorator_a_leader_leads()
+    public async Task Behind_an_asynchronous_decorator_a_leader_is_not_verified()
     {
         var singleflight = Create(builder: builder => builder.Decorate<string>((_, inner) => new Late(inner)));
         var wasCurrent = false;
@@ -196,7 +196,7 @@ public sealed class VerificationTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task An_engine_that_is_gone_before_the_verification_leaves_nobody_hanging()
+    public async Task A_verification_on_a_disposed_engine_does_not_hang_its_caller()
     {
         var singleflight = Create(builder: builder => builder.Decorate<string>((services, inner) => new Late(inner)));
         var backend = new Backend<int>();
@@ -254,7 +254,7 @@ public sealed class VerificationTests : IAsyncDisposable
         return _provider.GetRequiredKeyedService<ISingleflight>("weather");
     }
 
-    // A leader and a follower of one key, whose works make different things.
+    // A leader and a follower of one key. Each has its own work.
     private (Task<string> Leader, Task<string> Follower) Pair(ISingleflight singleflight, object leaders, object followers)
     {
         var leader = singleflight.ExecuteAsync("secret-key", _ => MakeAsync(leaders)).AsTask();
@@ -269,7 +269,7 @@ public sealed class VerificationTests : IAsyncDisposable
         }
     }
 
-    // As one that asks a server first.
+    // A decorator that awaits something before it calls the engine.
     private sealed class Late(ISingleflight<string> inner) : SingleflightBase<string>
     {
         public override void Clear() => inner.Clear();

@@ -1,0 +1,73 @@
+using System.Runtime.InteropServices;
+
+namespace RequestCoalescing.Engine;
+
+/// <summary>
+/// Counts callers that enter from any number of threads, until it is closed. Threads that meet get cells of their own, one for each processor, so
+/// that they do not contend for one cache line.
+/// </summary>
+/// <remarks>
+/// The sign of each counter says whether it is closed. <see cref="Close"/> sets it in one atomic step for each counter, and the value of that
+/// moment is final: a caller has entered exactly if its step came first.
+/// </remarks>
+internal sealed class Turnstile
+{
+    private const long Closed = long.MinValue;
+
+    private static readonly int s_cells = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Min(Environment.ProcessorCount, 64));
+    private static readonly Cell[] s_closedCells = [.. Enumerable.Repeat(new Cell { Count = Closed }, s_cells)];
+
+    private long _count;
+    private Cell[]? _cells; // made when two threads have met
+    private long _final = -1;
+
+    /// <summary>The number of callers that have entered. Exact when no caller is just entering.</summary>
+    public long Count
+    {
+        get
+        {
+            if (Volatile.Read(ref _final) is >= 0 and var final) return final;
+            var count = Volatile.Read(ref _count) & ~Closed;
+            if (Volatile.Read(ref _cells) is not { } cells || cells == s_closedCells) return count;
+            foreach (ref var cell in cells.AsSpan()) count += Volatile.Read(ref cell.Count) & ~Closed;
+            return count;
+        }
+    }
+
+    /// <returns>False if it is closed.</returns>
+    public bool TryEnter()
+    {
+        if (Volatile.Read(ref _cells) is { } cells) return TryEnter(cells);
+        var count = Volatile.Read(ref _count);
+        if (count < 0) return false;
+        return Interlocked.CompareExchange(ref _count, count + 1, count) == count || TryEnter(MakeCells());
+    }
+
+    /// <summary>Closes it. Only one thread may call this at a time.</summary>
+    public void Close()
+    {
+        if (_final >= 0) return;
+        var count = Interlocked.Or(ref _count, Closed) & ~Closed;
+        if (Interlocked.CompareExchange(ref _cells, s_closedCells, null) is { } cells)
+        {
+            foreach (ref var cell in cells.AsSpan()) count += Interlocked.Or(ref cell.Count, Closed);
+        }
+
+        Volatile.Write(ref _final, count);
+    }
+
+    // A step that comes after the close increases a counter that is no longer read.
+    private static bool TryEnter(Cell[] cells) => Interlocked.Increment(ref cells[Thread.GetCurrentProcessorId() & (s_cells - 1)].Count) > 0;
+
+    private Cell[] MakeCells()
+    {
+        var made = new Cell[s_cells];
+        return Interlocked.CompareExchange(ref _cells, made, null) ?? made;
+    }
+
+    [StructLayout(LayoutKind.Sequential, Size = 128)] // processors fetch cache lines in pairs
+    private struct Cell
+    {
+        public long Count;
+    }
+}
