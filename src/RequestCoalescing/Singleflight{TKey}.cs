@@ -78,7 +78,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     {
         var stats = new StatsBuilder();
         foreach (var shard in Shards) shard.AddTo(ref stats);
-        return stats.ToStats() with { UncheckedWaits = _settings.UncheckedWaits };
+        return stats.ToStats(_settings.Sharers.Count) with { UncheckedWaits = _settings.UncheckedWaits };
     }
 
     /// <summary>

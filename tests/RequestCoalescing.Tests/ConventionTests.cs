@@ -59,7 +59,7 @@ public sealed partial class ConventionTests
     }
 
     // All code uses the TimeProvider of the options as its clock.
-    [GeneratedRegex(@"\bDateTime(Offset)?\.(Utc)?Now\b|\bStopwatch\b|\bEnvironment\.TickCount|\bTask\.Delay\((?![^;]*\b(clock|TimeProvider)\b[^;]*;)|new Timer\(")]
+    [GeneratedRegex(@"\bDateTime(Offset)?\.(Utc)?Now\b|\bStopwatch\b|\bEnvironment\.TickCount|\bTask\.Delay\((?![^;]*\b([Cc]lock|TimeProvider)\b[^;]*;)|new Timer\(")]
     private static partial Regex ForbiddenClock();
 
     // The code is asynchronous only. GetAwaiter().GetResult() is allowed on a completed task.

@@ -71,7 +71,7 @@ public static class QuickRun
         }
     }
 
-    private static string Verdict(bool isKept) => isKept ? "kept" : "**missed**";
+    internal static string Verdict(bool isKept) => isKept ? "kept" : "**missed**";
 
     private static QuickRow Compare(
         IReadOnlyList<Peer> peers,

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace RequestCoalescing.Engine;
 
-/// <summary>What a shard counts, under its gate.</summary>
+/// <summary>The counts of a shard, under its gate. Followers that share a wait are counted in <see cref="Settings.Sharers"/>, without a gate.</summary>
 internal struct Counters
 {
     public long Flights;
@@ -10,7 +10,8 @@ internal struct Counters
     public long Alone;
     public long Verifications;
     public long Rejected;
-    public long Subscribers;
+    public long Members;
+    public long SharersLanded;
     public int InFlight;
     public int Abandoned;
     private Outcomes _outcomes;
@@ -24,7 +25,8 @@ internal struct Counters
         Alone += other.Alone;
         Verifications += other.Verifications;
         Rejected += other.Rejected;
-        Subscribers += other.Subscribers;
+        Members += other.Members;
+        SharersLanded += other.SharersLanded;
         InFlight += other.InFlight;
         Abandoned += other.Abandoned;
         for (var i = 0; i < Outcomes.Count; i++) _outcomes[i] += other._outcomes[i];

@@ -34,10 +34,10 @@ internal abstract partial class Flight
 
         // All subscribers in the ring move over. A leader that is absent does not.
         (successor.First, First) = (First, null);
-        var moved = SubscriberCount - (absentLeader is null ? 0 : 1);
-        SubscriberCount -= moved;
-        successor.SubscriberCount = moved;
-        Shard.Counters.Subscribers--; // counted as the successor's leader, which is one of them
+        var moved = Members - (absentLeader is null ? 0 : 1);
+        Members -= moved;
+        successor.Members = moved;
+        Shard.Counters.Members--; // counted as the successor's leader, which is one of them or among the sharers
         for (var subscriber = elected; ;)
         {
             subscriber.Flight = successor;

@@ -3,15 +3,18 @@ namespace RequestCoalescing.Engine;
 /// <content>The subscribers.</content>
 internal abstract partial class Flight
 {
-    /// <summary>The waiting subscribers. They form a ring, so that the last is <c>First.Previous</c>.</summary>
-    protected Subscriber? First;
+    /// <summary>
+    /// The waiting subscribers. They form a ring, so that the last is <c>First.Previous</c>. If there is a <see cref="SharedWait{TResult}"/>, it is
+    /// the first until the flight is closed, and joiners read it without the gate.
+    /// </summary>
+    public Subscriber? First;
 
     /// <summary>Lets a subscriber leave.</summary>
     /// <returns>Whether it was the last. If so, the caller must call <see cref="OnAllLeft"/>, outside the gate.</returns>
     public bool Leave(Subscriber subscriber)
     {
         Remove(subscriber);
-        if (SubscriberCount > 0) return false;
+        if (Members > 0 || First is not null) return false;
         Close(FlightState.Cancelled, FlightOutcome.Cancelled);
         return true;
     }
@@ -58,7 +61,7 @@ internal abstract partial class Flight
         if (subscriber.WorkWait is { } wait) WaitGraph.Remove(wait); // in the same step, so that no other thread sees a wait that is over
         subscriber.WorkWait = null;
         subscriber.Next = subscriber.Previous = null;
-        SubscriberCount--;
-        Shard.Counters.Subscribers--;
+        Members--;
+        Shard.Counters.Members--;
     }
 }

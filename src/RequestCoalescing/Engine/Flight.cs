@@ -14,7 +14,9 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     public Flight? Newer;
 
     public long TakenOffAt;
-    public int SubscriberCount;
+
+    /// <summary>The subscribers that may leave one by one, and a leader that is not in the ring yet.</summary>
+    public int Members;
 
     /// <summary>The mixed hash of the key.</summary>
     public uint Hash;
@@ -68,7 +70,8 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
 
     bool IFlight.IsCurrent => Volatile.Read(ref IsCurrent);
 
-    int IFlight.SubscriberCount => Volatile.Read(ref SubscriberCount);
+    /// <summary>The number of subscribers, while the flight is in flight.</summary>
+    public int SubscriberCount => State == FlightState.InFlight ? Volatile.Read(ref Members) + (int)(Volatile.Read(ref First)?.CallerCount ?? 0) : 0;
 
     /// <summary>The key, for a message. Null after the work has ended, if the key is an object or refers to objects.</summary>
     public abstract object? KeyObject { get; }
@@ -81,6 +84,14 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     {
         // The error of a callback belongs to the code that registered it. It must not surface anywhere else.
         if (CancelAsync() is { IsCompletedSuccessfully: false } callbacks) Outcome.ObserveAtEnd(callbacks);
+    }
+
+    /// <summary>Makes sure that no further caller joins.</summary>
+    /// <returns>The number of subscribers, which only becomes smaller from now on.</returns>
+    public int CloseToJoiners()
+    {
+        if (IsCurrent) RemoveFromTable();
+        return SubscriberCount;
     }
 
     /// <summary>Closes the flight as expired.</summary>
@@ -127,11 +138,12 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     {
         if (State == FlightState.InFlight)
         {
+            CloseToJoiners();
             Shard.Counters.Count(outcome);
             Shard.Counters.InFlight--;
-            Shard.Counters.Subscribers -= SubscriberCount;
-            SubscriberCount = 0;
-            if (IsCurrent) RemoveFromTable();
+            Shard.Counters.Members -= Members;
+            Shard.Counters.SharersLanded += First?.CallerCount ?? 0;
+            Members = 0;
         }
 
         State = state;
@@ -144,8 +156,8 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     /// <returns>Whether the flight lands now. False if it was closed before.</returns>
     protected bool EndWork(FlightOutcome outcome, out int subscribers)
     {
-        subscribers = SubscriberCount;
         var isInFlight = State == FlightState.InFlight;
+        subscribers = CloseToJoiners();
         if (HasSlot) Shard.Settings.ReturnSlot();
         if (State == FlightState.Expired) Shard.EndAbandoned(this);
         else if (State != FlightState.Landed) Close(FlightState.Landed, outcome);

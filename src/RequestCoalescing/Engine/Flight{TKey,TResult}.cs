@@ -15,28 +15,24 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
 
     private Lock Gate => Shard.Gate;
 
-    /// <summary>Adds a follower. Under the gate, while in flight.</summary>
-    /// <returns>The follower's wait.</returns>
-    public ValueTask<TResult> Join<TState>(
+    /// <summary>Joins a caller, if the flight is current and may be joined.</summary>
+    /// <param name="state">The state of the caller's work.</param>
+    /// <param name="work">The caller's work, in case that it is elected to lead.</param>
+    /// <param name="cancellationToken">The caller's token.</param>
+    /// <param name="wait">The caller's wait.</param>
+    public bool TryJoin<TState>(
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken,
+        out ValueTask<TResult> wait)
     {
-        Shard.EnsureTimer();
-        SubscriberCount++;
-        Shard.Counters.Subscribers++;
-        Shard.Counters.Coalesced++;
-
         // Callers without a token cannot leave, so that they can share one task. A caller within work needs a wait of its own, for the graph of
         // waits.
-        if (!cancellationToken.CanBeCanceled && FlightScope.Current is null)
-        {
-            return First is { IsShared: true } shared ? Unsafe.As<SharedWait<TResult>>(shared).Wait : Share(state, work);
-        }
-
-        var follower = Follower<TKey, TState, TResult>.Rent(state, work);
-        Add(follower);
-        return follower.Begin(cancellationToken);
+        var hasJoined = cancellationToken.CanBeCanceled || FlightScope.Current is not null
+            ? TryFollow(state, work, cancellationToken, out wait)
+            : TryShare(state, work, out wait);
+        if (hasJoined && Shard.Settings.Listener is { } listener && !wait.IsCanceled) listener.Joined(this, Math.Max(2, SubscriberCount));
+        return hasJoined;
     }
 
     /// <summary>Runs the work, on the leader's thread until its first await that does not complete at once.</summary>
@@ -101,12 +97,64 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
         return successor;
     }
 
-    private ValueTask<TResult> Share<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
+    // The usual join takes no gate: the first subscriber is a shared wait, which a caller can enter exactly as long as the flight is current.
+    private bool TryShare<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work, out ValueTask<TResult> wait)
     {
+        if (Volatile.Read(ref First) is { IsShared: true } first && Table.CanShare(this) && Unsafe.As<SharedWait<TResult>>(first).TryEnter())
+        {
+            wait = Unsafe.As<SharedWait<TResult>>(first).Wait;
+        }
+        else
+        {
+            lock (Gate)
+            {
+                wait = default;
+                if (!IsCurrent || !Table.CanJoin(this)) return false;
+                if (First is not { IsShared: true }) Share(state, work);
+                var shared = Unsafe.As<SharedWait<TResult>>(First!);
+                shared.TryEnter();
+                wait = shared.Wait;
+            }
+        }
+
+        Shard.Settings.Sharers.TryEnter();
+        return true;
+    }
+
+    private void Share<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
+    {
+        Shard.EnsureTimer();
         var shared = new SharedWait<TResult>(new FollowerWork<TKey, TState, TResult>(state, work));
         Add(shared);
-        First = shared; // the next caller finds it there
-        return shared.Wait;
+        Volatile.Write(ref First, shared); // the next callers find it there
+    }
+
+    private bool TryFollow<TState>(
+        TState state,
+        Func<TState, FlightContext, ValueTask<TResult>> work,
+        CancellationToken cancellationToken,
+        out ValueTask<TResult> wait)
+    {
+        // Everything that needs no gate comes first, so that callers hold the gate for a few instructions only.
+        var follower = Follower<TKey, TState, TResult>.Rent(state, work);
+        follower.Begin(this, cancellationToken);
+        lock (Gate)
+        {
+            if (IsCurrent && !cancellationToken.IsCancellationRequested && Table.CanJoin(this))
+            {
+                Shard.EnsureTimer();
+                Members++;
+                Shard.Counters.Members++;
+                Shard.Counters.Coalesced++;
+                Add(follower);
+                wait = follower.Wait;
+                return true;
+            }
+        }
+
+        follower.Withdraw();
+        wait = cancellationToken.IsCancellationRequested ? ValueTask.FromCanceled<TResult>(cancellationToken) : default;
+        return cancellationToken.IsCancellationRequested;
     }
 
     private ValueTask<TResult> Start<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
@@ -141,17 +189,29 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
     // The leader becomes a subscriber in the ring when its work does not complete at once. It has been counted since the take-off.
     private ValueTask<TResult> AddLeader(Task<TResult> run, CancellationToken cancellationToken)
     {
+        Task<TResult>? timeout;
+        var leader = Leader<TResult>.Rent();
+        leader.Begin(this, cancellationToken);
         lock (Gate)
         {
-            var timeout = _runOrTimeout;
+            timeout = _runOrTimeout;
             _runOrTimeout = run;
-            if (State == FlightState.Expired) return new(timeout!);
-
-            Shard.EnsureTimer();
-            var leader = Leader<TResult>.Rent();
-            Add(leader);
-            return leader.Begin(cancellationToken);
+            if (State != FlightState.Expired)
+            {
+                Shard.EnsureTimer();
+                Add(leader);
+                timeout = null;
+            }
         }
+
+        if (timeout is not null)
+        {
+            leader.Withdraw();
+            return new(timeout);
+        }
+
+        if (cancellationToken.IsCancellationRequested) leader.Leave(cancellationToken); // it may have fired before the leader was in the ring
+        return leader.Wait;
     }
 
     // The usual end of work that completes at once. Followers may have joined meanwhile.

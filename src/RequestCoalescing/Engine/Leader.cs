@@ -15,7 +15,7 @@ internal sealed class Leader<TResult> : PooledWait<TResult>, IPooled
     }
 
     public override IThreadPoolWorkItem Lead(Flight flight) =>
-        throw new UnreachableException("There is no election unless the leader has cancelled, and who has cancelled is not elected.");
+        throw new UnreachableException("There is no election unless the leader has cancelled, and a subscriber that has cancelled is not elected.");
 
     protected override void Recycle()
     {

@@ -34,20 +34,25 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
 
     private bool IsWaiting => Next is not null && Flight is { State: FlightState.InFlight, HasOutcome: false };
 
-    /// <summary>Begins the wait of a caller that has just joined or taken off. Under the gate.</summary>
-    /// <returns>The task that the caller awaits.</returns>
-    public ValueTask<TResult> Begin(CancellationToken cancellationToken)
-    {
-        var version = _core.Version;
-        Volatile.Write(ref _step, (ushort)version | Handed);
-        if (cancellationToken.CanBeCanceled)
-        {
-            _token = cancellationToken;
-            _registration = cancellationToken.UnsafeRegister(
-                static (wait, token) => ((PooledWait<TResult>)wait!).Leave(token), this);
-        }
+    /// <summary>The task that the caller awaits.</summary>
+    public ValueTask<TResult> Wait => new(this, _core.Version);
 
-        return new(this, version);
+    /// <summary>Begins the wait of a caller that is about to enter the ring of a flight. Outside the gate. Only a caller in the ring can leave.</summary>
+    public void Begin(Flight flight, CancellationToken cancellationToken)
+    {
+        Flight = flight;
+        Volatile.Write(ref _step, (ushort)_core.Version | Handed);
+        if (!cancellationToken.CanBeCanceled) return;
+        _token = cancellationToken;
+        _registration = cancellationToken.UnsafeRegister(static (wait, token) => ((PooledWait<TResult>)wait!).Leave(token), this);
+    }
+
+    /// <summary>Ends the wait of a caller that could not enter the ring. No caller has its task.</summary>
+    public void Withdraw()
+    {
+        Detach();
+        Volatile.Write(ref _step, Consumed);
+        if (!_isSpent) Recycle();
     }
 
     public override void Complete(Task<TResult> outcome)
@@ -154,12 +159,13 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     /// <summary>Resets this and returns it to its pool.</summary>
     protected abstract void Recycle();
 
-    private void Leave(CancellationToken token)
+    /// <summary>Lets the caller leave, if it is in the ring of a flight that is in flight. Called when its token has fired.</summary>
+    public void Leave(CancellationToken token)
     {
         var flight = Flight!;
         if (flight.Shard.Gate.IsHeldByCurrentThread)
         {
-            // The token fired within Begin. A listener is told when a caller leaves, and no listener is called under a gate.
+            // A clock fires its timers when it is asked for the time. Listeners are notified when a caller leaves, which must not happen under a gate.
             _isSpent = true;
             ThreadPool.UnsafeQueueUserWorkItem(static leave => leave.Wait.Leave(leave.Token), (Wait: this, Token: token), preferLocal: false);
             return;

@@ -1,7 +1,7 @@
 namespace RequestCoalescing.Engine;
 
 /// <summary>A part of the engine with one gate, and what the gate guards: the list of airborne flights, oldest first, the timer for the oldest, and the counters.</summary>
-internal abstract class Shard(Settings settings)
+internal abstract partial class Shard(Settings settings)
 {
     /// <summary>
     /// Guards the shard, its flights and their subscribers. It is held for a few dozen instructions. No work, callback or continuation runs
@@ -16,6 +16,11 @@ internal abstract class Shard(Settings settings)
     // Set while this thread compares keys. A comparison that calls any engine is refused.
     [ThreadStatic]
     protected static bool IsComparing;
+
+    // The most flights that are looked at, expired or forgotten before the gate is released for others.
+    protected const int MaxAtOnce = 256;
+
+    private const int MaxRestarts = 8;
 
     private Flight? _oldest;
     private Flight? _newest;
@@ -33,16 +38,34 @@ internal abstract class Shard(Settings settings)
     /// <summary>Adds the shard's counts to the totals.</summary>
     public void AddTo(ref StatsBuilder stats)
     {
+        Flight? next;
         lock (Gate)
         {
             stats.Totals.Add(Counters);
-            if (_oldest is null) return;
-            var now = Settings.Clock.GetTimestamp();
-            for (var flight = _oldest; flight is not null; flight = flight.Newer)
+            next = Note(_oldest, ref stats);
+        }
+
+        for (var restarts = 0; next is not null;)
+        {
+            lock (Gate)
             {
-                if (flight.State == FlightState.InFlight) stats.Note(flight, Settings.Clock.GetElapsedTime(flight.TakenOffAt, now));
+                // The walk lost its place if that flight has landed. Where flights land too fast for a walk, it looks at the oldest ones only.
+                if (next.State is FlightState.Landed or FlightState.Expired) next = restarts++ < MaxRestarts ? _oldest : null;
+                next = Note(next, ref stats);
             }
         }
+    }
+
+    private Flight? Note(Flight? flight, ref StatsBuilder stats)
+    {
+        if (flight is null) return null;
+        var now = Settings.Clock.GetTimestamp();
+        for (var looks = 0; flight is not null && looks < MaxAtOnce; looks++, flight = flight.Newer)
+        {
+            if (flight.State == FlightState.InFlight) stats.Note(flight, Settings.Clock.GetElapsedTime(flight.TakenOffAt, now));
+        }
+
+        return flight;
     }
 
     /// <summary>Lists flights in the air, the oldest of this shard first.</summary>
@@ -120,11 +143,11 @@ internal abstract class Shard(Settings settings)
     /// <returns>Completes when no flight is airborne.</returns>
     public Task Close()
     {
+        Clear();
         var airborne = new List<Flight>();
         Task emptied;
         lock (Gate)
         {
-            ForgetAll();
             emptied = WhenEmpty();
             if (IsClosed) return emptied;
             IsClosed = true;
@@ -143,8 +166,8 @@ internal abstract class Shard(Settings settings)
         flight.Epoch = epoch;
         Counters.Flights++;
         Counters.InFlight++;
-        Counters.Subscribers++;
-        flight.SubscriberCount = 1;
+        Counters.Members++;
+        flight.Members = 1;
         flight.TakenOffAt = now;
         flight.Older = _newest;
         if (_newest is null) _oldest = flight;
@@ -172,68 +195,16 @@ internal abstract class Shard(Settings settings)
         if (IsClosed) _timer?.Dispose();
     }
 
-    /// <summary>
-    /// Makes sure that the timer is set, because a caller is about to wait. Call it under the gate. The timer may be set for an older flight that has
-    /// landed since. In that case it fires early, finds nothing, and is set again.
-    /// </summary>
-    public void EnsureTimer()
-    {
-        if (!_isTimerSet) SetTimer();
-    }
-
     /// <summary>Returns whether a flight may have a successor: the engine is not disposed, and its drain, if any, admits the flight's epoch. Call it under the gate.</summary>
     public bool MayElect(Flight flight) => !IsClosed && (Settings.Drain?.Admits(flight.Epoch) ?? true);
 
-    /// <summary>Forgets every current flight. Under the gate.</summary>
-    protected abstract void ForgetAll();
+    /// <summary>Forgets every current flight.</summary>
+    public abstract void Clear();
 
     /// <summary>Refuses a call that comes from within the equality of a key.</summary>
     public static void ThrowIfComparing()
     {
         if (IsComparing) throw new InvalidOperationException("The equality of a key called an engine. It must only compare: it runs under the engine's gate.");
-    }
-
-    private void SetTimer()
-    {
-        // The age may exceed the limit if the limit has been shortened. It may be negative if the clock has been set back.
-        var due = Settings.MaxDuration.TotalMilliseconds - Math.Max(0, Settings.Clock.GetElapsedTime(_oldest!.TakenOffAt).TotalMilliseconds);
-        SetTimer(TimeSpan.FromMilliseconds(Math.Max(1, Math.Ceiling(due)))); // timers count in milliseconds
-    }
-
-    private void SetTimer(TimeSpan due)
-    {
-        if (_timer is not null)
-        {
-            _timer.Change(due, Timeout.InfiniteTimeSpan);
-            _isTimerSet = true;
-            return;
-        }
-
-        // The timer outlives the caller that happens to create it. It must not keep the caller's async locals.
-        using (ExecutionContext.IsFlowSuppressed() ? default : ExecutionContext.SuppressFlow())
-        {
-            _timer = Settings.Clock.CreateTimer(static shard => ((Shard)shard!).ExpireOverdue(), this, due, Timeout.InfiniteTimeSpan);
-            _isTimerSet = true;
-        }
-    }
-
-    /// <summary>Adds an expired flight to the abandoned ones, because its work goes on. Call it under the gate.</summary>
-    public void Abandon(Flight flight)
-    {
-        Counters.Abandoned++;
-        flight.Newer = _abandoned;
-        if (_abandoned is not null) _abandoned.Older = flight;
-        _abandoned = flight;
-    }
-
-    /// <summary>The work of an abandoned flight has ended. Under the gate.</summary>
-    public void EndAbandoned(Flight flight)
-    {
-        Counters.Abandoned--;
-        if (flight.Older is null) _abandoned = flight.Newer;
-        else flight.Older.Newer = flight.Newer;
-        if (flight.Newer is not null) flight.Newer.Older = flight.Older;
-        flight.Older = flight.Newer = null;
     }
 
     /// <summary>Returns whether the drain, if any, lets the current call join or take off. Call it under the gate.</summary>
@@ -250,40 +221,5 @@ internal abstract class Shard(Settings settings)
         EnsureTimer();
         if (_emptied is null or { Task.IsCompleted: true }) _emptied = new(TaskCreationOptions.RunContinuationsAsynchronously);
         return _emptied.Task;
-    }
-
-    private void ExpireOverdue()
-    {
-        // Some clocks fire their timers when they are asked for the time, which may happen in the middle of a step under the gate.
-        if (Gate.IsHeldByCurrentThread)
-        {
-            ThreadPool.UnsafeQueueUserWorkItem(static shard => shard.ExpireOverdue(), this, preferLocal: false);
-            return;
-        }
-
-        var overdue = new List<(Flight Flight, FlightTimeoutException Timeout, bool HadSubscribers)>();
-        lock (Gate)
-        {
-            _isTimerSet = false;
-            var now = Settings.Clock.GetTimestamp();
-            ForgetFuture(now);
-            while (_oldest is { } flight && now - flight.TakenOffAt >= Settings.MaxDurationTicks)
-            {
-                var age = Settings.Clock.GetElapsedTime(flight.TakenOffAt, now);
-                var timeout = new FlightTimeoutException(Settings.Name, Settings.LabelOf(flight.KeyObject!), Settings.MaxDuration, age, flight.SubscriberCount);
-                overdue.Add((flight, timeout, flight.State == FlightState.InFlight));
-                flight.Expire(timeout);
-            }
-
-            if (_oldest is not null) EnsureTimer();
-        }
-
-        foreach (var (flight, timeout, hadSubscribers) in overdue) flight.OnExpired(timeout, hadSubscribers);
-    }
-
-    // If the clock has been set back, flights seem to have taken off in the future. Counted from now, they expire a MaxDuration late at most.
-    private void ForgetFuture(long now)
-    {
-        for (var flight = _newest; flight is not null && flight.TakenOffAt > now; flight = flight.Older) flight.TakenOffAt = now;
     }
 }

@@ -2,11 +2,12 @@ using System.Diagnostics;
 
 namespace RequestCoalescing.Engine;
 
-/// <summary>All callers of a flight that have no token, as one: they cannot leave, so that a single task does for them.</summary>
+/// <summary>All callers of a flight that have no token, as one. They cannot leave, so that one task is enough for all of them.</summary>
 internal sealed class SharedWait<TResult> : Subscriber<TResult>
 {
     private readonly TaskCompletionSource<TResult> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly FollowerWork<TResult> _work;
+    private readonly Turnstile _callers = new();
 
     /// <param name="work">The work of the first caller, for the case that these callers are elected to lead.</param>
     public SharedWait(FollowerWork<TResult> work)
@@ -17,7 +18,14 @@ internal sealed class SharedWait<TResult> : Subscriber<TResult>
 
     public ValueTask<TResult> Wait => new(_completion.Task);
 
+    public override long CallerCount => _callers.Count;
+
     public override bool HasCancelled => false;
+
+    /// <summary>Lets another caller join. Needs no gate: it succeeds exactly while the flight is current.</summary>
+    public bool TryEnter() => _callers.TryEnter();
+
+    public override void CloseToJoiners() => _callers.Close();
 
     public override IThreadPoolWorkItem Lead(Flight flight)
     {

@@ -13,17 +13,18 @@ internal struct StatsBuilder
         Largest = Math.Max(Largest, flight.SubscriberCount);
     }
 
-    public readonly SingleflightStats ToStats() => new()
+    /// <param name="sharers">The followers without a token since the start, read after the counts of the shards.</param>
+    public readonly SingleflightStats ToStats(long sharers) => new()
     {
         InFlightCount = Totals.InFlight,
-        TotalSubscribers = Totals.Subscribers,
+        TotalSubscribers = Totals.Members + Math.Max(0, sharers - Totals.SharersLanded),
         OldestCallAge = Oldest,
         LargestFlight = Largest,
 
         // A call leads, joins, runs alone or is rejected. The flight after an election belongs to no new call, nor does a verification.
-        Calls = Totals.Flights - Totals.Of(FlightOutcome.Reelected) - Totals.Verifications + Totals.Coalesced + Totals.Rejected,
+        Calls = Totals.Flights - Totals.Of(FlightOutcome.Reelected) - Totals.Verifications + Totals.Coalesced + sharers + Totals.Rejected,
         Flights = Totals.Flights,
-        Coalesced = Totals.Coalesced,
+        Coalesced = Totals.Coalesced + sharers,
         Alone = Totals.Alone,
         Rejected = Totals.Rejected,
         Succeeded = Totals.Of(FlightOutcome.Succeeded),

@@ -19,12 +19,20 @@ internal abstract class Subscriber
     /// <summary>Whether this is a <see cref="SharedWait{TResult}"/>.</summary>
     public bool IsShared;
 
+    /// <summary>The callers that a <see cref="SharedWait{TResult}"/> stands for. Zero for any other subscriber, which the flight counts itself.</summary>
+    public virtual long CallerCount => 0;
+
     /// <summary>Whether its token has fired, so that it is about to leave.</summary>
     public abstract bool HasCancelled { get; }
 
     /// <summary>Makes this the leader of a flight.</summary>
     /// <returns>The work item that starts the flight with the work of this subscriber.</returns>
     public abstract IThreadPoolWorkItem Lead(Flight flight);
+
+    /// <summary>The flight is no longer current: no caller may join through this subscriber from now on.</summary>
+    public virtual void CloseToJoiners()
+    {
+    }
 
     /// <summary>Completes a subscriber that has left the ring because its token has fired.</summary>
     public abstract void CompleteCancelled();

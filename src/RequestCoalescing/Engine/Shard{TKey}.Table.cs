@@ -1,0 +1,161 @@
+namespace RequestCoalescing.Engine;
+
+/// <content>The hash table of the current flights. Its nodes are the flights themselves.</content>
+internal sealed partial class Shard<TKey>
+{
+    private const int MinBuckets = 8;
+
+    // After a burst of keys a table larger than this gives its memory back when it is empty again.
+    private const int KeptBuckets = 1024;
+
+    private Flight<TKey>?[] _buckets = new Flight<TKey>?[MinBuckets]; // a power of two
+    private int _count;
+
+    /// <summary>The finalizer of MurmurHash3 (Appleby, 2011): a bijection in which each bit of the input changes each bit of the output for half of the inputs.</summary>
+    public static uint Mix(int hash)
+    {
+        var mixed = (uint)hash;
+        mixed = (mixed ^ (mixed >> 16)) * 0x85EBCA6B;
+        mixed = (mixed ^ (mixed >> 13)) * 0xC2B2AE35;
+        return mixed ^ (mixed >> 16);
+    }
+
+    // The table is replaced in one step. The flights of the old one are forgotten part by part, so that the gate is free in between.
+    public override void Clear()
+    {
+        Flight<TKey>?[] old;
+        lock (Gate)
+        {
+            if (_count == 0) return;
+            old = _buckets;
+            Volatile.Write(ref _buckets, new Flight<TKey>?[MinBuckets]);
+            _count = 0;
+        }
+
+        for (var bucket = 0; bucket < old.Length;)
+        {
+            lock (Gate)
+            {
+                for (var end = Math.Min(bucket + MaxAtOnce, old.Length); bucket < end; bucket++)
+                {
+                    for (var flight = old[bucket]; flight is not null;)
+                    {
+                        var next = flight.NextInBucket;
+                        flight.NextInBucket = null; // a forgotten flight does not keep its neighbours alive
+                        EndCurrent(flight);
+                        flight = next;
+                    }
+                }
+            }
+        }
+    }
+
+    /// <summary>Removes a current flight: this one, whatever other its key may have had or may have next. Under the gate.</summary>
+    public void Remove(Flight<TKey> flight)
+    {
+        ref var link = ref LinkTo(flight);
+        if (link is not null) // otherwise it is in a table that is being cleared
+        {
+            link = flight.NextInBucket;
+            flight.NextInBucket = null;
+            if (--_count == 0 && _buckets.Length > KeptBuckets) Volatile.Write(ref _buckets, new Flight<TKey>?[MinBuckets]);
+        }
+
+        EndCurrent(flight);
+    }
+
+    /// <summary>Puts a successor in the place of a current flight. Under the gate.</summary>
+    public void Replace(Flight<TKey> flight, Flight<TKey> successor)
+    {
+        ref var link = ref LinkTo(flight);
+        if (link is null)
+        {
+            EndCurrent(flight);
+            return;
+        }
+
+        successor.NextInBucket = flight.NextInBucket;
+        Volatile.Write(ref link, successor);
+        flight.NextInBucket = null;
+        (successor.IsCurrent, flight.IsCurrent) = (true, false);
+    }
+
+    private static void EndCurrent(Flight<TKey> flight)
+    {
+        flight.IsCurrent = false;
+        flight.First?.CloseToJoiners();
+    }
+
+    // Looks for the current flight without the gate. Flights may be added and removed meanwhile, so that it may miss one, or find one that is no
+    // longer current. It comes to an end all the same: a flight is never added twice, and links lead to flights that were added earlier.
+    private Flight<TKey>? Peek(TKey key, uint hash)
+    {
+        var buckets = Volatile.Read(ref _buckets);
+        for (var flight = Volatile.Read(ref buckets[hash & (uint)(buckets.Length - 1)]); flight is not null; flight = Volatile.Read(ref flight.NextInBucket))
+        {
+            if (flight.Hash != hash) continue;
+            var itsKey = flight.Key;
+            Volatile.ReadBarrier(); // a flight releases its key after it has left this state, so that the copy is whole
+            if (flight.State == FlightState.InFlight && AreEqual(itsKey, key)) return flight;
+        }
+
+        return null;
+    }
+
+    private Flight<TKey>? Find(TKey key, uint hash)
+    {
+        var flight = _buckets[hash & (uint)(_buckets.Length - 1)];
+        while (flight is not null && !(flight.Hash == hash && AreEqual(flight.Key, key))) flight = flight.NextInBucket;
+        return flight;
+    }
+
+    // The key's equality may run under the gate. If it called an engine, it would find this one in the middle of a step, or wait for another gate.
+    private bool AreEqual(TKey x, TKey y)
+    {
+        if ((typeof(TKey).IsPrimitive || typeof(TKey) == typeof(string)) && ReferenceEquals(comparer, EqualityComparer<TKey>.Default)) return comparer.Equals(x, y);
+        IsComparing = true;
+        try
+        {
+            return comparer.Equals(x, y);
+        }
+        finally
+        {
+            IsComparing = false;
+        }
+    }
+
+    private void Add(Flight<TKey> flight)
+    {
+        if (_count == _buckets.Length) Grow();
+        ref var bucket = ref _buckets[flight.Hash & (uint)(_buckets.Length - 1)];
+        flight.NextInBucket = bucket;
+        flight.IsCurrent = true;
+        Volatile.Write(ref bucket, flight); // readers without the gate see the whole flight
+        _count++;
+    }
+
+    private ref Flight<TKey>? LinkTo(Flight<TKey> flight)
+    {
+        ref var link = ref _buckets[flight.Hash & (uint)(_buckets.Length - 1)];
+        while (link is not null && link != flight) link = ref link.NextInBucket;
+        return ref link;
+    }
+
+    private void Grow()
+    {
+        var grown = new Flight<TKey>?[_buckets.Length * 2];
+        foreach (var first in _buckets)
+        {
+            for (var flight = first; flight is not null;)
+            {
+                var next = flight.NextInBucket;
+                ref var bucket = ref grown[flight.Hash & (uint)(grown.Length - 1)];
+                flight.NextInBucket = bucket;
+                bucket = flight;
+                flight = next;
+            }
+        }
+
+        Volatile.Write(ref _buckets, grown);
+    }
+}
