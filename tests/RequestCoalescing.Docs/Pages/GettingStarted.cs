@@ -1,8 +1,8 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
 // <snippet getting-started-using>
 using RequestCoalescing; // at the top of Program.cs
 // </snippet>
-using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace RequestCoalescing.Docs.Pages;
 

@@ -16,13 +16,12 @@ internal static class Production
         // </snippet>
     }
 
-    public static async Task<Post?> ScopeAsync(ISingleflight<PostKey> posts, PostKey key, CancellationToken cancellationToken)
+    public static async Task ScopeAsync(ISingleflight<PostKey> posts, PostKey key, CancellationToken cancellationToken)
     {
-        return
-            // <snippet production-scope>
-            await posts.ExecuteInScopeAsync(key, async (services, flight) =>
-                await services.GetRequiredService<BlogContext>().Posts.FindAsync([key.Id], flight), cancellationToken);
-            // </snippet>
+        // <snippet production-scope>
+        await posts.ExecuteInScopeAsync(key, async (services, flight) =>
+            await services.GetRequiredService<BlogContext>().Posts.FindAsync([key.Id], flight), cancellationToken);
+        // </snippet>
     }
 
     public static void Errors(WebApplicationBuilder builder, WebApplication app)
