@@ -1,9 +1,10 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.FeatureManagement;
 
 namespace RequestCoalescing.Docs.Pages;
 
-/// <summary>The code of README.md.</summary>
+/// <summary>The code of README.md and of the packages' readmes.</summary>
 public sealed class Readme
 {
     [Fact]
@@ -51,6 +52,27 @@ public sealed class Readme
     {
         // <snippet readme-cluster>
         builder.Services.AddSingleflight("posts").UseRedis("redis:6379");
+        // </snippet>
+    }
+
+    internal static void FeatureFlag(WebApplicationBuilder builder)
+    {
+        // <snippet package-feature-management>
+        builder.Services.AddFeatureManagement();
+        builder.Services.AddSingleflight("weather").WithFeatureFlag("Coalescing");
+        // </snippet>
+    }
+
+    internal static void AspNetCore(WebApplicationBuilder builder)
+    {
+        // <snippet package-asp-net-core>
+        builder.Services.AddSingleflight();
+        builder.Services.AddSingleflightExceptionHandler();          // a rejection is 503 with Retry-After, a timeout is 504
+        var app = builder.Build();
+
+        app.UseExceptionHandler();
+        app.MapSingleflightDashboard().RequireAuthorization();       // the live page, at /singleflight
+        app.MapSingleflightStats().RequireAuthorization();           // the counts as JSON, at /metrics/singleflight
         // </snippet>
     }
 
