@@ -41,6 +41,11 @@ public static class SingleflightEndpointRouteBuilderExtensions
     /// <param name="pattern">The route of the page; its data is at <c>data</c> below it. Default <c>/singleflight</c>.</param>
     /// <returns>The endpoints' conventions; call <c>RequireAuthorization()</c> on it where not everybody may see them.</returns>
     /// <exception cref="InvalidOperationException">No instance is registered, and no engine has been made by hand.</exception>
+    /// <example>
+    /// <code>
+    /// app.MapSingleflightDashboard("/internal/singleflight").RequireAuthorization();
+    /// </code>
+    /// </example>
     public static IEndpointConventionBuilder MapSingleflightDashboard(this IEndpointRouteBuilder endpoints, string pattern = "/singleflight")
     {
         ArgumentException.ThrowIfNullOrEmpty(pattern);

@@ -1,9 +1,10 @@
+using System.Net;
 using System.Text.RegularExpressions;
 
 namespace RequestCoalescing.Tests;
 
 /// <summary>
-/// Every C# block on a page is code that the build compiles: it is equal to a snippet, the lines between <c>// &lt;snippet name&gt;</c> and
+/// Every C# block on a page, and every example in the XML documentation, is code that the build compiles: it is equal to a snippet, the lines between <c>// &lt;snippet name&gt;</c> and
 /// <c>// &lt;/snippet&gt;</c> in a source file under <c>tests/</c> or <c>samples/</c>, without their common indentation.
 /// </summary>
 public sealed partial class SnippetTests
@@ -16,7 +17,9 @@ public sealed partial class SnippetTests
             .Select(snippet => WithoutIndentation(snippet.Groups["code"].Value)),
     ];
 
-    public static TheoryData<string> Pages => [.. Files(".", "*.md").Select(page => Path.GetRelativePath(ConventionTests.Root, page)).Where(page => Blocks(page).Any())];
+    private static readonly string[] s_pages = [.. Files(".", "*.md"), .. Files("src", "*.cs")];
+
+    public static TheoryData<string> Pages => [.. s_pages.Where(page => Blocks(page).Any()).Select(page => Path.GetRelativePath(ConventionTests.Root, page))];
 
     [Theory]
     [MemberData(nameof(Pages))]
@@ -30,7 +33,7 @@ public sealed partial class SnippetTests
     [Fact]
     public void Every_snippet_is_on_a_page()
     {
-        var blocks = Files(".", "*.md").SelectMany(Blocks).ToHashSet();
+        var blocks = s_pages.SelectMany(Blocks).ToHashSet();
         Assert.DoesNotContain(s_snippets, snippet => !blocks.Contains(snippet));
     }
 
@@ -38,8 +41,13 @@ public sealed partial class SnippetTests
         .EnumerateFiles(Path.Combine(ConventionTests.Root, folder), pattern, SearchOption.AllDirectories)
         .Where(file => !Path.GetRelativePath(ConventionTests.Root, file).Split('/', '\\').Any(part => part is "bin" or "obj" or "artifacts" or "node_modules"));
 
-    private static IEnumerable<string> Blocks(string page) =>
-        Block().Matches(File.ReadAllText(Path.Combine(ConventionTests.Root, page))).Select(block => block.Groups["code"].Value.TrimEnd());
+    private static IEnumerable<string> Blocks(string page)
+    {
+        var text = File.ReadAllText(Path.Combine(ConventionTests.Root, page));
+        return page.EndsWith(".md", StringComparison.Ordinal)
+            ? Block().Matches(text).Select(block => block.Groups["code"].Value.TrimEnd())
+            : Example().Matches(text).Select(example => WebUtility.HtmlDecode(CommentMark().Replace(example.Groups["code"].Value, "").TrimEnd()));
+    }
 
     private static string FirstLine(string code) => code.Split('\n')[0];
 
@@ -55,4 +63,10 @@ public sealed partial class SnippetTests
 
     [GeneratedRegex(@"^```(?:csharp|cs|c#)[^\n]*\n(?<code>.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline | RegexOptions.IgnoreCase)]
     private static partial Regex Block();
+
+    [GeneratedRegex(@"^ */// <code>\n(?<code>.*?)^ */// </code>", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex Example();
+
+    [GeneratedRegex("^ */// ?", RegexOptions.Multiline)]
+    private static partial Regex CommentMark();
 }
