@@ -44,6 +44,11 @@ public static class SingleflightEndpointRouteBuilderExtensions
     /// <param name="pattern">The route of the page. Its data is served at <c>data</c> below it. Default <c>/singleflight</c>.</param>
     /// <returns>The conventions of both endpoints. Call <c>RequireAuthorization()</c> on them to restrict access.</returns>
     /// <exception cref="InvalidOperationException">No instance is registered, and no engine has been created by hand.</exception>
+    /// <example>
+    /// <code>
+    /// app.MapSingleflightDashboard("/internal/singleflight").RequireAuthorization();
+    /// </code>
+    /// </example>
     public static IEndpointConventionBuilder MapSingleflightDashboard(this IEndpointRouteBuilder endpoints, string pattern = "/singleflight")
     {
         ArgumentException.ThrowIfNullOrEmpty(pattern);

@@ -17,5 +17,11 @@ public interface IClusterSingleflight<TKey>
     /// Redis cannot be reached, or does not answer within <see cref="RedisSingleflightOptions.CommandTimeout"/> (a <see cref="TimeoutException"/>). On
     /// this node the key is forgotten. The command is kept, and sent when Redis can be reached.
     /// </exception>
+    /// <example>
+    /// <code>
+    /// await database.SaveAsync(post, cancellationToken);
+    /// await cluster.ForgetAsync(post.Id);    // from now on, callers on every node start anew
+    /// </code>
+    /// </example>
     Task ForgetAsync(TKey key);
 }

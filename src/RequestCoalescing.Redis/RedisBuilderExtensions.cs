@@ -23,6 +23,11 @@ public static class RedisBuilderExtensions
     /// <returns>The builder.</returns>
     /// <exception cref="ArgumentException">The keys of the instance are not strings.</exception>
     /// <exception cref="InvalidOperationException">The instance uses Redis already.</exception>
+    /// <example>
+    /// <code>
+    /// builder.Services.AddSingleflight("posts").UseRedis("redis:6379", redis => redis.LeaseDuration = TimeSpan.FromSeconds(5));
+    /// </code>
+    /// </example>
     public static ISingleflightBuilder UseRedis(this ISingleflightBuilder builder, string connectionString, Action<RedisSingleflightOptions>? configure = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(connectionString);
@@ -52,6 +57,11 @@ public static class RedisBuilderExtensions
     /// <param name="configure">Sets the options.</param>
     /// <returns>The builder.</returns>
     /// <exception cref="ArgumentException">The keys of the instance are of another type.</exception>
+    /// <example>
+    /// <code>
+    /// builder.Services.AddSingleflight&lt;PostKey>("posts").UseRedis&lt;PostKey>(key => $"{key.Id}:{key.Page}");
+    /// </code>
+    /// </example>
     public static ISingleflightBuilder UseRedis<TKey>(
         this ISingleflightBuilder builder,
         Func<TKey, string> textOf,

@@ -12,6 +12,19 @@ public readonly struct FlightContext(IFlight flight)
     /// Whether new callers of the key would still join this flight. Once false, it stays false. Check it before you store the result anywhere:
     /// the result of a flight that was forgotten, superseded or cancelled, or that runs alone, must not be stored.
     /// </summary>
+    /// <example>
+    /// <code>
+    /// var post = await singleflight.ExecuteAsync(
+    ///     id,
+    ///     async (FlightContext flight) =>
+    ///     {
+    ///         var loaded = await database.LoadPostAsync(id, flight);
+    ///         if (flight.IsCurrent) cache.Set(id, loaded, TimeSpan.FromMinutes(1));
+    ///         return loaded;
+    ///     },
+    ///     cancellationToken);
+    /// </code>
+    /// </example>
     public bool IsCurrent => flight?.IsCurrent ?? false;
 
     /// <summary>Converts to the flight's own token, so that a flight can be passed where a token is expected.</summary>

@@ -42,6 +42,14 @@ public interface ISingleflight<TKey>
     /// <exception cref="FlightRejectedException">A limit was reached, and <see cref="SingleflightOptions.Overflow"/> is <see cref="OverflowBehavior.Reject"/>.</exception>
     /// <exception cref="FlightDeadlockException">The work of a flight makes this call, and would wait for its own flight.</exception>
     /// <remarks>If the work throws, every subscriber of the flight gets that same exception.</remarks>
+    /// <example>
+    /// <code>
+    /// var post = await singleflight.ExecuteAsync(
+    ///     id,
+    ///     async flight => await database.LoadPostAsync(id, flight),    // the flight's token goes to the backend
+    ///     cancellationToken);                                          // the caller's own token lets this caller leave
+    /// </code>
+    /// </example>
     [OverloadResolutionPriority(1)]
     ValueTask<TResult> ExecuteAsync<TResult>(
         TKey key,
@@ -61,6 +69,15 @@ public interface ISingleflight<TKey>
     /// <param name="state">A value that is passed to <paramref name="work"/>, which therefore needs no closure.</param>
     /// <param name="work">Produces the result, and can inspect its flight. It runs only if this call starts a flight.</param>
     /// <param name="cancellationToken">Lets this caller leave. The flight goes on for the others. When the last caller leaves, the work is cancelled.</param>
+    /// <example>
+    /// <code>
+    /// var post = await singleflight.ExecuteAsync(
+    ///     id,
+    ///     (database, id),
+    ///     static (state, flight) => state.database.LoadPostAsync(state.id, flight.CancellationToken),    // static: captures nothing
+    ///     cancellationToken);
+    /// </code>
+    /// </example>
     [OverloadResolutionPriority(1)]
     ValueTask<TResult> ExecuteAsync<TState, TResult>(
         TKey key,
@@ -82,6 +99,13 @@ public interface ISingleflight<TKey>
     /// <param name="key">The key whose current flight is forgotten.</param>
     /// <returns><see langword="true"/> if the key had a current flight.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="key"/> is null.</exception>
+    /// <example>
+    /// <code>
+    /// await database.SaveAsync(post, cancellationToken);    // first the write,
+    /// cache.Remove(post.Id);                                // then the cache, if there is one,
+    /// singleflight.Forget(post.Id);                         // then the flights that may have read the old data
+    /// </code>
+    /// </example>
     bool Forget(TKey key);
 
     /// <summary>Forgets every current flight, as <see cref="Forget"/> does. Callers that wait already still get their outcomes.</summary>

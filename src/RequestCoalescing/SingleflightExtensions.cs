@@ -19,6 +19,19 @@ public static class SingleflightExtensions
     /// <param name="cancellationToken">Lets this caller leave. The flight goes on for the others. When the last caller leaves, the work is cancelled.</param>
     /// <returns>The outcome of the flight.</returns>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    /// <example>
+    /// <code>
+    /// var post = await singleflight.ExecuteAsync(
+    ///     id,
+    ///     async (FlightContext flight) =>
+    ///     {
+    ///         var loaded = await database.LoadPostAsync(id, flight);
+    ///         if (flight.IsCurrent) cache.Set(id, loaded, TimeSpan.FromMinutes(1));
+    ///         return loaded;
+    ///     },
+    ///     cancellationToken);
+    /// </code>
+    /// </example>
     [OverloadResolutionPriority(2)]
     public static ValueTask<TResult> ExecuteAsync<TKey, TResult>(
         this ISingleflight<TKey> singleflight,
@@ -57,6 +70,11 @@ public static class SingleflightExtensions
     /// <returns>The outcome of the flight.</returns>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     /// <exception cref="InvalidOperationException">The work returns a task, or the result of <c>ConfigureAwait</c>. Await it within the work instead.</exception>
+    /// <example>
+    /// <code>
+    /// var average = await singleflight.ExecuteAsync("average", flight => samples.Average(), cancellationToken);
+    /// </code>
+    /// </example>
     public static ValueTask<TResult> ExecuteAsync<TKey, TResult>(
         this ISingleflight<TKey> singleflight,
         TKey key,
@@ -82,6 +100,11 @@ public static class SingleflightExtensions
     /// <returns>A task that completes when the flight does.</returns>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     /// <remarks>Never use it for writes: the second of two coalesced writes does not happen.</remarks>
+    /// <example>
+    /// <code>
+    /// await singleflight.ExecuteAsync("warm-up", async flight => { await database.WarmUpAsync(flight); }, cancellationToken);
+    /// </code>
+    /// </example>
     [OverloadResolutionPriority(4)]
     public static ValueTask ExecuteAsync<TKey>(
         this ISingleflight<TKey> singleflight,

@@ -29,7 +29,7 @@ public sealed partial class DocsTests
     [Fact]
     public void Every_link_between_the_pages_has_a_target()
     {
-        var pages = Directory.GetFiles(s_root, "*.md").Concat(Directory.GetFiles(Path.Combine(s_root, "docs"), "*.md")).Append(Path.Combine(s_root, "src", "RequestCoalescing", "README.md"));
+        var pages = Directory.GetFiles(s_root, "*.md").Concat(Directory.GetFiles(Path.Combine(s_root, "docs"), "*.md")).Concat(Directory.GetFiles(Path.Combine(s_root, "src"), "*.md", SearchOption.AllDirectories));
         var broken = pages.SelectMany(page => Link().Matches(File.ReadAllText(page))
             .Select(link => link.Groups[1].Value.Split('#')[0])
             .Where(target => target.Length > 0 && !target.Contains("://", StringComparison.Ordinal))

@@ -20,6 +20,14 @@ public static class SingleflightScopeExtensions
     /// <param name="cancellationToken">Lets this caller leave.</param>
     /// <returns>The outcome of the flight.</returns>
     /// <exception cref="ArgumentException"><paramref name="singleflight"/> is not an instance registered with <c>AddSingleflight</c>.</exception>
+    /// <example>
+    /// <code>
+    /// var post = await singleflight.ExecuteInScopeAsync(
+    ///     id,
+    ///     async (services, flight) => await services.GetRequiredService&lt;BlogContext>().Posts.AsNoTracking().FirstAsync(post => post.Id == id, flight),
+    ///     cancellationToken);
+    /// </code>
+    /// </example>
     [OverloadResolutionPriority(1)]
     public static ValueTask<TResult> ExecuteInScopeAsync<TKey, TResult>(
         this ISingleflight<TKey> singleflight,

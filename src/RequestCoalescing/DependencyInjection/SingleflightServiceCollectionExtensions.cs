@@ -21,6 +21,14 @@ public static class SingleflightServiceCollectionExtensions
     /// <param name="services">The services.</param>
     /// <param name="configure">Sets the application's defaults.</param>
     /// <returns>A builder for what is to be added to the instance.</returns>
+    /// <example>
+    /// <code>
+    /// builder.Services.AddSingleflight(options => options.MaxDuration = TimeSpan.FromSeconds(5));
+    ///
+    /// app.MapGet("/time/{zone}", (string zone, ISingleflight singleflight, CancellationToken cancellationToken) =>
+    ///     singleflight.ExecuteAsync(zone, flight => TimeOfAsync(zone, flight), cancellationToken));
+    /// </code>
+    /// </example>
     public static ISingleflightBuilder AddSingleflight(this IServiceCollection services, Action<SingleflightOptions>? configure = null) =>
         Add<string>(services, Options.Options.DefaultName, Registration.DefaultName, configure);
 
@@ -33,6 +41,14 @@ public static class SingleflightServiceCollectionExtensions
     /// <param name="configure">Sets the application's defaults.</param>
     /// <returns>A builder for what is to be added to the instance.</returns>
     /// <exception cref="ArgumentException">The name is not allowed, or an instance with keys of another type has it.</exception>
+    /// <example>
+    /// <code>
+    /// builder.Services.AddSingleflight("weather", options => options.MaxInFlight = 500);
+    ///
+    /// app.MapGet("/weather/{city}", (string city, [FromKeyedServices("weather")] ISingleflight weather, CancellationToken cancellationToken) =>
+    ///     weather.ExecuteAsync(city, flight => ForecastOfAsync(city, flight), cancellationToken));
+    /// </code>
+    /// </example>
     public static ISingleflightBuilder AddSingleflight(this IServiceCollection services, string name, Action<SingleflightOptions>? configure = null) =>
         AddSingleflight<string>(services, name, configure);
 
@@ -47,6 +63,14 @@ public static class SingleflightServiceCollectionExtensions
     /// <exception cref="ArgumentException">
     /// Another type with the same name is registered already, or the name of the type has another meaning in the settings.
     /// </exception>
+    /// <example>
+    /// <code>
+    /// builder.Services.AddSingleflight&lt;PostKey>();    // record struct PostKey(long Id, int Page)
+    ///
+    /// app.MapGet("/post/{id}/{page}", (long id, int page, ISingleflight&lt;PostKey> posts, CancellationToken cancellationToken) =>
+    ///     posts.ExecuteAsync(new PostKey(id, page), flight => PageOfAsync(id, page, flight), cancellationToken));
+    /// </code>
+    /// </example>
     public static ISingleflightBuilder AddSingleflight<TKey>(this IServiceCollection services, Action<SingleflightOptions>? configure = null)
         where TKey : notnull
     {

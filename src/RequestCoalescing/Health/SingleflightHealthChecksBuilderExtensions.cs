@@ -15,6 +15,15 @@ public static class SingleflightHealthChecksBuilderExtensions
     /// <param name="tags">Tags of the check.</param>
     /// <returns>The health checks.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A threshold is negative.</exception>
+    /// <example>
+    /// <code>
+    /// builder.Services.AddHealthChecks().AddSingleflight(health =>
+    /// {
+    ///     health.Degraded.OldestAgeShare = 0.5;    // a flight older than half of its MaxDuration
+    ///     health.Unhealthy.Abandoned = 100;
+    /// });
+    /// </code>
+    /// </example>
     public static IHealthChecksBuilder AddSingleflight(
         this IHealthChecksBuilder builder,
         Action<SingleflightHealthCheckOptions>? configure = null,

@@ -13,6 +13,12 @@ public static class RolloutBuilderExtensions
     /// <param name="builder">The instance.</param>
     /// <param name="configure">Sets the options.</param>
     /// <returns>The builder.</returns>
+    /// <example>
+    /// <code>
+    /// builder.Services.AddSingleflight("weather")
+    ///     .WithRollout(rollout => rollout.Fraction = 0.01);    // "Singleflight:weather:Rollout:Enabled": false switches it off at run time
+    /// </code>
+    /// </example>
     public static ISingleflightBuilder WithRollout(this ISingleflightBuilder builder, Action<RolloutOptions> configure)
     {
         ArgumentNullException.ThrowIfNull(builder);

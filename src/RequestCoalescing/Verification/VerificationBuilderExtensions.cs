@@ -17,6 +17,12 @@ public static class VerificationBuilderExtensions
     /// <param name="configure">Sets the other options.</param>
     /// <returns>The builder.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="fraction"/> is not from 0 to 1.</exception>
+    /// <example>
+    /// <code>
+    /// builder.Services.AddSingleflight("weather")
+    ///     .WithVerification(0.01, configure: verification => verification.OnMismatch = MismatchBehavior.UseOwn);
+    /// </code>
+    /// </example>
     public static ISingleflightBuilder WithVerification(
         this ISingleflightBuilder builder,
         double fraction,
