@@ -1,8 +1,8 @@
 using Microsoft.Extensions.Logging;
 
-namespace RequestCoalescing.Contract;
+namespace RequestCoalescing;
 
-/// <summary>Logs that take everything and fail at all of it.</summary>
+/// <summary>A logger that is enabled for every level and throws at each entry.</summary>
 public sealed class FailingLogs : ILoggerProvider, ILogger
 {
     /// <inheritdoc/>

@@ -1,10 +1,12 @@
-namespace RequestCoalescing.Contract;
+using Xunit;
 
-// 2. A flight belongs to no caller.
+namespace RequestCoalescing.Testing;
+
+// 2. A flight belongs to no caller: a caller that leaves does not affect the others.
 public abstract partial class SingleflightContract
 {
     [Fact]
-    public async Task Law02_The_leader_leaves_and_the_others_fly_on()
+    public async Task Law02_When_the_leader_leaves_the_other_callers_still_get_the_result()
     {
         var singleflight = Create();
         var backend = new Backend<int>();
@@ -25,7 +27,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law02_All_but_one_leave_and_the_one_gets_the_result()
+    public async Task Law02_The_only_caller_that_stays_gets_the_result()
     {
         var singleflight = Create();
         var backend = new Backend<int>();
@@ -43,7 +45,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law02_The_last_to_leave_cancels_the_work()
+    public async Task Law02_The_work_is_cancelled_when_the_last_caller_leaves()
     {
         var singleflight = Create();
         var backend = new Backend<int>();
@@ -66,7 +68,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law02_A_caller_leaves_at_once_though_the_work_goes_on()
+    public async Task Law02_A_caller_leaves_at_once_even_if_the_work_ignores_its_token()
     {
         var singleflight = Create();
         var backend = new Backend<int>();
@@ -83,7 +85,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law02_A_token_that_has_fired_already_starts_nothing()
+    public async Task Law02_A_call_whose_token_has_already_fired_starts_no_flight()
     {
         var singleflight = Create();
         var backend = new Backend<int>();
@@ -96,7 +98,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law02_Cancellation_that_races_the_outcome_gives_one_or_the_other()
+    public async Task Law02_A_caller_whose_cancellation_races_the_outcome_gets_one_of_the_two()
     {
         var singleflight = Create();
         for (var round = 0; round < 300; round++)

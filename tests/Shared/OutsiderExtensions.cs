@@ -1,16 +1,16 @@
-namespace RequestCoalescing.Contract;
+namespace RequestCoalescing;
 
-/// <summary>Ways of awaiting a call that are not the usual one.</summary>
+/// <summary>Unusual ways to await a call.</summary>
 public static class OutsiderExtensions
 {
-    /// <summary>Awaits a call from outside the work that made it, after something else has come about.</summary>
+    /// <summary>Awaits a call outside of the work that made it, after another task has ended.</summary>
     public static async Task<Task<T>> AsOutsiderAsync<T>(this ValueTask<T> call, Func<Task> first)
     {
         await first();
         return call.AsTask();
     }
 
-    /// <summary>Has a caller wait that is to go on there; completes when it waits.</summary>
+    /// <summary>Awaits a call whose continuation is posted to this context. Completes when the call is awaited.</summary>
     public static async Task AwaitUnderAsync(this SynchronizationContext context, Func<ValueTask<int>> call)
     {
         async Task AwaitAsync() => await call();

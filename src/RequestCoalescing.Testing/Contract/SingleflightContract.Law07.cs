@@ -1,12 +1,12 @@
-namespace RequestCoalescing.Contract;
+using Xunit;
 
-// 7. No flight outlives MaxDuration.
+namespace RequestCoalescing.Testing;
+
+// 7. No flight takes longer than MaxDuration.
 public abstract partial class SingleflightContract
 {
-    private static readonly TimeSpan s_second = TimeSpan.FromSeconds(1);
-
     [Fact]
-    public async Task Law07_On_expiry_everybody_is_out_and_the_key_is_free_though_the_work_goes_on()
+    public async Task Law07_On_expiry_every_subscriber_gets_a_timeout_and_the_key_is_free()
     {
         var singleflight = Create(options => options.MaxDuration = 10 * s_second);
         var backend = new Backend<int>();
@@ -33,7 +33,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law07_Work_that_heeds_its_token_is_abandoned_only_until_it_ends()
+    public async Task Law07_Abandoned_work_is_counted_only_until_it_ends()
     {
         var singleflight = Create();
         var backend = new Backend<int>();
@@ -66,7 +66,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law07_Abandoned_work_weighs_against_MaxInFlight_until_it_ends()
+    public async Task Law07_Abandoned_work_counts_against_MaxInFlight_until_it_ends()
     {
         var singleflight = Create(options => options.MaxInFlight = 1);
         var backend = new Backend<int>();

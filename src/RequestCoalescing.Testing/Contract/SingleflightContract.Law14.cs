@@ -1,10 +1,12 @@
-namespace RequestCoalescing.Contract;
+using Xunit;
 
-// 14. Same key, other type.
+namespace RequestCoalescing.Testing;
+
+// 14. All callers of a key ask for one result type.
 public abstract partial class SingleflightContract
 {
     [Fact]
-    public async Task Law14_Asking_for_another_result_type_is_an_error_at_once_and_the_flight_is_not_touched()
+    public async Task Law14_A_call_for_another_result_type_fails_at_once_and_the_flight_is_not_affected()
     {
         var singleflight = Create();
         var backend = new Backend<int>();

@@ -1,10 +1,12 @@
-namespace RequestCoalescing.Contract;
+using Xunit;
 
-// 6. Forget draws a line.
+namespace RequestCoalescing.Testing;
+
+// 6. Forget separates earlier callers from later ones.
 public abstract partial class SingleflightContract
 {
     [Fact]
-    public async Task Law06_Callers_after_Forget_start_anew_and_those_before_get_the_old_outcome()
+    public async Task Law06_Callers_after_Forget_start_a_new_flight_and_earlier_callers_get_the_old_outcome()
     {
         var singleflight = Create();
         var backend = new Backend<int>();
@@ -24,7 +26,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law06_Forget_says_whether_a_flight_was_in_the_air()
+    public async Task Law06_Forget_returns_true_only_if_the_key_has_a_current_flight()
     {
         var singleflight = Create();
         var backend = new Backend<int>();
@@ -41,7 +43,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law06_The_old_flight_can_tell_that_it_is_no_longer_current()
+    public async Task Law06_A_forgotten_flight_is_not_current()
     {
         var singleflight = Create();
         var backend = new Backend<int>();
@@ -65,7 +67,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law06_Clear_forgets_all_flights_and_breaks_nobodys_promise()
+    public async Task Law06_Clear_forgets_all_flights_and_their_callers_still_get_the_outcomes()
     {
         var singleflight = Create();
         var backends = Enumerable.Range(0, 20).Select(_ => new Backend<int>()).ToArray();

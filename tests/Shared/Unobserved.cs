@@ -1,13 +1,13 @@
 using System.Runtime.CompilerServices;
 
-namespace RequestCoalescing.Contract;
+namespace RequestCoalescing;
 
-/// <summary>Failures of tasks that nobody has looked at.</summary>
+/// <summary>Checks that no failed task is left unobserved.</summary>
 public static class Unobserved
 {
-    /// <summary>Runs something, and fails if it leaves a task behind whose failure nobody has observed.</summary>
-    /// <param name="act">Runs it. Its tasks must be out of reach when this has completed.</param>
-    /// <param name="isOurs">Tells the failures of this test from those of tests that run beside it.</param>
+    /// <summary>Runs an action, and fails if it leaves a failed task behind that no code has observed.</summary>
+    /// <param name="act">The action. Its tasks must be unreachable when it has completed.</param>
+    /// <param name="isOurs">Whether a failure comes from this test and not from one that runs at the same time.</param>
     public static async Task IsNothingOfAsync(Func<Task> act, Func<Exception, bool> isOurs)
     {
         var unobserved = new List<Exception>();

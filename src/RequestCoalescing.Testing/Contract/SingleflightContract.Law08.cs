@@ -1,10 +1,12 @@
-namespace RequestCoalescing.Contract;
+using Xunit;
 
-// 8. A join window bounds staleness.
+namespace RequestCoalescing.Testing;
+
+// 8. JoinWindow limits how old a flight may be when it is joined.
 public abstract partial class SingleflightContract
 {
     [Fact]
-    public async Task Law08_Who_comes_after_the_join_window_starts_a_new_flight_which_becomes_the_current_one()
+    public async Task Law08_A_caller_that_comes_after_the_join_window_starts_a_new_current_flight()
     {
         var singleflight = Create(options => options.JoinWindow = s_second);
         var backend = new Backend<int>();

@@ -1,10 +1,12 @@
-namespace RequestCoalescing.Contract;
+using Xunit;
 
-// 3. Nobody joins a doomed flight.
+namespace RequestCoalescing.Testing;
+
+// 3. A flight that is ending cannot be joined.
 public abstract partial class SingleflightContract
 {
     [Fact]
-    public async Task Law03_Who_sees_a_failure_and_calls_again_at_once_starts_a_new_flight()
+    public async Task Law03_A_caller_that_sees_a_failure_and_calls_again_starts_a_new_flight()
     {
         var singleflight = Create();
         var runs = 0;
@@ -33,7 +35,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law03_Who_sees_a_result_and_calls_again_at_once_starts_a_new_flight()
+    public async Task Law03_A_caller_that_sees_a_result_and_calls_again_starts_a_new_flight()
     {
         var singleflight = Create();
         for (var run = 0; run < 500; run++)
@@ -47,7 +49,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law03_An_outcome_that_anybody_has_seen_is_no_later_callers()
+    public async Task Law03_No_caller_gets_an_outcome_that_was_seen_before_its_call()
     {
         var singleflight = Create();
         var made = 0;
@@ -97,7 +99,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law03_Who_comes_after_the_last_has_left_gets_a_new_run_while_the_cancelled_one_goes_on()
+    public async Task Law03_A_caller_that_comes_after_the_last_one_has_left_starts_a_new_flight()
     {
         var singleflight = Create();
         var backend = new Backend<int>();

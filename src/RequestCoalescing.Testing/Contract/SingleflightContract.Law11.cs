@@ -1,6 +1,8 @@
-namespace RequestCoalescing.Contract;
+using Xunit;
 
-// 11. Context is a choice.
+namespace RequestCoalescing.Testing;
+
+// 11. ContextFlow chooses whether the work sees the context of its leader.
 public abstract partial class SingleflightContract
 {
     [Theory]
@@ -8,7 +10,7 @@ public abstract partial class SingleflightContract
     [InlineData(ContextFlow.Leader, true)]
     [InlineData(ContextFlow.Suppress, false)]
     [InlineData(ContextFlow.Suppress, true)]
-    public async Task Law11_The_work_sees_its_leaders_context_or_none(ContextFlow flow, bool withToken)
+    public async Task Law11_The_work_sees_the_leaders_context_or_none(ContextFlow flow, bool withToken)
     {
         var singleflight = Create(options => options.ContextFlow = flow);
         var ambient = new AsyncLocal<string?> { Value = "leader" };
@@ -32,7 +34,7 @@ public abstract partial class SingleflightContract
     [Theory]
     [InlineData(ContextFlow.Leader)]
     [InlineData(ContextFlow.Suppress)]
-    public async Task Law11_What_the_work_sets_does_not_leak_to_its_leader(ContextFlow flow)
+    public async Task Law11_Async_locals_that_the_work_sets_do_not_leak_to_the_leader(ContextFlow flow)
     {
         var singleflight = Create(options => options.ContextFlow = flow);
         var ambient = new AsyncLocal<string?> { Value = "leader" };

@@ -1,6 +1,8 @@
-namespace RequestCoalescing.Contract;
+using Xunit;
 
-// 1. One current flight a key.
+namespace RequestCoalescing.Testing;
+
+// 1. A key has one current flight.
 public abstract partial class SingleflightContract
 {
     [Fact]
@@ -37,7 +39,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law01_Different_keys_do_not_wait_on_each_other()
+    public async Task Law01_Calls_for_different_keys_do_not_wait_for_each_other()
     {
         var singleflight = Create();
         var slow = new Backend<int>();
@@ -55,7 +57,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law01_Work_that_blocks_its_thread_blocks_nobody_elses()
+    public async Task Law01_Work_that_blocks_its_thread_blocks_no_other_caller()
     {
         var singleflight = Create();
         using var release = new ManualResetEventSlim();
@@ -69,7 +71,7 @@ public abstract partial class SingleflightContract
         }));
         await started.Task.SoonAsync();
 
-        // No gate is held while the work runs: the same key can be joined, forgotten and counted, and others fly.
+        // No lock is held while the work runs. Its key can be joined, forgotten and counted, and other keys can be called for.
         var follower = Task.Run(async () => await singleflight.ExecuteAsync(Key, _ => ValueTask.FromResult(2)));
         await singleflight.UntilSubscribersAsync(2);
         for (var key = 0; key < 100; key++) await singleflight.ExecuteAsync($"{key}", _ => ValueTask.FromResult(key)).AsTask().SoonAsync();

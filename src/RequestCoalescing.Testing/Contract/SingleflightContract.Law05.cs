@@ -1,16 +1,18 @@
-namespace RequestCoalescing.Contract;
+using Xunit;
 
-// 5. Somebody else's cancellation is not your error.
+namespace RequestCoalescing.Testing;
+
+// 5. The cancellation of one caller is not the error of another.
 public abstract partial class SingleflightContract
 {
     [Fact]
-    public async Task Law05_When_the_work_dies_of_its_leaders_token_the_others_elect_a_leader_for_one_new_flight()
+    public async Task Law05_Followers_elect_a_leader_when_the_leaders_token_cancels_the_work()
     {
         var singleflight = Create();
         var backend = new Backend<int>();
         using var aborted = new CancellationTokenSource();
 
-        // The classic mistake: the work captures the token of the request that happened to come first.
+        // The usual mistake: the work uses the leader's token instead of the flight's token.
         var leader = singleflight.ExecuteAsync(Key, _ => backend.RunAsync(aborted.Token), aborted.Token).AsTask();
         await backend.NextRunAsync();
         var followers = await WaitingCallersAsync(singleflight, 10, backend.RunAsync);
@@ -24,7 +26,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law05_Elections_are_bounded_and_then_the_cancellation_is_reported()
+    public async Task Law05_After_three_elections_the_cancellation_is_reported()
     {
         var singleflight = Create();
         var backend = new Backend<int>();
@@ -50,7 +52,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law05_A_cancelled_end_that_nobody_asked_for_is_shared_and_not_retried()
+    public async Task Law05_A_cancellation_that_no_caller_asked_for_is_shared_and_not_retried()
     {
         var singleflight = Create();
         var backend = new Backend<int>();
@@ -66,7 +68,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law05_An_elected_leader_leads_in_its_own_context()
+    public async Task Law05_The_work_of_an_elected_leader_runs_in_that_leaders_context()
     {
         var singleflight = Create();
         var ambient = new AsyncLocal<string>();
@@ -90,7 +92,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law05_An_election_in_which_nobody_is_left_is_none()
+    public async Task Law05_No_leader_is_elected_when_no_subscriber_is_left()
     {
         var singleflight = Create();
         var backend = new Backend<int>();

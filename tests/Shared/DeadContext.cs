@@ -1,6 +1,6 @@
-namespace RequestCoalescing.Contract;
+namespace RequestCoalescing;
 
-/// <summary>A synchronization context that takes no work: its caller is lost with it, but nobody else may be.</summary>
+/// <summary>A synchronization context that refuses work. The caller that resumes on it is lost, and no other caller may be.</summary>
 public sealed class DeadContext : SynchronizationContext
 {
     /// <inheritdoc/>

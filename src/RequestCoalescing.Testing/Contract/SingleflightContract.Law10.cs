@@ -1,10 +1,12 @@
-namespace RequestCoalescing.Contract;
+using Xunit;
 
-// 10. No deadlock in silence.
+namespace RequestCoalescing.Testing;
+
+// 10. Work that waits for its own flight gets an error that names the keys.
 public abstract partial class SingleflightContract
 {
     [Fact]
-    public async Task Law10_Work_that_waits_for_its_own_flight_is_told()
+    public async Task Law10_Work_that_waits_for_its_own_flight_gets_a_deadlock_error()
     {
         var singleflight = Create();
         var call = singleflight.ExecuteAsync("a", async _ =>
@@ -17,7 +19,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law10_Work_that_hands_back_the_wait_for_its_own_flight_is_told()
+    public async Task Law10_Work_that_returns_the_call_for_its_own_flight_gets_a_deadlock_error()
     {
         var singleflight = Create();
         var call = singleflight.ExecuteAsync("a", _ => singleflight.ExecuteAsync("a", _ => ValueTask.FromResult(1))).AsTask();
@@ -26,14 +28,14 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law10_A_circle_through_nested_flights_is_told_with_its_keys()
+    public async Task Law10_A_deadlock_of_nested_flights_is_reported_with_its_keys()
     {
         var singleflight = Create();
         var call = singleflight.ExecuteAsync("a", async _ =>
             await singleflight.ExecuteAsync("b", async _ =>
                 await singleflight.ExecuteAsync("c", async _ =>
                 {
-                    await Task.Yield(); // so that each waits for the next by now
+                    await Task.Yield(); // by now, each flight waits for the next
                     return await singleflight.ExecuteAsync("a", _ => ValueTask.FromResult(1));
                 }))).AsTask();
 
@@ -44,7 +46,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law10_A_circle_of_flights_that_different_callers_started_is_told()
+    public async Task Law10_A_deadlock_of_flights_that_different_callers_started_is_reported()
     {
         var singleflight = Create();
         for (var round = 0; round < 100; round++)
@@ -57,13 +59,13 @@ public abstract partial class SingleflightContract
                 return await singleflight.ExecuteAsync($"{1 - me}", _ => ValueTask.FromResult(0));
             }).AsTask());
 
-            // One of the two waits closes the circle and is refused; its flight fails with that, and so does the other.
+            // The second of the two waits is the deadlock and gets the error. Its flight fails with the error, and so does the other flight.
             foreach (var call in calls) await call.ThrowsAsync<FlightDeadlockException>();
         }
     }
 
     [Fact]
-    public async Task Law10_A_deadlock_is_no_ones_but_the_waiters_error()
+    public async Task Law10_Work_can_handle_its_deadlock_error()
     {
         var singleflight = Create();
         var call = singleflight.ExecuteAsync("a", async _ =>
@@ -83,7 +85,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law10_The_same_key_one_flight_after_the_other_is_harmless()
+    public async Task Law10_Work_can_call_for_one_key_twice_one_call_after_the_other()
     {
         var singleflight = Create();
         Assert.Equal(3, await singleflight.ExecuteAsync("outer", async _ =>
@@ -102,7 +104,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law10_Work_that_starts_another_flight_and_does_not_wait_for_it_is_harmless()
+    public async Task Law10_Work_can_start_a_flight_without_waiting_for_it()
     {
         var singleflight = Create();
         var backend = new Backend<int>();
@@ -110,11 +112,13 @@ public abstract partial class SingleflightContract
 
         var outer = singleflight.ExecuteAsync("outer", async flight =>
         {
-            // The inner flight waits for the outer one, which does not wait for it.
+            // The inner flight waits for the outer one. The outer one does not wait for the inner one.
             started.SetResult(singleflight.ExecuteAsync("inner", async _ => 1 + await singleflight.ExecuteAsync("outer", backend.RunAsync)));
             return await backend.RunAsync(flight);
         }).AsTask();
-        var inner = await (await started.Task).AsOutsiderAsync(() => singleflight.UntilSubscribersAsync(3));
+        var call = await started.Task.SoonAsync();
+        await singleflight.UntilSubscribersAsync(3);
+        var inner = call.AsTask(); // outside of the work, so that the work does not wait for it
 
         (await backend.NextRunAsync()).Succeed(1);
         Assert.Equal(1, await outer.SoonAsync());
@@ -123,7 +127,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law10_Work_that_forgets_its_own_key_and_asks_for_it_anew_is_harmless()
+    public async Task Law10_Work_can_forget_its_own_key_and_call_for_it_again()
     {
         var singleflight = Create();
         var depth = 0;
@@ -140,7 +144,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law10_Two_flights_that_wait_for_the_same_third_are_harmless()
+    public async Task Law10_Two_flights_can_wait_for_the_same_flight()
     {
         var singleflight = Create();
         var backend = new Backend<int>();
@@ -158,7 +162,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law10_Where_detection_is_off_the_deadlock_lasts_for_MaxDuration()
+    public async Task Law10_A_deadlock_lasts_for_MaxDuration_if_DetectDeadlocks_is_off()
     {
         var singleflight = Create(options => options.DetectDeadlocks = false);
         var call = singleflight.ExecuteAsync("a", async _ =>

@@ -1,10 +1,12 @@
-namespace RequestCoalescing.Contract;
+using Xunit;
 
-// 4. One failure, one error.
+namespace RequestCoalescing.Testing;
+
+// 4. A failure is one error for all subscribers, and nothing of it is kept.
 public abstract partial class SingleflightContract
 {
     [Fact]
-    public async Task Law04_Every_subscriber_gets_the_error_and_nobody_retries()
+    public async Task Law04_Every_subscriber_gets_the_same_error_and_the_work_is_not_retried()
     {
         var singleflight = Create();
         var backend = new Backend<int>();
@@ -19,7 +21,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law04_Nothing_of_a_failure_stays()
+    public async Task Law04_The_call_after_a_failure_starts_a_new_flight()
     {
         var singleflight = Create();
         var failed = singleflight.ExecuteAsync<int>(Key, _ => ValueTask.FromException<int>(new InvalidDataException())).AsTask();
@@ -32,7 +34,7 @@ public abstract partial class SingleflightContract
     [InlineData("throws at once")]
     [InlineData("returns a failed task")]
     [InlineData("throws later")]
-    public async Task Law04_Work_that_throws_early_is_no_different_from_work_that_throws_late(string how)
+    public async Task Law04_Work_that_throws_early_fails_like_work_that_throws_late(string how)
     {
         var singleflight = Create();
         using var joined = new ManualResetEventSlim();
@@ -67,7 +69,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law04_Work_that_returns_no_task_fails_with_a_clear_error()
+    public async Task Law04_Work_that_returns_null_instead_of_a_task_fails_with_a_clear_error()
     {
         var singleflight = Create();
         var call = singleflight.ExecuteAsync(Key, (Func<CancellationToken, Task<int>>)(_ => null!)).AsTask();

@@ -1,10 +1,12 @@
-namespace RequestCoalescing.Contract;
+using Xunit;
 
-// Misuse is told at the call.
+namespace RequestCoalescing.Testing;
+
+// Misuse throws at the call and not at its await.
 public abstract partial class SingleflightContract
 {
     [Fact]
-    public void Null_arguments_are_told_at_the_call()
+    public void Null_arguments_throw_at_the_call()
     {
         var singleflight = Create();
         Func<CancellationToken, ValueTask<int>> valueTask = _ => default;

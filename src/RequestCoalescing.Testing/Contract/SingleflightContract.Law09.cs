@@ -1,10 +1,12 @@
-namespace RequestCoalescing.Contract;
+using Xunit;
 
-// 9. Limits answer at once.
+namespace RequestCoalescing.Testing;
+
+// 9. A limit answers at once: a call past it is rejected or runs alone.
 public abstract partial class SingleflightContract
 {
     [Fact]
-    public async Task Law09_A_caller_past_MaxSubscribers_is_rejected_and_the_flight_is_not_touched()
+    public async Task Law09_A_caller_past_MaxSubscribers_is_rejected_and_the_flight_is_not_affected()
     {
         var singleflight = Create(options => options.MaxSubscribers = 3);
         var backend = new Backend<int>();
@@ -20,7 +22,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law09_A_subscriber_that_leaves_makes_room()
+    public async Task Law09_A_subscriber_that_leaves_makes_room_for_another()
     {
         var singleflight = Create(options => options.MaxSubscribers = 2);
         var backend = new Backend<int>();
@@ -36,7 +38,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law09_A_caller_past_MaxSubscribers_runs_alone_where_the_options_say_so()
+    public async Task Law09_A_caller_past_MaxSubscribers_runs_alone_if_Overflow_is_RunAlone()
     {
         var singleflight = Create(options => (options.MaxSubscribers, options.Overflow) = (1, OverflowBehavior.RunAlone));
         var backend = new Backend<int>();
@@ -58,7 +60,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law09_A_flight_past_MaxInFlight_is_rejected_but_one_in_the_air_can_be_joined()
+    public async Task Law09_A_flight_past_MaxInFlight_is_rejected_and_the_others_can_still_be_joined()
     {
         var singleflight = Create(options => options.MaxInFlight = 2);
         var backends = new[] { new Backend<int>(), new Backend<int>() };
@@ -78,7 +80,7 @@ public abstract partial class SingleflightContract
     }
 
     [Fact]
-    public async Task Law09_A_flight_past_MaxInFlight_runs_alone_where_the_options_say_so()
+    public async Task Law09_A_flight_past_MaxInFlight_runs_alone_if_Overflow_is_RunAlone()
     {
         var singleflight = Create(options => (options.MaxInFlight, options.Overflow) = (1, OverflowBehavior.RunAlone));
         var backend = new Backend<int>();
@@ -93,7 +95,7 @@ public abstract partial class SingleflightContract
         run.Succeed(1);
         Assert.Equal(1, await seated.SoonAsync());
 
-        // What ran alone took nobody's seat, and freed none.
+        // The runs alone took no slot and returned none. The first flight has returned its slot, and the next flight takes it.
         var next = singleflight.ExecuteAsync(Key, backend.RunAsync).AsTask();
         var current = await backend.NextRunAsync();
         Assert.True(singleflight.Forget(Key));

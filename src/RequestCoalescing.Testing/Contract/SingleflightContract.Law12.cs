@@ -1,13 +1,15 @@
-namespace RequestCoalescing.Contract;
+using Xunit;
 
-// 12. Landing is gentle.
+namespace RequestCoalescing.Testing;
+
+// 12. Subscribers resume on the thread pool.
 public abstract partial class SingleflightContract
 {
     [Fact]
-    public async Task Law12_Subscribers_resume_on_the_pool_and_never_on_the_thread_that_finished_the_work()
+    public async Task Law12_Subscribers_resume_on_the_thread_pool_and_not_on_the_thread_that_ended_the_work()
     {
         var singleflight = Create();
-        var work = new TaskCompletionSource<int>(); // one that runs continuations inline, if they let it
+        var work = new TaskCompletionSource<int>(); // runs a continuation inline unless the continuation prevents it
         Thread? finisher = null;
         using var landed = new ManualResetEventSlim();
 
@@ -16,7 +18,7 @@ public abstract partial class SingleflightContract
             await singleflight.ExecuteAsync(Key, _ => work.Task).ConfigureAwait(false);
             Assert.True(Thread.CurrentThread.IsThreadPoolThread);
             Assert.NotSame(finisher, Thread.CurrentThread);
-            Assert.True(landed.Wait(Patience.Limit)); // who blocks here does not block the thread that finished the work
+            Assert.True(landed.Wait(Patience.Limit)); // a subscriber that blocks does not block the thread that ended the work
         }
 
         var callers = Enumerable.Range(0, 3).Select(_ => CallAsync()).ToArray();
