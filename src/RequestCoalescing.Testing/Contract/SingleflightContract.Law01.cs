@@ -12,8 +12,10 @@ public abstract partial class SingleflightContract
         var backend = new Backend<object>();
 
         var callers = await WaitingCallersAsync(singleflight, 100, backend.RunAsync);
+        var run = await backend.NextRunAsync();
+        Assert.Equal(1, backend.Runs);
         var result = new object();
-        (await backend.NextRunAsync()).Succeed(result);
+        run.Succeed(result);
 
         Assert.All(await Task.WhenAll(callers).SoonAsync(), got => Assert.Same(result, got));
         Assert.Equal(1, backend.Runs);
