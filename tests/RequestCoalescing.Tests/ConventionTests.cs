@@ -54,7 +54,7 @@ public sealed partial class ConventionTests
         Assert.InRange(TopLevelPublicType().Count(text), 0, 1);
         if (TopLevelPublicType().Match(text) is { Success: true } type)
         {
-            Assert.Equal(type.Groups["name"].Value, Path.GetFileNameWithoutExtension(file).Split('{')[0]);
+            Assert.Equal(type.Groups["name"].Value, Path.GetFileNameWithoutExtension(file).Split('{', '.')[0]);
         }
     }
 

@@ -18,7 +18,7 @@ internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightB
     private readonly TimeProvider _clock = parts.Clock;
     private readonly KeyValuePair<string, object?> _name = SingleflightMetrics.NameTag(parts.Name);
 
-    public IServiceScopeFactory Scopes { get; } = parts.Scopes;
+    public IServiceScopeFactory? Scopes { get; } = parts.Scopes;
 
     public override void Clear() => _rollout.Clear();
 

@@ -14,12 +14,12 @@ public static class SingleflightScopeExtensions
     /// </summary>
     /// <typeparam name="TKey">The type of the key.</typeparam>
     /// <typeparam name="TResult">The type of the result; the same for every caller of a key.</typeparam>
-    /// <param name="singleflight">An instance that was registered with <c>AddSingleflight</c>.</param>
+    /// <param name="singleflight">An instance that was registered with <c>AddSingleflight</c>, or another <see cref="IScopedSingleflight"/>.</param>
     /// <param name="key">Names the result wanted.</param>
     /// <param name="work">Makes the result, with the flight's own services and token.</param>
     /// <param name="cancellationToken">Lets this caller leave.</param>
     /// <returns>The outcome of the flight.</returns>
-    /// <exception cref="ArgumentException"><paramref name="singleflight"/> is not an instance registered with <c>AddSingleflight</c>.</exception>
+    /// <exception cref="ArgumentException"><paramref name="singleflight"/> has no service scopes.</exception>
     /// <example>
     /// <code>
     /// var post = await singleflight.ExecuteInScopeAsync(
@@ -69,6 +69,6 @@ public static class SingleflightScopeExtensions
     {
         ArgumentNullException.ThrowIfNull(singleflight);
         return (singleflight as IScopedSingleflight)?.Scopes ?? throw new ArgumentException(
-            "Only an instance that was registered with AddSingleflight has service scopes to give.", nameof(singleflight));
+            "The instance has no service scopes. Use one that was registered with AddSingleflight, or one that implements IScopedSingleflight.", nameof(singleflight));
     }
 }
