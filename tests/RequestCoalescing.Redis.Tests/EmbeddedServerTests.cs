@@ -6,7 +6,7 @@ namespace RequestCoalescing.Redis.Tests;
 /// <summary>The test with an embedded server that <c>docs/testing.md</c> shows.</summary>
 public sealed class EmbeddedServerTests
 {
-    // <garnet>
+    // <snippet garnet>
     [Fact]
     public async Task A_call_goes_through_the_cluster()
     {
@@ -21,5 +21,5 @@ public sealed class EmbeddedServerTests
 
         Assert.Equal("post 1", await posts.ExecuteAsync("post:1", _ => Task.FromResult("post 1")));
     }
-    // </garnet>
+    // </snippet>
 }

@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Testing.Tests.Snippets;
 
-// <decorator>
+// <snippet decorator>
 public sealed class CountingSingleflight(Singleflight inner) : SingleflightBase<string>, IAsyncDisposable
 {
     private long _calls;
@@ -22,10 +22,12 @@ public sealed class CountingSingleflight(Singleflight inner) : SingleflightBase<
         return inner.ExecuteAsync(key, state, work, cancellationToken);
     }
 }
+// </snippet>
 
+// <snippet contract-tests>
 public sealed class CountingSingleflightTests : SingleflightContract
 {
     protected override ISingleflight<string> CreateSingleflight(SingleflightOptions options) =>
         new CountingSingleflight(new Singleflight(options));
 }
-// </decorator>
+// </snippet>

@@ -5,7 +5,7 @@ namespace RequestCoalescing.Testing.Tests.Snippets;
 /// <summary>The tests with the real engine that <c>docs/testing.md</c> shows.</summary>
 public sealed class EngineSnippets
 {
-    // <expires>
+    // <snippet expires>
     [Fact]
     public async Task A_query_that_hangs_times_out()
     {
@@ -20,9 +20,9 @@ public sealed class EngineSnippets
         await Assert.ThrowsAsync<FlightTimeoutException>(() => call);
         await run.CancelledAsync();                     // the work's token has fired
     }
-    // </expires>
+    // </snippet>
 
-    // <window>
+    // <snippet window>
     [Fact]
     public async Task A_caller_that_comes_after_the_join_window_gets_a_fresh_result()
     {
@@ -41,9 +41,9 @@ public sealed class EngineSnippets
         Assert.Equal("old", await early);
         Assert.Equal("fresh", await late);
     }
-    // </window>
+    // </snippet>
 
-    // <count>
+    // <snippet count>
     [Fact]
     public async Task A_hundred_callers_share_one_run()
     {
@@ -57,5 +57,5 @@ public sealed class EngineSnippets
         Assert.All(await Task.WhenAll(calls), result => Assert.Equal(7, result));
         Assert.Equal(1, backend.Runs);
     }
-    // </count>
+    // </snippet>
 }

@@ -11,7 +11,7 @@ public sealed class FakeSnippets
 
     private PostService Posts => new(_fake, _database, _cache);
 
-    // <coalesces>
+    // <snippet coalesces>
     [Fact]
     public async Task Callers_of_one_post_share_one_query()
     {
@@ -27,9 +27,9 @@ public sealed class FakeSnippets
         Assert.Equal(1, _database.Queries);
         Assert.Equal([FakeCallRole.Leader, FakeCallRole.Follower], _fake.Calls.Select(call => call.Role));
     }
-    // </coalesces>
+    // </snippet>
 
-    // <fails>
+    // <snippet fails>
     [Fact]
     public async Task A_timeout_or_a_rejection_is_answered_with_busy()
     {
@@ -40,9 +40,9 @@ public sealed class FakeSnippets
         Assert.Equal("busy", await Posts.GetOrBusyAsync(1));
         Assert.Equal(0, _database.Queries);
     }
-    // </fails>
+    // </snippet>
 
-    // <forgets>
+    // <snippet forgets>
     [Fact]
     public async Task A_post_that_was_updated_while_it_was_read_is_not_cached()
     {
@@ -56,18 +56,18 @@ public sealed class FakeSnippets
         Assert.Empty(_cache);
         Assert.Equal(["post:1"], _fake.Forgets);
     }
-    // </forgets>
+    // </snippet>
 
-    // <leader>
+    // <snippet leader>
     [Fact]
     public async Task A_request_survives_the_request_that_it_has_joined()
     {
         _fake.CancelNextLeader("post:1");               // the next call follows a leader that is aborted together with its work
         Assert.Equal("post 1", await Posts.GetAsync(1));
     }
-    // </leader>
+    // </snippet>
 
-    // <services>
+    // <snippet services>
     [Fact]
     public async Task The_application_gets_the_fake()
     {
@@ -80,7 +80,7 @@ public sealed class FakeSnippets
 
         Assert.Equal("post:1", Assert.Single(fake.Calls).Key);
     }
-    // </services>
+    // </snippet>
 
     private static void AddApplication(IServiceCollection services)
     {

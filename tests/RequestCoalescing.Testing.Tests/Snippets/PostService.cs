@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Testing.Tests.Snippets;
 
-// <service>
+// <snippet service>
 public sealed class PostService(ISingleflight singleflight, IPostDatabase database, IDictionary<long, string> cache)
 {
     public async Task<string> GetAsync(long id, CancellationToken cancellationToken = default) =>
@@ -33,4 +33,4 @@ public sealed class PostService(ISingleflight singleflight, IPostDatabase databa
         singleflight.Forget($"post:{id}");
     }
 }
-// </service>
+// </snippet>
