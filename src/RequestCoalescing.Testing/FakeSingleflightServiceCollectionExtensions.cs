@@ -10,9 +10,11 @@ namespace RequestCoalescing.Testing;
 /// </remarks>
 /// <example>
 /// <code>
-/// FakeSingleflight fake = null!;
-/// await using var application = new WebApplicationFactory&lt;Program&gt;()
-///     .WithWebHostBuilder(host => host.ConfigureTestServices(services => fake = services.AddFakeSingleflight()));
+/// var builder = Host.CreateApplicationBuilder();
+/// builder.Services.AddSingleflight();                     // the application's own registration
+/// var fake = builder.Services.AddFakeSingleflight();      // the test replaces it
+/// using var host = builder.Build();
+/// Assert.Same(fake, host.Services.GetRequiredService&lt;ISingleflight>());
 /// </code>
 /// </example>
 public static class FakeSingleflightServiceCollectionExtensions

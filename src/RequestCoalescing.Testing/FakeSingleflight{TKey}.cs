@@ -16,7 +16,7 @@ namespace RequestCoalescing.Testing;
 /// A test that two callers share one query:
 /// <code>
 /// var fake = new FakeSingleflight();
-/// var posts = new PostService(fake, database);
+/// var posts = new PostService(fake, database, cache);
 /// using var hold = fake.Hold("post:1");
 /// var first = posts.GetAsync(1);
 /// var second = posts.GetAsync(1);

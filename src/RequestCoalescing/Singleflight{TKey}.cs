@@ -25,6 +25,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     private readonly Shard<TKey>?[] _shards; // each is created for its first key
     private readonly int _shift;
     private readonly EngineReport? _report;
+    private long _mostCoalesced;
 
     /// <summary>Creates an engine.</summary>
     /// <param name="options">The options. Null for the defaults. The object is copied, and later changes to it have no effect.</param>
@@ -78,7 +79,18 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     {
         var stats = new StatsBuilder();
         foreach (var shard in Shards) shard.AddTo(ref stats);
-        return stats.ToStats(_settings.Sharers.Count) with { UncheckedWaits = _settings.UncheckedWaits };
+
+        // A flight with sharers may land while the look goes from part to part, and be missed by it. A total never decreases all the same.
+        var coalesced = stats.Coalesced;
+        for (var most = Volatile.Read(ref _mostCoalesced); coalesced > most;)
+        {
+            var found = Interlocked.CompareExchange(ref _mostCoalesced, coalesced, most);
+            if (found == most) break;
+            most = found;
+        }
+
+        stats.Totals.Coalesced += Math.Max(0, Volatile.Read(ref _mostCoalesced) - coalesced);
+        return stats.ToStats() with { UncheckedWaits = _settings.UncheckedWaits };
     }
 
     /// <summary>

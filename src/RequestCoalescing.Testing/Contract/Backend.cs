@@ -10,7 +10,7 @@ namespace RequestCoalescing.Testing;
 /// <remarks>All members are safe to call from any number of threads at once.</remarks>
 /// <example>
 /// <code>
-/// var backend = new Backend&lt;int&gt;();
+/// var backend = new Backend&lt;int>();
 /// var call = singleflight.ExecuteAsync("post:1", backend.RunAsync).AsTask();
 /// var run = await backend.NextRunAsync();
 /// run.Succeed(7);

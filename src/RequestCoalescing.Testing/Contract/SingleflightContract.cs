@@ -18,10 +18,10 @@ namespace RequestCoalescing.Testing;
 /// </remarks>
 /// <example>
 /// <code>
-/// public sealed class MySingleflightTests : SingleflightContract
+/// public sealed class CountingSingleflightTests : SingleflightContract
 /// {
-///     protected override ISingleflight&lt;string&gt; CreateSingleflight(SingleflightOptions options) =>
-///         new MySingleflight&lt;string&gt;(new Singleflight(options));
+///     protected override ISingleflight&lt;string> CreateSingleflight(SingleflightOptions options) =>
+///         new CountingSingleflight(new Singleflight(options));
 /// }
 /// </code>
 /// </example>

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace RequestCoalescing.Engine;
 
-/// <summary>The counts of a shard, under its gate. Followers that share a wait are counted in <see cref="Settings.Sharers"/>, without a gate.</summary>
+/// <summary>The counts of a shard, under its gate. Followers that share a wait join without the gate, and are counted here when their flight is closed.</summary>
 internal struct Counters
 {
     public long Flights;

@@ -28,11 +28,16 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
     {
         // Callers without a token cannot leave, so that they can share one task. A caller within work needs a wait of its own, for the graph of
         // waits.
-        var hasJoined = cancellationToken.CanBeCanceled || FlightScope.Current is not null
-            ? TryFollow(state, work, cancellationToken, out wait)
-            : TryShare(state, work, out wait);
-        if (hasJoined && Shard.Settings.Listener is { } listener && !wait.IsCanceled) listener.Joined(this, Math.Max(2, SubscriberCount));
-        return hasJoined;
+        if (cancellationToken.CanBeCanceled || FlightScope.Current is not null)
+        {
+            var follower = TryFollow(state, work, cancellationToken);
+            wait = follower?.Wait ?? default;
+            return follower is not null;
+        }
+
+        var shared = TryShare<TResult>() ?? TryShare(state, work);
+        wait = shared is null ? default : new(shared);
+        return shared is not null;
     }
 
     /// <summary>Runs the work, on the leader's thread until its first await that does not complete at once.</summary>
@@ -97,64 +102,54 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
         return successor;
     }
 
-    // The usual join takes no gate: the first subscriber is a shared wait, which a caller can enter exactly as long as the flight is current.
-    private bool TryShare<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work, out ValueTask<TResult> wait)
+    private Task<TResult>? TryShare<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
     {
-        if (Volatile.Read(ref First) is { IsShared: true } first && Table.CanShare(this) && Unsafe.As<SharedWait<TResult>>(first).TryEnter())
+        SharedWait<TResult> shared;
+        lock (Gate)
         {
-            wait = Unsafe.As<SharedWait<TResult>>(first).Wait;
-        }
-        else
-        {
-            lock (Gate)
+            if (!IsCurrent || !Table.CanJoin(this)) return null;
+            if (First is not { IsShared: true })
             {
-                wait = default;
-                if (!IsCurrent || !Table.CanJoin(this)) return false;
-                if (First is not { IsShared: true }) Share(state, work);
-                var shared = Unsafe.As<SharedWait<TResult>>(First!);
-                shared.TryEnter();
-                wait = shared.Wait;
+                Shard.EnsureTimer();
+                Add(new SharedWait<TResult>(new FollowerWork<TKey, TState, TResult>(state, work)));
+                Volatile.Write(ref First, First!.Previous); // the next callers find it there
             }
+
+            shared = Unsafe.As<SharedWait<TResult>>(First!);
+            shared.TryEnter();
         }
 
-        Shard.Settings.Sharers.TryEnter();
-        return true;
+        Shard.Settings.Listener?.Joined(this, Math.Max(2, SubscriberCount)); // the flight may have landed by now
+        return shared.Task;
     }
 
-    private void Share<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
-    {
-        Shard.EnsureTimer();
-        var shared = new SharedWait<TResult>(new FollowerWork<TKey, TState, TResult>(state, work));
-        Add(shared);
-        Volatile.Write(ref First, shared); // the next callers find it there
-    }
-
-    private bool TryFollow<TState>(
-        TState state,
-        Func<TState, FlightContext, ValueTask<TResult>> work,
-        CancellationToken cancellationToken,
-        out ValueTask<TResult> wait)
+    private Follower<TKey, TState, TResult>? TryFollow<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CancellationToken cancellationToken)
     {
         // Everything that needs no gate comes first, so that callers hold the gate for a few instructions only.
         var follower = Follower<TKey, TState, TResult>.Rent(state, work);
         follower.Begin(this, cancellationToken);
+        int subscribers;
         lock (Gate)
         {
-            if (IsCurrent && !cancellationToken.IsCancellationRequested && Table.CanJoin(this))
+            subscribers = IsCurrent && !cancellationToken.IsCancellationRequested && Table.CanJoin(this) ? SubscriberCount + 1 : 0;
+            if (subscribers > 0)
             {
                 Shard.EnsureTimer();
                 Members++;
                 Shard.Counters.Members++;
                 Shard.Counters.Coalesced++;
                 Add(follower);
-                wait = follower.Wait;
-                return true;
             }
         }
 
-        follower.Withdraw();
-        wait = cancellationToken.IsCancellationRequested ? ValueTask.FromCanceled<TResult>(cancellationToken) : default;
-        return cancellationToken.IsCancellationRequested;
+        if (subscribers == 0)
+        {
+            follower.Withdraw();
+            return null;
+        }
+
+        Shard.Settings.Listener?.Joined(this, subscribers);
+        return follower;
     }
 
     private ValueTask<TResult> Start<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)

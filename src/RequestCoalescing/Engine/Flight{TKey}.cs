@@ -36,6 +36,21 @@ internal abstract class Flight<TKey> : Flight
     // A released key that is a struct with references looks like another key, for example (null, 0).
     private static bool IsStructOfObjects => typeof(TKey).IsValueType && RuntimeHelpers.IsReferenceOrContainsReferences<TKey>();
 
+    /// <summary>
+    /// Joins a caller without a token, without the gate. That is the usual case: the first subscriber is a shared wait, which a caller can enter exactly
+    /// as long as the flight is current.
+    /// </summary>
+    /// <returns>The task of the shared wait. Null if the caller must take another way.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Task<TResult>? TryShare<TResult>()
+    {
+        if (Volatile.Read(ref First) is not { IsShared: true } first || first.GetType() != typeof(SharedWait<TResult>)) return null;
+        var shared = Unsafe.As<SharedWait<TResult>>(first);
+        if (FlightScope.Current is not null || !Table.CanShare(this) || !shared.TryEnter()) return null;
+        Shard.Settings.Listener?.Joined(this, Math.Max(2, SubscriberCount)); // the flight may have landed by now
+        return shared.Task;
+    }
+
     protected Shard<TKey> Table => Unsafe.As<Shard<TKey>>(Shard); // as the constructor has it
 
     protected sealed override void RemoveFromTable() => Table.Remove(this);

@@ -84,9 +84,6 @@ internal sealed class Settings
     /// <summary>Refuses take-offs from now on in shards that are created later. The caller closes the existing shards.</summary>
     public void Close() => Interlocked.Exchange(ref _isClosed, true);
 
-    /// <summary>Counts the followers without a token since the start. They join without a gate, so that no shard counts them.</summary>
-    public Turnstile Sharers { get; } = new();
-
     public KeyLabel LabelOf(object key) => new(key, _describe);
 
     /// <summary>Takes a slot for a run of work. False if no slot is free.</summary>

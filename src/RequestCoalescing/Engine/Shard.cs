@@ -38,21 +38,30 @@ internal abstract partial class Shard(Settings settings)
     /// <summary>Adds the shard's counts to the totals.</summary>
     public void AddTo(ref StatsBuilder stats)
     {
-        Flight? next;
-        lock (Gate)
+        for (var attempt = 0; ; attempt++)
         {
-            stats.Totals.Add(Counters);
-            next = Note(_oldest, ref stats);
-        }
-
-        for (var restarts = 0; next is not null;)
-        {
+            var part = default(StatsBuilder);
+            Flight? next;
             lock (Gate)
             {
-                // The walk lost its place if that flight has landed. Where flights land too fast for a walk, it looks at the oldest ones only.
-                if (next.State is FlightState.Landed or FlightState.Expired) next = restarts++ < MaxRestarts ? _oldest : null;
-                next = Note(next, ref stats);
+                part.Totals = Counters;
+                next = Note(_oldest, ref part);
             }
+
+            var isWhole = true;
+            while (next is not null && isWhole)
+            {
+                lock (Gate)
+                {
+                    isWhole = next.State is not (FlightState.Landed or FlightState.Expired); // otherwise the walk has lost its place
+                    if (isWhole) next = Note(next, ref part);
+                }
+            }
+
+            // If flights land too fast for a walk, the look is at the oldest ones only.
+            if (!isWhole && attempt < MaxRestarts) continue;
+            stats.Add(part);
+            return;
         }
     }
 

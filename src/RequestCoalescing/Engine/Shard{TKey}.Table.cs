@@ -113,6 +113,7 @@ internal sealed partial class Shard<TKey>
     private bool AreEqual(TKey x, TKey y)
     {
         if ((typeof(TKey).IsPrimitive || typeof(TKey) == typeof(string)) && ReferenceEquals(comparer, EqualityComparer<TKey>.Default)) return comparer.Equals(x, y);
+        ThrowIfComparing();
         IsComparing = true;
         try
         {

@@ -14,6 +14,8 @@ namespace RequestCoalescing.Engine;
 internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<TKey> comparer) : Shard(settings)
     where TKey : notnull
 {
+    /// <summary>Joins a caller to the current flight of the key, or lets one take off.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)] // every call between generic methods costs a look-up
     public ValueTask<TResult> Execute<TState, TResult>(
         TKey key,
         uint hash,
@@ -21,20 +23,35 @@ internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<T
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken)
     {
+        // The usual join of a caller without a token needs no gate.
+        var found = Peek(key, hash);
+        return !cancellationToken.CanBeCanceled && found?.TryShare<TResult>() is { } shared
+            ? new(shared)
+            : JoinOrLead(found, key, hash, state, work, cancellationToken);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private ValueTask<TResult> JoinOrLead<TState, TResult>(
+        Flight<TKey>? found,
+        TKey key,
+        uint hash,
+        TState state,
+        Func<TState, FlightContext, ValueTask<TResult>> work,
+        CancellationToken cancellationToken)
+    {
         ThrowIfComparing();
-        for (var found = Peek(key, hash); ;)
+        while (true)
         {
-            // A flight that is found without the gate may be closed by now. The join finds out.
-            if (found is not null &&
-                found.GetType() == typeof(Flight<TKey, TResult>) &&
-                Unsafe.As<Flight<TKey, TResult>>(found).TryJoin(state, work, cancellationToken, out var wait)) return wait;
+            // A flight that was found may be closed by now. The join finds out.
+            if (found is Flight<TKey, TResult> current && current.TryJoin(state, work, cancellationToken, out var wait)) return wait;
+            if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(cancellationToken);
 
             Flight<TKey, TResult>? flight;
             FlightRejectedException? rejection;
             lock (Gate)
             {
                 found = Find(key, hash);
-                if (found is not null && CanJoin(found) && found.GetType() == typeof(Flight<TKey, TResult>)) continue;
+                if (found is Flight<TKey, TResult> && CanJoin(found)) continue;
                 flight = Admit<TResult>(key, hash, found, out rejection);
             }
 

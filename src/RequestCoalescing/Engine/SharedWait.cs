@@ -16,7 +16,7 @@ internal sealed class SharedWait<TResult> : Subscriber<TResult>
         IsShared = true;
     }
 
-    public ValueTask<TResult> Wait => new(_completion.Task);
+    public Task<TResult> Task => _completion.Task;
 
     public override long CallerCount => _callers.Count;
 

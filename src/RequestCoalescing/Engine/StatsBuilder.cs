@@ -6,25 +6,36 @@ internal struct StatsBuilder
     public Counters Totals;
     public TimeSpan? Oldest;
     public int Largest;
+    private long _sharers; // of the flights in flight
 
     public void Note(Flight flight, TimeSpan age)
     {
         if (!(age <= Oldest)) Oldest = age;
         Largest = Math.Max(Largest, flight.SubscriberCount);
+        _sharers += flight.First?.CallerCount ?? 0;
     }
 
-    /// <param name="sharers">The followers without a token since the start, read after the counts of the shards.</param>
-    public readonly SingleflightStats ToStats(long sharers) => new()
+    public void Add(in StatsBuilder other)
+    {
+        Totals.Add(other.Totals);
+        if (!(other.Oldest <= Oldest)) Oldest = other.Oldest ?? Oldest;
+        Largest = Math.Max(Largest, other.Largest);
+        _sharers += other._sharers;
+    }
+
+    public readonly long Coalesced => Totals.Coalesced + Totals.SharersLanded + _sharers;
+
+    public readonly SingleflightStats ToStats() => new()
     {
         InFlightCount = Totals.InFlight,
-        TotalSubscribers = Totals.Members + Math.Max(0, sharers - Totals.SharersLanded),
+        TotalSubscribers = Totals.Members + _sharers,
         OldestCallAge = Oldest,
         LargestFlight = Largest,
 
         // A call leads, joins, runs alone or is rejected. The flight after an election belongs to no new call, nor does a verification.
-        Calls = Totals.Flights - Totals.Of(FlightOutcome.Reelected) - Totals.Verifications + Totals.Coalesced + sharers + Totals.Rejected,
+        Calls = Totals.Flights - Totals.Of(FlightOutcome.Reelected) - Totals.Verifications + Coalesced + Totals.Rejected,
         Flights = Totals.Flights,
-        Coalesced = Totals.Coalesced + sharers,
+        Coalesced = Coalesced,
         Alone = Totals.Alone,
         Rejected = Totals.Rejected,
         Succeeded = Totals.Of(FlightOutcome.Succeeded),
