@@ -21,21 +21,19 @@ public sealed class HotKey
         var key = $"{Peer.Key}:{_flights++}";
         var work = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         var leader = peer.CallAsync(key, work.Task, default);
-        using var gate = new Barrier(threads + 1);
+        using var gate = new Barrier(threads);
         var share = Joins / threads;
+        var (starts, ends) = (new long[threads], new long[threads]);
         var workers = Enumerable.Range(0, threads).Select(thread => new Thread(() =>
         {
             gate.SignalAndWait();
+            starts[thread] = Stopwatch.GetTimestamp();
             for (var i = thread * share; i < (thread + 1) * share; i++) _joined[i] = peer.CallAsync(key, work.Task, withTokens ? s_tokens[i] : default);
-            gate.SignalAndWait();
+            ends[thread] = Stopwatch.GetTimestamp();
         })).ToArray();
         foreach (var worker in workers) worker.Start();
-
-        gate.SignalAndWait();
-        var start = Stopwatch.GetTimestamp();
-        gate.SignalAndWait();
-        var elapsed = Stopwatch.GetElapsedTime(start);
         foreach (var worker in workers) worker.Join();
+        var elapsed = Stopwatch.GetElapsedTime(starts.Min(), ends.Max());
 
         work.SetResult(Peer.Value);
         leader.AsTask().GetAwaiter().GetResult();
