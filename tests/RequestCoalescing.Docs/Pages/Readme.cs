@@ -41,7 +41,7 @@ public sealed class Readme
         // <snippet readme-production>
         builder.Services.AddSingleflight("weather", options => options.MaxDuration = TimeSpan.FromSeconds(5))
             .WithRollout(rollout => rollout.Fraction = 0.01)        // 1 % of the keys, the same on every node
-            .WithVerification(0.001);                               // does a follower get what its own work would have made?
+            .WithVerification(0.001);                               // compares the shared result with the follower's own, for 0.1 % of the followers
         builder.Services.AddHealthChecks().AddSingleflight();
 
         app.MapSingleflightDashboard("/singleflight").RequireAuthorization();
