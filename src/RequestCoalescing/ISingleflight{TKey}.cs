@@ -94,7 +94,8 @@ public interface ISingleflight<TKey>
 
     /// <summary>
     /// Forgets the current flight of a key. Callers after this start a new flight. Callers that wait already get the outcome of the old one. Call
-    /// it when the data that the key names has changed.
+    /// it when the data that the key names has changed. If a cache keeps the results, remove the entry after this call: in the opposite order, a flight
+    /// that has read the old data could store it between the two steps, while its <see cref="FlightContext.IsCurrent"/> is still true.
     /// </summary>
     /// <param name="key">The key whose current flight is forgotten.</param>
     /// <returns><see langword="true"/> if the key had a current flight.</returns>
@@ -102,8 +103,8 @@ public interface ISingleflight<TKey>
     /// <example>
     /// <code>
     /// await database.SaveAsync(post, cancellationToken);    // first the write,
-    /// cache.Remove(post.Id);                                // then the cache, if there is one,
-    /// singleflight.Forget(post.Id);                         // then the flights that may have read the old data
+    /// singleflight.Forget(post.Id);                         // then the flights that may have read the old data,
+    /// cache.Remove(post.Id);                                // and then the cache, if there is one
     /// </code>
     /// </example>
     bool Forget(TKey key);

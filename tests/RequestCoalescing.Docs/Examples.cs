@@ -71,8 +71,8 @@ internal static class Examples
     {
         // <snippet xml-forget>
         await database.SaveAsync(post, cancellationToken);    // first the write,
-        cache.Remove(post.Id);                                // then the cache, if there is one,
-        singleflight.Forget(post.Id);                         // then the flights that may have read the old data
+        singleflight.Forget(post.Id);                         // then the flights that may have read the old data,
+        cache.Remove(post.Id);                                // and then the cache, if there is one
         // </snippet>
     }
 

@@ -1,20 +1,21 @@
 using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.Time.Testing;
+using ZiggyCreatures.Caching.Fusion;
 
 namespace RequestCoalescing.Peers.Tests;
 
 /// <summary>A cache and a flight together: the recipes of docs/comparison.md.</summary>
-public sealed class UsingBothTests
+public sealed class UsingBothTests : IPostStore
 {
-    private static readonly HybridCacheEntryOptions s_readOnly = new() { Flags = HybridCacheEntryFlags.DisableUnderlyingData };
-    private readonly Backend<int> _backend = new();
+    private static readonly Post s_old = new("old"), s_new = new("new");
+    private readonly Backend<Post> _backend = new();
 
     [Fact]
     public async Task A_flight_around_FusionCache_makes_one_backend_call_for_a_failure()
     {
         var cache = NewFusionCache();
         var flights = new Singleflight();
-        var callers = Enumerable.Range(0, 5).Select(_ => flights.CallAsync(flight => new ValueTask<int>(cache.CallAsync(_backend.RunAsync, flight)))).ToArray();
+        var callers = Enumerable.Range(0, 5).Select(_ => AroundFusionCacheAsync(cache, flights, Key, default)).ToArray();
         (await _backend.NextRunAsync()).Fail(new InvalidDataException());
 
         foreach (var caller in callers) await caller.ThrowsAsync<InvalidDataException>();
@@ -27,16 +28,15 @@ public sealed class UsingBothTests
         var cache = NewFusionCache();
         var flights = new Singleflight();
         using var aborted = new CancellationTokenSource();
-        Task<int> CallAsync(CancellationToken token) => flights.CallAsync(flight => new ValueTask<int>(cache.CallAsync(_backend.RunAsync, flight)), token);
-        var leader = CallAsync(aborted.Token);
+        var leader = AroundFusionCacheAsync(cache, flights, Key, aborted.Token);
         var run = await _backend.NextRunAsync();
-        var follower = CallAsync(default);
+        var follower = AroundFusionCacheAsync(cache, flights, Key, default);
         await aborted.CancelAsync();
 
         await leader.LeavesWithAsync(aborted.Token);
-        run.Succeed(1);
-        Assert.Equal(1, await follower.SoonAsync());
-        Assert.Equal(1, await CallAsync(default).SoonAsync()); // from the cache
+        run.Succeed(s_new);
+        Assert.Equal(s_new, await follower.SoonAsync());
+        Assert.Equal(s_new, await AroundFusionCacheAsync(cache, flights, Key, default).SoonAsync()); // from the cache
         Assert.Equal(1, _backend.Runs);
     }
 
@@ -46,39 +46,102 @@ public sealed class UsingBothTests
         var clock = new FakeTimeProvider();
         var cache = NewHybridCache();
         var flights = new Singleflight(new SingleflightOptions { TimeProvider = clock, MaxDuration = TimeSpan.FromSeconds(5) });
-        var callers = Enumerable.Range(0, 3)
-            .Select(_ => cache.CallAsync(token => flights.ExecuteAsync(Key, _backend.RunStubbornAsync, token))).ToArray();
+        var callers = Enumerable.Range(0, 3).Select(_ => InsideHybridCacheAsync(cache, flights, Key, default)).ToArray();
         var hung = await _backend.NextRunAsync();
         clock.Advance(TimeSpan.FromSeconds(5));
 
         foreach (var caller in callers) await caller.ThrowsAsync<FlightTimeoutException>();
-        Assert.Equal(2, await cache.CallAsync(token => flights.ExecuteAsync(Key, _ => ValueTask.FromResult(2), token)).SoonAsync());
-        hung.Succeed(1);
+        var later = InsideHybridCacheAsync(cache, flights, Key, default);
+        (await _backend.NextRunAsync()).Succeed(s_new);
+        Assert.Equal(s_new, await later.SoonAsync());
+        hung.Succeed(s_old);
     }
 
     [Fact]
-    public async Task A_flight_that_reads_and_writes_HybridCache_itself_keeps_a_removed_value_out()
+    public async Task A_flight_that_reads_and_writes_HybridCache_itself_keeps_an_old_value_out()
     {
-        const int Old = 1, New = 2;
-        var cache = NewHybridCache();
-        var flights = new Singleflight();
-        Task<int?> GetAsync(Func<CancellationToken, ValueTask<int>> load) => flights.ExecuteAsync(Key, async (FlightContext flight) =>
-        {
-            var cached = await cache.GetOrCreateAsync<int?>(Key, _ => default, s_readOnly, cancellationToken: flight);
-            if (cached is not null) return cached;
-            int? loaded = await load(flight);
-            if (flight.IsCurrent) await cache.SetAsync(Key, loaded, cancellationToken: flight);
-            return loaded;
-        }).AsTask();
-
-        var before = GetAsync(_backend.RunAsync);
+        var posts = new PostService(NewHybridCache(), new Singleflight(), this);
+        var before = posts.GetAsync(Key, default).AsTask();
         var load = await _backend.NextRunAsync();
-        flights.Forget(Key);
-        await cache.RemoveAsync(Key);
+        await posts.SaveAsync(Key, s_new, default);
 
-        Assert.Equal(New, await GetAsync(_ => ValueTask.FromResult(New)).SoonAsync());
-        load.Succeed(Old);
-        Assert.Equal(Old, await before.SoonAsync());
-        Assert.Equal(New, await GetAsync(_ => ValueTask.FromResult(3)).SoonAsync()); // from the cache
+        var after = posts.GetAsync(Key, default).AsTask();
+        (await _backend.NextRunAsync()).Succeed(s_new);
+        Assert.Equal(s_new, await after.SoonAsync());
+        load.Succeed(s_old);
+        Assert.Equal(s_old, await before.SoonAsync());
+        Assert.Equal(s_new, await posts.GetAsync(Key, default).AsTask().SoonAsync()); // from the cache
+    }
+
+    [Fact]
+    public async Task A_flight_that_lands_while_the_entry_is_removed_does_not_store_the_old_value()
+    {
+        var cache = new SlowRemoval(NewHybridCache());
+        var posts = new PostService(cache, new Singleflight(), this);
+        var before = posts.GetAsync(Key, default).AsTask();
+        var load = await _backend.NextRunAsync();
+        cache.AfterRemoval = async () =>
+        {
+            load.Succeed(s_old);
+            Assert.Equal(s_old, await before.SoonAsync());
+        };
+        await posts.SaveAsync(Key, s_new, default);
+
+        var after = posts.GetAsync(Key, default).AsTask();
+        (await _backend.NextRunAsync()).Succeed(s_new);
+        Assert.Equal(s_new, await after.SoonAsync());
+    }
+
+    private async Task<Post> AroundFusionCacheAsync(FusionCache cache, Singleflight flights, string key, CancellationToken cancellationToken)
+    {
+        Task<Post> LoadAsync(CancellationToken token) => _backend.RunAsync(token).AsTask();
+
+        // <snippet comparison-around>
+        var post = await flights.ExecuteAsync(key, flight => cache.GetOrSetAsync<Post>(key, (_, token) => LoadAsync(token), token: flight), cancellationToken);
+        // </snippet>
+        return post;
+    }
+
+    private async Task<Post> InsideHybridCacheAsync(HybridCache cache, Singleflight flights, string key, CancellationToken cancellationToken)
+    {
+        ValueTask<Post> LoadAsync(CancellationToken token) => _backend.RunStubbornAsync(token);
+
+        // <snippet comparison-inside>
+        var post = await cache.GetOrCreateAsync(key, token => flights.ExecuteAsync(key, LoadAsync, token), cancellationToken: cancellationToken);
+        // </snippet>
+        return post;
+    }
+
+    ValueTask<Post> IPostStore.LoadAsync(string key, CancellationToken cancellationToken) => _backend.RunAsync(cancellationToken);
+
+    Task IPostStore.SaveAsync(string key, Post post, CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>A cache in which something happens after an entry is gone and before its removal completes.</summary>
+    private sealed class SlowRemoval(HybridCache inner) : HybridCache
+    {
+        public Func<Task> AfterRemoval { get; set; } = () => Task.CompletedTask;
+
+        public override ValueTask<T> GetOrCreateAsync<TState, T>(
+            string key,
+            TState state,
+            Func<TState, CancellationToken, ValueTask<T>> factory,
+            HybridCacheEntryOptions? options = null,
+            IEnumerable<string>? tags = null,
+            CancellationToken cancellationToken = default) => inner.GetOrCreateAsync(key, state, factory, options, tags, cancellationToken);
+
+        public override ValueTask SetAsync<T>(
+            string key,
+            T value,
+            HybridCacheEntryOptions? options = null,
+            IEnumerable<string>? tags = null,
+            CancellationToken cancellationToken = default) => inner.SetAsync(key, value, options, tags, cancellationToken);
+
+        public override async ValueTask RemoveAsync(string key, CancellationToken cancellationToken = default)
+        {
+            await inner.RemoveAsync(key, cancellationToken);
+            await AfterRemoval();
+        }
+
+        public override ValueTask RemoveByTagAsync(string tag, CancellationToken cancellationToken = default) => inner.RemoveByTagAsync(tag, cancellationToken);
     }
 }

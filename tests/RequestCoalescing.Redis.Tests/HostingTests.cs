@@ -137,6 +137,19 @@ public sealed class HostingTests
     }
 
     [Fact]
+    public async Task The_configuration_reference_describes_every_setting()
+    {
+        var table = new SettingsTable("Redis");
+        table.ListsEverySettingOf(new RedisSingleflightOptions(), "Serializer", "TimeProvider");
+        await using var connection = await ConnectionMultiplexer.ConnectAsync("127.0.0.1:1,abortConnect=false,connectTimeout=100,connectRetry=0");
+        table.GivesTheRangesOf((setting, value) =>
+        {
+            using var provider = Provider(connection, name: null, ($"Singleflight:Redis:{setting}", value));
+            provider.GetRequiredService<ISingleflight>();
+        });
+    }
+
+    [Fact]
     public async Task A_result_that_cannot_be_serialized_is_logged_once()
     {
         await using var server = RedisServer.StartGarnet();

@@ -17,7 +17,7 @@ public sealed partial class ConventionTests
         .Select(file => Path.GetRelativePath(Root, file))
         .Where(file => !file.Split(Path.DirectorySeparatorChar).Any(part => part is "bin" or "obj"))];
 
-    internal static string Root { get; } = FindRoot();
+    internal static string Root => Repository.Root;
 
     [Fact]
     public void Public_classes_are_sealed_unless_an_author_is_stated() =>
@@ -68,18 +68,4 @@ public sealed partial class ConventionTests
 
     [GeneratedRegex(@"^public (?:static |sealed |abstract |partial |readonly |record )*(?:class|interface|struct|enum|record) (?<name>\w+)", RegexOptions.Multiline)]
     private static partial Regex TopLevelPublicType();
-
-    private static string FindRoot([CallerFilePath] string here = "")
-    {
-        // A build with mapped paths hides the source folder. Then the search starts at the assembly.
-        foreach (var start in new[] { Path.GetDirectoryName(here), AppContext.BaseDirectory })
-        {
-            for (var folder = start; folder is not null; folder = Path.GetDirectoryName(folder))
-            {
-                if (File.Exists(Path.Combine(folder, "RequestCoalescing.slnx"))) return folder;
-            }
-        }
-
-        throw new InvalidOperationException("The repository's root was not found.");
-    }
 }

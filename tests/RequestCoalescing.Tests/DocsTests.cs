@@ -1,5 +1,6 @@
-using System.Globalization;
 using System.Text.RegularExpressions;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace RequestCoalescing.Tests;
 
@@ -9,22 +10,27 @@ public sealed partial class DocsTests
     private static readonly string s_root = ConventionTests.Root;
 
     [Theory]
-    [InlineData("Limits", typeof(SingleflightOptions), "TimeProvider Name IsReported")]
-    [InlineData("Rollout", typeof(RolloutOptions), "")]
-    [InlineData("Verification", typeof(VerificationOptions), "Comparer Mismatched")]
+    [InlineData("Limits", typeof(SingleflightOptions), "TimeProvider", "Name", "IsReported")]
+    [InlineData("Rollout", typeof(RolloutOptions))]
+    [InlineData("Verification", typeof(VerificationOptions), "Comparer", "Mismatched")]
     [InlineData("Telemetry", typeof(TelemetryOptions), "KeyRedactor")]
-    public void The_configuration_reference_lists_every_setting_with_its_default(string heading, Type options, string inCodeOnly)
-    {
-        var text = File.ReadAllText(Path.Combine(s_root, "docs", "configuration.md"));
-        var section = text.Split($"## {heading}\n")[1].Split("\n## ")[0];
-        var documented = Row().Matches(section).ToDictionary(row => row.Groups[1].Value, row => row.Groups[2].Value);
-        var defaults = Activator.CreateInstance(options);
-        var actual = options.GetProperties()
-            .Where(property => property.SetMethod is { IsPublic: true } && !inCodeOnly.Split(' ').Contains(property.Name))
-            .ToDictionary(property => property.Name, property => TextOf(property.GetValue(defaults)));
-        Assert.Equal(actual.OrderBy(setting => setting.Key, StringComparer.Ordinal), documented.OrderBy(setting => setting.Key, StringComparer.Ordinal));
-        Assert.All(inCodeOnly.Split(' ', StringSplitOptions.RemoveEmptyEntries), name => Assert.Contains($"`{name}`", section, StringComparison.Ordinal));
-    }
+    public void The_configuration_reference_lists_every_setting_with_its_default(string heading, Type options, params string[] inCodeOnly) =>
+        new SettingsTable(heading).ListsEverySettingOf(Activator.CreateInstance(options)!, inCodeOnly);
+
+    [Theory]
+    [InlineData("Limits", "Singleflight")]
+    [InlineData("Rollout", "Singleflight:Rollout")]
+    [InlineData("Verification", "Singleflight:Verification")]
+    [InlineData("Telemetry", "Singleflight:Telemetry")]
+    public void The_configuration_reference_gives_the_range_of_every_setting(string heading, string section) =>
+        new SettingsTable(heading).GivesTheRangesOf((setting, value) =>
+        {
+            var services = new ServiceCollection();
+            services.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection([new($"{section}:{setting}", value)]).Build());
+            services.AddSingleflight().WithVerification(0);
+            using var provider = services.BuildServiceProvider();
+            provider.GetRequiredService<ISingleflight>();
+        });
 
     [Fact]
     public void Every_link_between_the_pages_has_a_target()
@@ -37,18 +43,6 @@ public sealed partial class DocsTests
             .Select(target => $"{Path.GetFileName(page)}: {target}"));
         Assert.Empty(broken);
     }
-
-    private static string TextOf(object? value) => value switch
-    {
-        null => "none",
-        int.MaxValue => "no limit",
-        TimeSpan time when time == Timeout.InfiniteTimeSpan => "no limit",
-        bool flag => flag ? "true" : "false",
-        _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
-    };
-
-    [GeneratedRegex(@"^\| `(\w+)` \| ([^|]+?) \|", RegexOptions.Multiline)]
-    private static partial Regex Row();
 
     [GeneratedRegex(@"\]\(([^)\s]+)\)")]
     private static partial Regex Link();

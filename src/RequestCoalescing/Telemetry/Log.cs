@@ -20,7 +20,7 @@ internal static partial class Log
     [LoggerMessage(5, LogLevel.Warning, "{Instance}: the work for key {Key} exceeded its maximum duration; {Subscribers} subscribers got a timeout after {ElapsedMilliseconds} ms")]
     public static partial void MaxDurationExceeded(ILogger logger, string instance, string key, int subscribers, double elapsedMilliseconds);
 
-    [LoggerMessage(6, LogLevel.Warning, "{Instance}: the work for key {Key} is abandoned: its maximum duration is over, it still runs, and nobody waits for it")]
+    [LoggerMessage(6, LogLevel.Warning, "{Instance}: the work for key {Key} is abandoned: its maximum duration is over, it still runs, and no caller waits for it")]
     public static partial void WorkAbandoned(ILogger logger, string instance, string key);
 
     [LoggerMessage(7, LogLevel.Information, "{Instance}: the abandoned work for key {Key} has ended after {ElapsedMilliseconds} ms")]

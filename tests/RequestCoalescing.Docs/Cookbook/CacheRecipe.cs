@@ -19,14 +19,18 @@ public sealed class ProductService(IMemoryCache cache, ISingleflight<ProductKey>
         await store.SaveAsync(key, product, cancellationToken);
         lock (_cacheChange)
         {
-            cache.Remove(key);
             flights.Forget(key);
+            cache.Remove(key);
         }
     }
 
     private async Task<Product?> FillAsync(ProductKey key, FlightContext flight)
     {
-        if (cache.TryGetValue(key, out Product? filled)) return filled; // between the miss and this flight
+        lock (_cacheChange)
+        {
+            if (cache.TryGetValue(key, out Product? filled)) return filled; // between the miss and this flight
+        }
+
         var product = await store.LoadAsync(key, flight);
         lock (_cacheChange)
         {

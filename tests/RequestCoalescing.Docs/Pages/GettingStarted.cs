@@ -26,8 +26,8 @@ public sealed class GettingStarted
                 $"report:{month}",
                 async flight =>
                 {
-                    await Task.Delay(TimeSpan.FromSeconds(2), flight); // stands for a slow query
-                    return $"report of {month}, made at {DateTime.UtcNow:O}";
+                    await Task.Delay(TimeSpan.FromSeconds(2), flight); // in place of a slow query
+                    return $"Report for {month}, generated at {DateTime.UtcNow:O}";
                 },
                 cancellationToken));
         // </snippet>

@@ -10,9 +10,9 @@ internal static class Production
     public static void Register(WebApplicationBuilder builder)
     {
         // <snippet production-register>
-        builder.Services.AddSingleflight();                                             // ISingleflight
+        builder.Services.AddSingleflight();                                                   // ISingleflight
         builder.Services.AddSingleflight("weather", options => options.MaxInFlight = 500);   // [FromKeyedServices("weather")] ISingleflight
-        builder.Services.AddSingleflight<PostKey>("posts");                             // [FromKeyedServices("posts")] ISingleflight<PostKey>
+        builder.Services.AddSingleflight<PostKey>("posts");                                  // [FromKeyedServices("posts")] ISingleflight<PostKey>
         // </snippet>
     }
 

@@ -41,7 +41,7 @@ public sealed class Readme
         // <snippet readme-production>
         builder.Services.AddSingleflight("weather", options => options.MaxDuration = TimeSpan.FromSeconds(5))
             .WithRollout(rollout => rollout.Fraction = 0.01)        // 1 % of the keys, the same on every node
-            .WithVerification(0.001);                               // does a follower get what its own work would have made?
+            .WithVerification(0.001);                               // compares the shared result with the follower's own, for 0.1 % of the followers
         builder.Services.AddHealthChecks().AddSingleflight();
 
         app.MapSingleflightDashboard("/singleflight").RequireAuthorization();
@@ -55,11 +55,29 @@ public sealed class Readme
         // </snippet>
     }
 
+    internal static void RedisPackage(WebApplicationBuilder builder)
+    {
+        // <snippet package-redis>
+        builder.Services.AddSingleflight("posts").UseRedis("redis:6379");
+        var app = builder.Build();
+
+        app.MapGet("/post/{id:long}", async (long id, [FromKeyedServices("posts")] ISingleflight posts, Database database, CancellationToken cancellationToken) =>
+            await posts.ExecuteAsync(
+                $"{id}",                                         // equal keys, same result, on every node
+                flight => database.LoadPostAsync(id, flight),    // runs once in the cluster, however many nodes wait for it
+                cancellationToken));
+        // </snippet>
+    }
+
     internal static void FeatureFlag(WebApplicationBuilder builder)
     {
         // <snippet package-feature-management>
         builder.Services.AddFeatureManagement();
-        builder.Services.AddSingleflight("weather").WithFeatureFlag("Coalescing");
+        builder.Services.AddSingleflight("posts").WithFeatureFlag("Coalescing");
+        var app = builder.Build();
+
+        app.MapGet("/post/{id:long}", async (long id, [FromKeyedServices("posts")] ISingleflight posts, Database database, CancellationToken cancellationToken) =>
+            await posts.ExecuteAsync($"{id}", flight => database.LoadPostAsync(id, flight), cancellationToken));
         // </snippet>
     }
 
@@ -78,7 +96,7 @@ public sealed class Readme
 
     public sealed record Post(long Id);
 
-    /// <summary>Stands for the reader's own.</summary>
+    /// <summary>In place of the reader's own database.</summary>
     public sealed class Database
     {
         public Backend<Post> Backend { get; } = new();
