@@ -29,6 +29,8 @@ public static class QuickRun
             $"| two threads on different keys, throughput of one | {string.Join(" | ", scaling.Select(times => times.ToString("N2", culture) + " x"))} " +
             $"| {(scaling[0] / scaling[1]).ToString("N2", culture)} | 1.8 x | {Verdict(scaling[0] >= 1.8)} |");
         output.WriteLine();
+        HotKeyRun.Run(output, peers);
+        output.WriteLine();
         output.WriteLine(string.Create(
             culture,
             $"Throughput of two threads that share nothing, on this machine: {Scaling(threads => ThroughputBenchmarks.Calibrate(threads, allocates: false)):N2} x computing, {Scaling(threads => ThroughputBenchmarks.Calibrate(threads, allocates: true)):N2} x allocating."));
