@@ -109,7 +109,7 @@ public sealed class HotKeyTests
     public async Task More_flights_than_one_look_at_a_time_are_counted_expired_and_forgotten(bool expires)
     {
         var clock = new FakeTimeProvider();
-        await using var singleflight = new Singleflight<int>(new SingleflightOptions { TimeProvider = clock }, new OneShard());
+        await using var singleflight = new Singleflight<int>(new SingleflightOptions { TimeProvider = clock }, new OneShard(1_500));
         var backend = new Backend<int>();
         var calls = Enumerable.Range(0, 1_500).Select(key => (expires ? singleflight.ExecuteAsync(key, backend.RunStubbornAsync) : singleflight.ExecuteAsync(key, backend.RunAsync)).AsTask()).ToArray();
         var sharers = Enumerable.Range(0, 3).Select(_ => singleflight.ExecuteAsync(1_400, backend.RunAsync).AsTask()).ToArray();
@@ -191,35 +191,5 @@ public sealed class HotKeyTests
         Assert.Equal(Rounds, forgets);
         Assert.Equal((Threads - 1) * Rounds, singleflight.GetStats().Calls);
         Assert.Equal(0, singleflight.GetStats().TotalSubscribers);
-    }
-
-    // All keys are in one shard and in different buckets: the high bits of the mixed hash choose the shard.
-    private sealed class OneShard : IEqualityComparer<int>
-    {
-        private static readonly Dictionary<int, int> s_hashes = Find();
-
-        public bool Equals(int x, int y) => x == y;
-
-        public int GetHashCode(int key) => s_hashes[key];
-
-        private static Dictionary<int, int> Find()
-        {
-            var hashes = new Dictionary<int, int>();
-            for (var hash = 0; hashes.Count < 1_500; hash++)
-            {
-                if (Mix(hash) >> 22 == 0) hashes.Add(hashes.Count, hash);
-            }
-
-            return hashes;
-        }
-
-        // The finalizer of MurmurHash3, as the engine mixes hashes.
-        private static uint Mix(int hash)
-        {
-            var mixed = (uint)hash;
-            mixed = (mixed ^ (mixed >> 16)) * 0x85EBCA6B;
-            mixed = (mixed ^ (mixed >> 13)) * 0xC2B2AE35;
-            return mixed ^ (mixed >> 16);
-        }
     }
 }

@@ -128,26 +128,28 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
         // Everything that needs no gate comes first, so that callers hold the gate for a few instructions only.
         var follower = Follower<TKey, TState, TResult>.Rent(state, work);
         follower.Begin(this, cancellationToken);
-        int subscribers;
-        lock (Gate)
+        var subscribers = 0;
+        try
         {
-            subscribers = IsCurrent && !cancellationToken.IsCancellationRequested && Table.CanJoin(this) ? SubscriberCount + 1 : 0;
-            if (subscribers > 0)
+            lock (Gate)
             {
-                Shard.EnsureTimer();
-                Members++;
-                Shard.Counters.Members++;
-                Shard.Counters.Coalesced++;
-                Add(follower);
+                if (IsCurrent && !cancellationToken.IsCancellationRequested && Table.CanJoin(this))
+                {
+                    Shard.EnsureTimer();
+                    Members++;
+                    Shard.Counters.Members++;
+                    Shard.Counters.Coalesced++;
+                    Add(follower);
+                    subscribers = SubscriberCount;
+                }
             }
         }
-
-        if (subscribers == 0)
+        finally
         {
-            follower.Withdraw();
-            return null;
+            if (subscribers == 0) follower.Withdraw(); // also if the clock throws
         }
 
+        if (subscribers == 0) return null;
         Shard.Settings.Listener?.Joined(this, subscribers);
         return follower;
     }
@@ -184,28 +186,31 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
     // The leader becomes a subscriber in the ring when its work does not complete at once. It has been counted since the take-off.
     private ValueTask<TResult> AddLeader(Task<TResult> run, CancellationToken cancellationToken)
     {
-        Task<TResult>? timeout;
         var leader = Leader<TResult>.Rent();
         leader.Begin(this, cancellationToken);
-        lock (Gate)
+        Task<TResult>? timeout;
+        var isInRing = false;
+        try
         {
-            timeout = _runOrTimeout;
-            _runOrTimeout = run;
-            if (State != FlightState.Expired)
+            lock (Gate)
             {
-                Shard.EnsureTimer();
-                Add(leader);
-                timeout = null;
+                timeout = _runOrTimeout;
+                _runOrTimeout = run;
+                if (State != FlightState.Expired)
+                {
+                    Shard.EnsureTimer();
+                    Add(leader);
+                    isInRing = true;
+                }
             }
         }
-
-        if (timeout is not null)
+        finally
         {
-            leader.Withdraw();
-            return new(timeout);
+            if (!isInRing) leader.Withdraw(); // also if the clock throws
         }
 
-        if (cancellationToken.IsCancellationRequested) leader.Leave(cancellationToken); // it may have fired before the leader was in the ring
+        if (!isInRing) return new(timeout!);
+        if (cancellationToken.IsCancellationRequested) leader.LeaveAtOnce(cancellationToken); // it may have fired before the leader was in the ring
         return leader.Wait;
     }
 

@@ -159,6 +159,13 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     /// <summary>Resets this and returns it to its pool.</summary>
     protected abstract void Recycle();
 
+    /// <summary>Lets the caller leave without its token's callback, which may not have run yet, and does not run for a later wait.</summary>
+    public void LeaveAtOnce(CancellationToken token)
+    {
+        Detach();
+        Leave(token);
+    }
+
     /// <summary>Lets the caller leave, if it is in the ring of a flight that is in flight. Called when its token has fired.</summary>
     public void Leave(CancellationToken token)
     {

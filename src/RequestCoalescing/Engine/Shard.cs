@@ -53,7 +53,9 @@ internal abstract partial class Shard(Settings settings)
             {
                 lock (Gate)
                 {
-                    isWhole = next.State is not (FlightState.Landed or FlightState.Expired); // otherwise the walk has lost its place
+                    // The walk loses its place if that flight is gone. It would count sharers twice if an election moved them.
+                    isWhole = next.State is not (FlightState.Landed or FlightState.Expired) &&
+                        Counters.Of(FlightOutcome.Reelected) == part.Totals.Of(FlightOutcome.Reelected);
                     if (isWhole) next = Note(next, ref part);
                 }
             }

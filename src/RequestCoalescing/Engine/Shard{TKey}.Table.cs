@@ -20,32 +20,23 @@ internal sealed partial class Shard<TKey>
         return mixed ^ (mixed >> 16);
     }
 
-    // The table is replaced in one step. The flights of the old one are forgotten part by part, so that the gate is free in between.
+    // Part by part, so that the gate is free in between. Flights that take off meanwhile may be forgotten too.
     public override void Clear()
     {
-        Flight<TKey>?[] old;
-        lock (Gate)
-        {
-            if (_count == 0) return;
-            old = _buckets;
-            Volatile.Write(ref _buckets, new Flight<TKey>?[MinBuckets]);
-            _count = 0;
-        }
-
-        for (var bucket = 0; bucket < old.Length;)
+        Flight<TKey>?[]? buckets = null;
+        for (var next = 0; ;)
         {
             lock (Gate)
             {
-                for (var end = Math.Min(bucket + MaxAtOnce, old.Length); bucket < end; bucket++)
+                if (buckets != _buckets) (buckets, next) = (_buckets, 0); // the table has grown or shrunk
+                for (var end = Math.Min(next + MaxAtOnce, buckets.Length); next < end; next++)
                 {
-                    for (var flight = old[bucket]; flight is not null;)
-                    {
-                        var next = flight.NextInBucket;
-                        flight.NextInBucket = null; // a forgotten flight does not keep its neighbours alive
-                        EndCurrent(flight);
-                        flight = next;
-                    }
+                    while (buckets[next] is { } flight) Unlink(ref buckets[next], flight);
                 }
+
+                if (next < buckets.Length) continue;
+                Shrink();
+                return;
             }
         }
     }
@@ -53,41 +44,36 @@ internal sealed partial class Shard<TKey>
     /// <summary>Removes a current flight: this one, whatever other its key may have had or may have next. Under the gate.</summary>
     public void Remove(Flight<TKey> flight)
     {
-        ref var link = ref LinkTo(flight);
-        if (link is not null) // otherwise it is in a table that is being cleared
-        {
-            link = flight.NextInBucket;
-            flight.NextInBucket = null;
-            if (--_count == 0 && _buckets.Length > KeptBuckets) Volatile.Write(ref _buckets, new Flight<TKey>?[MinBuckets]);
-        }
-
-        EndCurrent(flight);
+        Unlink(ref LinkTo(flight), flight);
+        Shrink();
     }
 
     /// <summary>Puts a successor in the place of a current flight. Under the gate.</summary>
     public void Replace(Flight<TKey> flight, Flight<TKey> successor)
     {
         ref var link = ref LinkTo(flight);
-        if (link is null)
-        {
-            EndCurrent(flight);
-            return;
-        }
-
         successor.NextInBucket = flight.NextInBucket;
         Volatile.Write(ref link, successor);
         flight.NextInBucket = null;
         (successor.IsCurrent, flight.IsCurrent) = (true, false);
     }
 
-    private static void EndCurrent(Flight<TKey> flight)
+    private void Unlink(ref Flight<TKey>? link, Flight<TKey> flight)
     {
+        link = flight.NextInBucket;
+        flight.NextInBucket = null; // a forgotten flight does not keep its neighbours alive
+        _count--;
         flight.IsCurrent = false;
         flight.First?.CloseToJoiners();
     }
 
+    private void Shrink()
+    {
+        if (_count == 0 && _buckets.Length > KeptBuckets) Volatile.Write(ref _buckets, new Flight<TKey>?[MinBuckets]);
+    }
+
     // Looks for the current flight without the gate. Flights may be added and removed meanwhile, so that it may miss one, or find one that is no
-    // longer current. It comes to an end all the same: a flight is never added twice, and links lead to flights that were added earlier.
+    // longer current. It comes to an end all the same: a flight is never added twice, and no links ever form a circle.
     private Flight<TKey>? Peek(TKey key, uint hash)
     {
         var buckets = Volatile.Read(ref _buckets);
@@ -138,7 +124,7 @@ internal sealed partial class Shard<TKey>
     private ref Flight<TKey>? LinkTo(Flight<TKey> flight)
     {
         ref var link = ref _buckets[flight.Hash & (uint)(_buckets.Length - 1)];
-        while (link is not null && link != flight) link = ref link.NextInBucket;
+        while (link != flight) link = ref link!.NextInBucket;
         return ref link;
     }
 

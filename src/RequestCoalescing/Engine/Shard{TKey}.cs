@@ -156,6 +156,7 @@ internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<T
         if (current is not null && current.ResultType != typeof(TResult)) throw OtherType<TResult>(current);
 
         var isFull = current is not null && IsInWindow(current);
+        if (current is not null) EnsureTimer(); // if it is superseded, it flies no longer than it may
         var takesSlot = Settings.LimitsInFlight; // read once, because it may change at any moment
         var hasSlot = !isFull && takesSlot && Settings.TryTakeSlot();
         var isOver = isFull || (takesSlot && !hasSlot);
@@ -174,12 +175,7 @@ internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<T
         }
         else
         {
-            if (current is not null)
-            {
-                Remove(current); // superseded: it flies on for those it has
-                EnsureTimer(); // and no longer than it may
-            }
-
+            if (current is not null) Remove(current); // superseded: it flies on for the subscribers that it has
             Add(flight);
         }
 
