@@ -6,7 +6,7 @@ namespace RequestCoalescing.DependencyInjection;
 
 /// <summary>
 /// Binds an instance's options from the configuration, if there is one. After everything that code configures: code has the
-/// application's defaults, the configuration has the last word, so that whoever operates it can throw a switch.
+/// application's defaults, and the configuration overrides them, so that an operator can throw a switch.
 /// </summary>
 internal sealed class FromConfiguration<TOptions>(
     string name,

@@ -6,7 +6,7 @@ using RequestCoalescing.Verification;
 
 namespace RequestCoalescing.DependencyInjection;
 
-/// <summary>What dependency injection hands out: the way into an instance, past its rollout, with a look at the clock where somebody measures.</summary>
+/// <summary>The service that dependency injection provides: it passes calls to the instance through its rollout, and measures their waits if a listener asks for that.</summary>
 internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightBase<TKey>, IScopedSingleflight
     where TKey : notnull
 {

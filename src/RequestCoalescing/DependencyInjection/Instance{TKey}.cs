@@ -170,7 +170,7 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
         catch (Exception exception)
         {
             _closed.SetException(exception);
-            Outcome.Observe(_closed.Task); // nobody awaits a synchronous disposal
+            Outcome.Observe(_closed.Task); // a synchronous disposal is not awaited
         }
     }
 

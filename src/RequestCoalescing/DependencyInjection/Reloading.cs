@@ -9,7 +9,7 @@ namespace RequestCoalescing.DependencyInjection;
 
 /// <summary>
 /// Options that follow their sources. Other than with <see cref="IOptionsMonitor{TOptions}"/>, a reload that is invalid is logged
-/// and leaves what was valid in force, rather than throwing at whoever reloads and at whoever asks next.
+/// and leaves the valid settings in force. It does not throw, neither at the reload nor at the next read.
 /// </summary>
 internal sealed class Reloading<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] TOptions> : IDisposable
     where TOptions : class

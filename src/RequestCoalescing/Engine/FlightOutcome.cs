@@ -6,7 +6,7 @@ internal enum FlightOutcome
     /// <summary>The work made a value.</summary>
     Succeeded,
 
-    /// <summary>The work failed; a cancelled end that nobody here asked for is a failure too.</summary>
+    /// <summary>The work failed. A cancelled end that the flight did not ask for is a failure too.</summary>
     Failed,
 
     /// <summary>The last subscriber left, or the engine was disposed.</summary>

@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Engine;
 
-/// <summary>Outcomes are tasks: what the work made, or a failure that nobody has to be there to see.</summary>
+/// <summary>Outcomes are tasks: the task of the work, or a failure that counts as observed even if no subscriber is left.</summary>
 internal static class Outcome
 {
     public static Task<TResult> Failed<TResult>(Exception exception)

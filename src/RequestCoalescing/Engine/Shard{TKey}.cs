@@ -4,8 +4,8 @@ using System.Runtime.CompilerServices;
 namespace RequestCoalescing.Engine;
 
 /// <summary>
-/// The table of current flights: joins a caller to the flight of its key, or lets one take off. A hash table whose nodes are the
-/// flights themselves, so that looking for one and registering another hashes once, allocates nothing and is one step.
+/// The part of the engine for some of the keys. It joins a caller to the current flight of its key, or lets a new flight take off. The current
+/// flights are the nodes of its hash table, so that a look-up and the registration after it hash once and allocate nothing.
 /// </summary>
 /// <remarks>
 /// Hashes are mixed (<see cref="Mix"/>): their high bits choose the shard, their low bits the bucket, and each bit depends on all bits of the
@@ -71,7 +71,7 @@ internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<T
         Settings.Drain is null &&
         (Settings.JoinWindowTicks == long.MaxValue || IsInWindow(current));
 
-    /// <summary>Runs work that nobody joins, whatever the limits; for a call, or to verify what one got.</summary>
+    /// <summary>Runs work in a flight that no other caller joins, regardless of the limits: for a call that runs alone, or for a verification.</summary>
     public ValueTask<TResult> ExecuteAlone<TState, TResult>(
         TKey key,
         uint hash,
@@ -120,7 +120,7 @@ internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<T
     private static InvalidOperationException OtherType<TResult>(Flight<TKey> current) =>
         new($"The running work for this key returns a {current.ResultType}, and this call asks for a {typeof(TResult)}. Calls with equal keys must ask for the same type of result. Use another key, or another instance.");
 
-    // While nobody waits no flight is timed: one whose leader is still in the first steps of its work may be overdue unseen.
+    // The timer is set only while a caller waits. A flight whose leader is still in the first steps of its work may be overdue without having expired.
     private bool IsInWindow(Flight current)
     {
         if (IsTimed && Settings.JoinWindowTicks == long.MaxValue) return true;

@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Engine;
 
-/// <summary>One who waits for a result.</summary>
+/// <summary>A subscriber that waits for a result of this type.</summary>
 internal abstract class Subscriber<TResult> : Subscriber
 {
     /// <summary>Hands over the outcome. The flight is closed.</summary>

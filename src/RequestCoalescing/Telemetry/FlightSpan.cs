@@ -107,7 +107,7 @@ internal sealed class FlightSpan
             span.SetStatus(ActivityStatusCode.Error);
         }
 
-        // Whoever ends the flight is not to find another span current than before.
+        // The thread that ends the flight must keep the current span that it had.
         var current = Activity.Current;
         span.Stop();
         if (current != span) Activity.Current = current;

@@ -6,7 +6,7 @@ using RequestCoalescing.Engine;
 
 namespace RequestCoalescing.Telemetry;
 
-/// <summary>Turns what happens to the flights of an instance into measurements, spans and log events. Where nobody listens, nothing is made.</summary>
+/// <summary>Turns the events of an instance's flights into measurements, spans and log events. Without a listener, it creates none of them.</summary>
 internal sealed class FlightTelemetry(
     string instance,
     ILogger logger,
@@ -40,7 +40,7 @@ internal sealed class FlightTelemetry(
         }
         catch (Exception)
         {
-            // A listener that fails is not the flight's concern. There is nobody to tell but who failed.
+            // A listener that fails must not affect the flight.
         }
 
         _keys.Look(flight);
