@@ -25,7 +25,7 @@ try
 {
     return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
 }
-catch (TimeoutException exception)
+catch (Exception exception) when (exception is TimeoutException or IOException) // the port is in use, for example
 {
     return Fail(exception.Message, Failure);
 }

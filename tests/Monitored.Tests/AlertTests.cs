@@ -1,3 +1,6 @@
+using System.Net;
+using System.Net.Sockets;
+
 namespace Monitored.Tests;
 
 public sealed class AlertTests
@@ -31,6 +34,17 @@ public sealed class AlertTests
         var (exitCode, output) = await Tool.RunAsync(dotnet, [Tool.Sample], path: "/nowhere");
         Assert.Equal(1, exitCode);
         Assert.Contains("apt-get install prometheus", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_port_in_use_is_an_error()
+    {
+        Tool.NeedsPrometheus();
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+        var (exitCode, output) = await Tool.RunAsync("dotnet", [Tool.Sample, "--port", $"{((IPEndPoint)taken.LocalEndpoint).Port}"]);
+        Assert.Equal(1, exitCode);
+        Assert.Contains("address already in use", output, StringComparison.Ordinal);
     }
 
     [Theory]
