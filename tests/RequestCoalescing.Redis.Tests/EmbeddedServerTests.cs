@@ -15,7 +15,11 @@ public sealed class EmbeddedServerTests
         server.Start();
         var services = new ServiceCollection();
         services.AddLogging();
-        services.AddSingleflight("posts").UseRedis($"127.0.0.1:{port}", redis => redis.OnOutage = OutageBehavior.Fail);
+        services.AddSingleflight("posts").UseRedis($"127.0.0.1:{port}", redis =>
+        {
+            redis.OnOutage = OutageBehavior.Fail;
+            redis.CommandTimeout = TimeSpan.FromSeconds(30); // a busy machine may take long to start the server
+        });
         await using var provider = services.BuildServiceProvider();
         var posts = provider.GetRequiredKeyedService<ISingleflight>("posts");
 
