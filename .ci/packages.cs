@@ -1,4 +1,4 @@
-// What a package must have, so that its page in a gallery is of use: dotnet run .ci/packages.cs FOLDER
+// Checks that each package in a folder has the parts that its page in a gallery needs: dotnet run .ci/packages.cs FOLDER
 using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Text.RegularExpressions;
@@ -26,7 +26,7 @@ static IEnumerable<string> Check(string package)
     foreach (Match link in Regex.Matches(readme, @"\]\((?!https://)[^)]*\)")) yield return $"the link {link.Value} in its README.md is not absolute.";
 
     var icon = Read(archive, "icon.png");
-    if (icon is null || BinaryPrimitives.ReadInt32BigEndian(icon.AsSpan(16)) != 128 || BinaryPrimitives.ReadInt32BigEndian(icon.AsSpan(20)) != 128) yield return "its icon is not of 128 x 128 pixels.";
+    if (icon is null || BinaryPrimitives.ReadInt32BigEndian(icon.AsSpan(16)) != 128 || BinaryPrimitives.ReadInt32BigEndian(icon.AsSpan(20)) != 128) yield return "its icon is not 128 x 128 pixels.";
 }
 
 static byte[]? Read(ZipArchive archive, string name)

@@ -1,10 +1,9 @@
 using BenchmarkDotNet.Running;
 using RequestCoalescing.Benchmarks.Cluster;
-using RequestCoalescing.Benchmarks.Peers;
 using RequestCoalescing.Benchmarks.Quick;
 
 if (args is ["--quick"]) QuickRun.Run(Console.Out);
-else if (args is ["--hot"]) HotKeyRun.Run(Console.Out, Peer.All);
+else if (args is ["--hot"]) HotKeyRun.Run(Console.Out);
 else if (args is ["--quick", "--telemetry"]) QuickRun.RunTelemetry(Console.Out);
 else if (args is ["--cluster", ..]) await ClusterRun.RunAsync(args is [_, var redis] ? redis : null, Console.Out);
 else BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);

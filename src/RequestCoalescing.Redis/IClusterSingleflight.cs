@@ -10,7 +10,7 @@ public interface IClusterSingleflight<TKey>
 {
     /// <summary>
     /// Forgets the key in the whole cluster, and completes when Redis has forgotten it. <see cref="ISingleflight{TKey}.Forget"/> does the same without
-    /// waiting: callers of this node start a new flight from its return on, callers of other nodes as soon as Redis has notified those.
+    /// waiting. When it returns, new callers of this node start a new flight. New callers of another node do so when Redis has notified that node.
     /// </summary>
     /// <param name="key">The key.</param>
     /// <exception cref="Exception">

@@ -144,15 +144,8 @@ public partial class FakeSingleflight<TKey>
 
         var source = new CancellationTokenSource();
 #pragma warning disable CA2012 // the outcome of this leader concerns no caller
-        _ = _engine.ExecuteAsync(key, source.Token, static (token, _) => EndWithTokenAsync(token), source.Token);
+        _ = _engine.ExecuteAsync(key, source.Token, static (token, _) => new Backend<TResult>().RunAsync(token), source.Token);
 #pragma warning restore CA2012
         return source;
-
-        static ValueTask<TResult> EndWithTokenAsync(CancellationToken token)
-        {
-            var end = new TaskCompletionSource<TResult>(TaskCreationOptions.RunContinuationsAsynchronously);
-            token.Register(() => end.TrySetCanceled(token));
-            return new ValueTask<TResult>(end.Task);
-        }
     }
 }

@@ -41,7 +41,8 @@ public partial class FakeSingleflight<TKey> : SingleflightBase<TKey>, IScopedSin
     /// <param name="options">
     /// The options of the engine inside. The object is copied. Null for the defaults: without limits, and a flight, held or not, gets a
     /// <see cref="FlightTimeoutException"/> after 30 seconds of real time. Pass a fake <see cref="SingleflightOptions.TimeProvider"/> to test
-    /// <see cref="SingleflightOptions.MaxDuration"/> or <see cref="SingleflightOptions.JoinWindow"/>.
+    /// <see cref="SingleflightOptions.MaxDuration"/> or <see cref="SingleflightOptions.JoinWindow"/>. By default, the fake is not in the process's
+    /// metrics; in options of your own, <see cref="SingleflightOptions.IsReported"/> decides.
     /// </param>
     /// <param name="comparer">Says which keys are equal. Null for <see cref="EqualityComparer{T}.Default"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
@@ -72,12 +73,19 @@ public partial class FakeSingleflight<TKey> : SingleflightBase<TKey>, IScopedSin
     }
 
     /// <summary>How often <see cref="Clear"/> was called.</summary>
-    public int ClearCount => Volatile.Read(ref _clears);
+    public int ClearCount
+    {
+        get
+        {
+            lock (_gate) return _clears;
+        }
+    }
 
     /// <summary>
-    /// Creates the service scopes for <c>ExecuteInScopeAsync</c>. Default null: <c>ExecuteInScopeAsync</c> throws. <c>AddFakeSingleflight</c> sets it.
+    /// Creates the service scopes for <c>ExecuteInScopeAsync</c>. Null, so that <c>ExecuteInScopeAsync</c> throws, unless <c>AddFakeSingleflight</c> has
+    /// registered the fake.
     /// </summary>
-    public IServiceScopeFactory? Scopes { get; set; }
+    public IServiceScopeFactory? Scopes { get; internal set; }
 
     /// <summary>
     /// Waits until at least this number of callers wait for flights of the key. A caller waits from when it has joined or started a flight until
@@ -120,8 +128,8 @@ public partial class FakeSingleflight<TKey> : SingleflightBase<TKey>, IScopedSin
     }
 
     /// <summary>
-    /// Releases all holds, and drops the recorded calls, forgets and clears, and the instructions for future calls. Flights go on. Call it between
-    /// tests that share the fake.
+    /// Releases all holds, and drops the recorded calls, forgets and clears, and the instructions for future calls. Flights go on, but
+    /// <see cref="WaitForCallersAsync"/> no longer counts callers from before. Call it between tests that share the fake.
     /// </summary>
     public void Reset()
     {
@@ -141,7 +149,7 @@ public partial class FakeSingleflight<TKey> : SingleflightBase<TKey>, IScopedSin
     /// <inheritdoc/>
     public override void Clear()
     {
-        Interlocked.Increment(ref _clears);
+        lock (_gate) _clears++;
         _engine.Clear();
     }
 

@@ -2,13 +2,13 @@ using RequestCoalescing.Engine;
 
 namespace RequestCoalescing;
 
-/// <summary>A call was rejected by a limit. Running flights are not affected.</summary>
+/// <summary>A call was rejected by a limit, or because the instance is draining. Running flights are not affected.</summary>
 public sealed class FlightRejectedException : InvalidOperationException
 {
     private readonly KeyLabel? _key;
 
     /// <summary>Creates the exception.</summary>
-    /// <param name="reason">The limit that was reached.</param>
+    /// <param name="reason">Why the call was rejected.</param>
     /// <param name="limit">The value of that limit. Zero if the limit is not a number.</param>
     public FlightRejectedException(FlightRejectionReason reason, int limit) => (Reason, Limit) = (reason, limit);
 
@@ -22,7 +22,7 @@ public sealed class FlightRejectedException : InvalidOperationException
     /// <summary>The key as logs show it: as a hash, unless <see cref="TelemetryOptions"/> choose otherwise. Null if it is not known.</summary>
     public string? Key => _key?.ToString();
 
-    /// <summary>The limit that was reached.</summary>
+    /// <summary>Why the call was rejected.</summary>
     public FlightRejectionReason Reason { get; }
 
     /// <summary>The value of that limit. Zero for <see cref="FlightRejectionReason.Draining"/>.</summary>

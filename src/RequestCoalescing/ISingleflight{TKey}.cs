@@ -39,7 +39,7 @@ public interface ISingleflight<TKey>
     /// <exception cref="ObjectDisposedException">The instance has been disposed.</exception>
     /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> fired. The exception carries it.</exception>
     /// <exception cref="FlightTimeoutException">The flight exceeded <see cref="SingleflightOptions.MaxDuration"/>.</exception>
-    /// <exception cref="FlightRejectedException">A limit was reached, and <see cref="SingleflightOptions.Overflow"/> is <see cref="OverflowBehavior.Reject"/>.</exception>
+    /// <exception cref="FlightRejectedException">A limit was reached, and <see cref="SingleflightOptions.Overflow"/> is <see cref="OverflowBehavior.Reject"/>; or the instance is draining.</exception>
     /// <exception cref="FlightDeadlockException">The work of a flight makes this call, and would wait for its own flight.</exception>
     /// <remarks>If the work throws, every subscriber of the flight gets that same exception.</remarks>
     /// <example>

@@ -10,7 +10,7 @@ namespace RequestCoalescing;
 public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
     where TKey : notnull
 {
-    // A direct call saves the engine the dispatch of a generic virtual method, which costs as much as half a join.
+    // A direct call saves the engine the dispatch of a generic virtual method, which is expensive.
     private readonly Singleflight<TKey>? _engine;
 
     /// <summary>Creates the base.</summary>
@@ -24,9 +24,7 @@ public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
         CancellationToken cancellationToken = default)
     {
         Validate(key, work);
-        return _engine is not null
-            ? _engine.JoinOrLead(key, work, static (work, flight) => work(flight.CancellationToken), cancellationToken)
-            : ExecuteCoreAsync(key, work, static (work, flight) => work(flight.CancellationToken), cancellationToken);
+        return Dispatch(key, work, static (work, flight) => work(flight.CancellationToken), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -36,7 +34,7 @@ public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
         CancellationToken cancellationToken = default)
     {
         Validate(key, work);
-        return ExecuteCoreAsync(key, work, static (work, flight) => new ValueTask<TResult>(Started(work(flight.CancellationToken))), cancellationToken);
+        return Dispatch(key, work, static (work, flight) => new ValueTask<TResult>(Started(work(flight.CancellationToken))), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -47,7 +45,7 @@ public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
         CancellationToken cancellationToken = default)
     {
         Validate(key, work);
-        return ExecuteCoreAsync(
+        return Dispatch(
             key, (State: state, Work: work), static (call, flight) => new ValueTask<TResult>(Started(call.Work(call.State, flight))), cancellationToken);
     }
 
@@ -60,9 +58,7 @@ public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
         CancellationToken cancellationToken = default)
     {
         Validate(key, work);
-        return _engine is not null
-            ? _engine.JoinOrLead(key, state, work, cancellationToken)
-            : ExecuteCoreAsync(key, state, work, cancellationToken);
+        return Dispatch(key, state, work, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -96,6 +92,14 @@ public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
     /// <param name="key">The key. Never null.</param>
     /// <returns><see langword="true"/> if the key had a current flight.</returns>
     protected abstract bool ForgetCore(TKey key);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)] // each call between generic methods costs a look-up
+    private ValueTask<TResult> Dispatch<TState, TResult>(
+        TKey key,
+        TState state,
+        Func<TState, FlightContext, ValueTask<TResult>> work,
+        CancellationToken cancellationToken) =>
+        _engine is not null ? _engine.JoinOrLead(key, state, work, cancellationToken) : ExecuteCoreAsync(key, state, work, cancellationToken);
 
     private static Task<TResult> Started<TResult>(Task<TResult>? task) =>
         task ?? throw new InvalidOperationException("The work returned null. It must return a task.");

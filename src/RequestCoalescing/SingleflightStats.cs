@@ -27,7 +27,7 @@ public readonly record struct SingleflightStats
     /// <summary>Calls since the start whose work ran for them alone, because of a limit or of the rollout.</summary>
     public long Alone { get; init; }
 
-    /// <summary>Calls since the start that were rejected by a limit.</summary>
+    /// <summary>Calls since the start that were rejected by a limit or a drain.</summary>
     public long Rejected { get; init; }
 
     /// <summary>Flights since the start whose work returned a value.</summary>

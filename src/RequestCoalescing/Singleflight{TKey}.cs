@@ -132,7 +132,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
         CancellationToken cancellationToken)
     {
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(cancellationToken);
-        var hash = Shard<TKey>.Mix(_comparer.GetHashCode(key));
+        var hash = HashMix.Of(_comparer.GetHashCode(key));
         return ShardOf(hash).Execute(key, hash, state, work, cancellationToken);
     }
 
@@ -145,7 +145,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
         CancellationToken cancellationToken)
     {
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(cancellationToken);
-        var hash = Shard<TKey>.Mix(_comparer.GetHashCode(key));
+        var hash = HashMix.Of(_comparer.GetHashCode(key));
         return ShardOf(hash).ExecuteAlone(key, hash, state, work, verifies, cancellationToken);
     }
 
@@ -199,7 +199,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     /// <inheritdoc/>
     protected sealed override bool ForgetCore(TKey key)
     {
-        var hash = Shard<TKey>.Mix(_comparer.GetHashCode(key));
+        var hash = HashMix.Of(_comparer.GetHashCode(key));
         return ShardOf(hash).Forget(key, hash);
     }
 

@@ -7,19 +7,7 @@ public sealed class CapturedTokenTests
     private readonly CancellationTokenSource _aborted = new();
 
     [Fact]
-    public async Task Singleflight_lets_the_others_elect_a_leader_for_one_new_run()
-    {
-        var singleflight = new Singleflight();
-        var leader = singleflight.CallAsync(_ => _backend.RunAsync(_aborted.Token), _aborted.Token);
-        await _backend.NextRunAsync();
-        var followers = Enumerable.Range(0, 3).Select(_ => singleflight.CallAsync(_backend.RunAsync)).ToArray();
-        await _aborted.CancelAsync();
-
-        await leader.LeavesWithAsync(_aborted.Token);
-        (await _backend.NextRunAsync()).Succeed(2);
-        Assert.All(await Task.WhenAll(followers).SoonAsync(), got => Assert.Equal(2, got));
-        Assert.Equal(2, _backend.Runs);
-    }
+    public Task Singleflight_lets_the_others_elect_a_leader_for_one_new_run() => TheOthersGetOneNewRunAsync(new Singleflight().CallAsync);
 
     [Fact]
     public Task HybridCache_gives_the_cancellation_of_one_caller_to_all()
@@ -29,25 +17,26 @@ public sealed class CapturedTokenTests
     }
 
     [Fact]
-    public async Task FusionCache_lets_the_next_waiter_run_its_own_work()
-    {
-        var cache = NewFusionCache();
-        var leader = cache.CallAsync(_ => _backend.RunAsync(_aborted.Token), _aborted.Token);
-        await _backend.NextRunAsync();
-        var followers = Enumerable.Range(0, 3).Select(_ => cache.CallAsync(_backend.RunAsync)).ToArray();
-        await _aborted.CancelAsync();
-
-        await leader.LeavesWithAsync(_aborted.Token);
-        (await _backend.NextRunAsync()).Succeed(2);
-        Assert.All(await Task.WhenAll(followers).SoonAsync(), got => Assert.Equal(2, got));
-        Assert.Equal(2, _backend.Runs);
-    }
+    public Task FusionCache_lets_the_next_waiter_run_its_own_work() => TheOthersGetOneNewRunAsync(NewFusionCache().CallAsync);
 
     [Fact]
     public Task LazyTasks_give_the_cancellation_of_one_caller_to_all()
     {
         var tasks = new LazyTasks<int>();
         return AllAreCancelledAsync(token => tasks.CallAsync(() => _backend.RunAsync(_aborted.Token).AsTask(), token));
+    }
+
+    private async Task TheOthersGetOneNewRunAsync(Func<Func<CancellationToken, ValueTask<int>>, CancellationToken, Task<int>> call)
+    {
+        var leader = call(_ => _backend.RunAsync(_aborted.Token), _aborted.Token);
+        await _backend.NextRunAsync();
+        var followers = Enumerable.Range(0, 3).Select(_ => call(_backend.RunAsync, default)).ToArray();
+        await _aborted.CancelAsync();
+
+        await leader.LeavesWithAsync(_aborted.Token);
+        (await _backend.NextRunAsync()).Succeed(2);
+        Assert.All(await Task.WhenAll(followers).SoonAsync(), got => Assert.Equal(2, got));
+        Assert.Equal(2, _backend.Runs);
     }
 
     private async Task AllAreCancelledAsync(Func<CancellationToken, Task<int>> call)

@@ -1,10 +1,9 @@
-using System.Reflection;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
 
 namespace RequestCoalescing.Peers.Tests;
 
-/// <summary>What docs/comparison.md claims has a test that shows it.</summary>
+/// <summary>The claims of docs/comparison.md have tests that show them.</summary>
 public sealed partial class ComparisonPageTests
 {
     private const string None = "—";
@@ -12,13 +11,10 @@ public sealed partial class ComparisonPageTests
     // The columns of the table after the first, as test names begin.
     private static readonly string[] s_columns = ["Singleflight", "HybridCache", "FusionCache", "LazyTasks"];
 
-    private static readonly string s_root = typeof(ComparisonPageTests).Assembly
-        .GetCustomAttributes<AssemblyMetadataAttribute>().Single(attribute => attribute.Key == "Root").Value!;
-
-    private static readonly string s_page = File.ReadAllText(Path.Combine(s_root, "docs", "comparison.md"));
+    private static readonly string s_page = File.ReadAllText(Path.Combine(Repository.Root, "docs", "comparison.md"));
 
     private static readonly ILookup<string, string> s_tests = typeof(ComparisonPageTests).Assembly.GetTypes()
-        .SelectMany(type => type.GetMethods().Where(method => method.IsDefined(typeof(FactAttribute)))
+        .SelectMany(type => type.GetMethods().Where(method => method.IsDefined(typeof(FactAttribute), inherit: true))
             .Select(method => (Class: type.Name, method.Name)))
         .ToLookup(test => test.Class, test => test.Name);
 
@@ -59,7 +55,7 @@ public sealed partial class ComparisonPageTests
     [Fact]
     public void The_page_names_the_versions_that_the_tests_run()
     {
-        var versions = XDocument.Load(Path.Combine(s_root, "Directory.Packages.props")).Descendants("PackageVersion")
+        var versions = XDocument.Load(Path.Combine(Repository.Root, "Directory.Packages.props")).Descendants("PackageVersion")
             .ToDictionary(package => (string)package.Attribute("Include")!, package => (string)package.Attribute("Version")!);
         foreach (var package in new[] { "Microsoft.Extensions.Caching.Hybrid", "ZiggyCreatures.FusionCache" })
         {

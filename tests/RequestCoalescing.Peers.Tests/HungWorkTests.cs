@@ -64,9 +64,13 @@ public sealed class HungWorkTests
 
         // The timed-out work goes on in the background, and keeps the lock of the key meanwhile.
         var later = cache.CallAsync(_backend.RunStubbornAsync, options);
+        var other = new Backend<int>();
+        var ofOtherKey = cache.GetOrSetAsync<int>("another key", (_, token) => other.RunStubbornAsync(token).AsTask(), default, options).AsTask();
+        await ofOtherKey.ThrowsAsync<SyntheticTimeoutException>(); // this call began later, and has had its timeout
         Assert.False(later.IsCompleted);
         Assert.Equal(1, _backend.Runs);
         hung.Succeed(1);
+        (await other.NextRunAsync()).Succeed(1);
         Assert.Equal(1, await later.SoonAsync());
         Assert.Equal(1, _backend.Runs);
     }

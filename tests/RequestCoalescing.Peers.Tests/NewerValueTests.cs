@@ -7,30 +7,28 @@ public sealed class NewerValueTests
     private readonly Backend<int> _backend = new();
 
     [Fact]
-    public async Task HybridCache_overwrites_the_newer_value_with_the_old_one()
+    public Task HybridCache_overwrites_the_newer_value_with_the_old_one()
     {
         var cache = NewHybridCache();
-        var before = cache.CallAsync(_backend.RunAsync);
-        var load = await _backend.NextRunAsync();
-        await cache.SetAsync(Key, New);
-        Assert.Equal(New, await cache.CallAsync(_backend.RunAsync).SoonAsync());
-
-        load.Succeed(Old);
-        await before.SoonAsync();
-        Assert.Equal(Old, await cache.CallAsync(_backend.RunAsync).SoonAsync());
+        return TheOldValueWinsAsync(() => cache.CallAsync(_backend.RunAsync), () => cache.SetAsync(Key, New));
     }
 
     [Fact]
-    public async Task FusionCache_overwrites_the_newer_value_with_the_old_one()
+    public Task FusionCache_overwrites_the_newer_value_with_the_old_one()
     {
         var cache = NewFusionCache();
-        var before = cache.CallAsync(_backend.RunAsync);
+        return TheOldValueWinsAsync(() => cache.CallAsync(_backend.RunAsync), () => cache.SetAsync(Key, New));
+    }
+
+    private async Task TheOldValueWinsAsync(Func<Task<int>> call, Func<ValueTask> setNew)
+    {
+        var before = call();
         var load = await _backend.NextRunAsync();
-        await cache.SetAsync(Key, New);
-        Assert.Equal(New, await cache.CallAsync(_backend.RunAsync).SoonAsync());
+        await setNew();
+        Assert.Equal(New, await call().SoonAsync());
 
         load.Succeed(Old);
         await before.SoonAsync();
-        Assert.Equal(Old, await cache.CallAsync(_backend.RunAsync).SoonAsync());
+        Assert.Equal(Old, await call().SoonAsync());
     }
 }

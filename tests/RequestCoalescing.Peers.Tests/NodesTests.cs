@@ -28,10 +28,7 @@ public sealed class NodesTests
     [Fact]
     public async Task FusionCache_with_a_distributed_locker_runs_the_work_once_for_both_nodes()
     {
-        var first = NewNode(locked: true).CallAsync(_backend.RunAsync);
-        var run = await _backend.NextRunAsync();
-        var second = NewNode(locked: true).CallAsync(_backend.RunAsync);
-        await Patience.UntilAsync(() => _locker.Asked == 2, "the second node has asked for the lock");
+        var (first, run, second) = await TwoNodesWithALockAsync();
         run.Succeed(1);
 
         Assert.Equal((IEnumerable<int>)[1, 1], await Task.WhenAll(first, second).SoonAsync());
@@ -41,10 +38,7 @@ public sealed class NodesTests
     [Fact]
     public async Task FusionCache_with_a_distributed_locker_calls_the_failed_backend_again_on_the_next_node()
     {
-        var first = NewNode(locked: true).CallAsync(_backend.RunAsync);
-        var run = await _backend.NextRunAsync();
-        var second = NewNode(locked: true).CallAsync(_backend.RunAsync);
-        await Patience.UntilAsync(() => _locker.Asked == 2, "the second node has asked for the lock");
+        var (first, run, second) = await TwoNodesWithALockAsync();
         run.Fail(new InvalidDataException());
         await first.ThrowsAsync<InvalidDataException>();
 
@@ -67,6 +61,15 @@ public sealed class NodesTests
         cache.SetupDistributedCache(_shared);
         if (locked) cache.SetupDistributedLocker(_locker);
         return cache;
+    }
+
+    private async Task<(Task<int> First, BackendRun<int> Run, Task<int> Second)> TwoNodesWithALockAsync()
+    {
+        var first = NewNode(locked: true).CallAsync(_backend.RunAsync);
+        var run = await _backend.NextRunAsync();
+        var second = NewNode(locked: true).CallAsync(_backend.RunAsync);
+        await Patience.UntilAsync(() => _locker.Asked == 2, "the second node has asked for the lock");
+        return (first, run, second);
     }
 
     private async Task EachNodeRunsAsync(params Func<Func<CancellationToken, ValueTask<int>>, CancellationToken, Task<int>>[] nodes)

@@ -19,7 +19,13 @@ public sealed class PageCodeTests
         // </snippet>
 
         var answers = callers.Select(caller => caller.AsTask()).ToArray();
-        foreach (var _ in answers) (await _backend.NextRunAsync()).Fail(new InvalidDataException());
+        for (var turn = 1; turn <= answers.Length; turn++)
+        {
+            var run = await _backend.NextRunAsync();
+            Assert.Equal(turn, _backend.Runs); // no other call before this one has failed
+            run.Fail(new InvalidDataException());
+        }
+
         foreach (var answer in answers) await answer.ThrowsAsync<InvalidDataException>();
         Assert.Equal(100, _backend.Runs);
     }
@@ -123,11 +129,11 @@ public sealed class PageCodeTests
 
     private sealed class Database
     {
-        private readonly List<Post> _posts = [];
+        private Post? _saved;
 
         public Task SaveAsync(Post post)
         {
-            _posts.Add(post);
+            _saved = post;
             return Task.CompletedTask;
         }
     }

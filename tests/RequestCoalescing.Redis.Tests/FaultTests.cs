@@ -379,7 +379,7 @@ public sealed class FaultTests : IAsyncLifetime
     public async Task A_failure_after_the_last_caller_has_left_raises_no_unobserved_task_event()
     {
         // Such an error may come from any test, because no test leaves a command unobserved itself.
-        await Unobserved.IsNothingOfAsync(FailAsync, static error =>
+        await Unobserved.AssertNoneAsync(FailAsync, static error =>
             error.ToString() is var message && (message.Contains("timed out in the backlog", StringComparison.Ordinal) || message.Contains("Connection is being disposed", StringComparison.Ordinal)));
 
         async Task FailAsync()

@@ -13,11 +13,9 @@ public sealed partial class ConventionTests
     private static readonly Assembly s_assembly = typeof(Singleflight).Assembly;
 
     public static TheoryData<string> Sources => [.. Directory
-        .EnumerateFiles(Path.Combine(Root, "src"), "*.cs", SearchOption.AllDirectories)
-        .Select(file => Path.GetRelativePath(Root, file))
+        .EnumerateFiles(Path.Combine(Repository.Root, "src"), "*.cs", SearchOption.AllDirectories)
+        .Select(file => Path.GetRelativePath(Repository.Root, file))
         .Where(file => !file.Split(Path.DirectorySeparatorChar).Any(part => part is "bin" or "obj"))];
-
-    internal static string Root => Repository.Root;
 
     [Fact]
     public void Public_classes_are_sealed_unless_an_author_is_stated() =>
@@ -47,7 +45,7 @@ public sealed partial class ConventionTests
     [MemberData(nameof(Sources))]
     public void A_source_file_keeps_the_rules(string file)
     {
-        var text = File.ReadAllText(Path.Combine(Root, file));
+        var text = File.ReadAllText(Path.Combine(Repository.Root, file));
         Assert.True(text.Count(character => character == '\n') <= 300, "The file has more than 300 lines.");
         Assert.DoesNotMatch(ForbiddenClock(), text);
         Assert.DoesNotMatch(BlockingWait(), text);

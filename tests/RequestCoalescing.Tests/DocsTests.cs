@@ -7,8 +7,6 @@ namespace RequestCoalescing.Tests;
 /// <summary>Checks that the guides are true, as far as a test can.</summary>
 public sealed partial class DocsTests
 {
-    private static readonly string s_root = ConventionTests.Root;
-
     [Theory]
     [InlineData("Limits", typeof(SingleflightOptions), "TimeProvider", "Name", "IsReported")]
     [InlineData("Rollout", typeof(RolloutOptions))]
@@ -35,8 +33,7 @@ public sealed partial class DocsTests
     [Fact]
     public void Every_link_between_the_pages_has_a_target()
     {
-        var pages = Directory.GetFiles(s_root, "*.md").Concat(Directory.GetFiles(Path.Combine(s_root, "docs"), "*.md")).Concat(Directory.GetFiles(Path.Combine(s_root, "src"), "*.md", SearchOption.AllDirectories));
-        var broken = pages.SelectMany(page => Link().Matches(File.ReadAllText(page))
+        var broken = SnippetTests.Files(".", "*.md").SelectMany(page => Link().Matches(File.ReadAllText(page))
             .Select(link => link.Groups[1].Value.Split('#')[0])
             .Where(target => target.Length > 0 && !target.Contains("://", StringComparison.Ordinal))
             .Where(target => !Path.Exists(Path.Combine(Path.GetDirectoryName(page)!, Uri.UnescapeDataString(target))))

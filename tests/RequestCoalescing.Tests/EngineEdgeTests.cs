@@ -318,21 +318,6 @@ public sealed class EngineEdgeTests
         Assert.Equal(0, clock.LiveTimers);
     }
 
-    private sealed class HookedComparer : IEqualityComparer<string>
-    {
-        public Action? Hook { get; set; }
-
-        public bool Equals(string? x, string? y)
-        {
-            var hook = Hook;
-            Hook = null;
-            hook?.Invoke();
-            return x == y;
-        }
-
-        public int GetHashCode(string obj) => 1;
-    }
-
     private sealed class DeafContext : SynchronizationContext
     {
         private int _posts;
@@ -340,40 +325,5 @@ public sealed class EngineEdgeTests
         public int Posts => Volatile.Read(ref _posts);
 
         public override void Post(SendOrPostCallback d, object? state) => Interlocked.Increment(ref _posts);
-    }
-
-    private sealed class FailingTimeProvider : TimeProvider
-    {
-        private int _liveTimers;
-
-        public bool Fails { get; set; }
-
-        public int LiveTimers => Volatile.Read(ref _liveTimers);
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            if (Fails) throw new InvalidDataException();
-            Interlocked.Increment(ref _liveTimers);
-            return new Timer(this, base.CreateTimer(callback, state, dueTime, period));
-        }
-
-        private sealed class Timer(FailingTimeProvider owner, ITimer timer) : ITimer
-        {
-            private int _isDisposed;
-
-            public bool Change(TimeSpan dueTime, TimeSpan period) => timer.Change(dueTime, period);
-
-            public void Dispose()
-            {
-                timer.Dispose();
-                if (Interlocked.Exchange(ref _isDisposed, 1) == 0) Interlocked.Decrement(ref owner._liveTimers);
-            }
-
-            public ValueTask DisposeAsync()
-            {
-                Dispose();
-                return default;
-            }
-        }
     }
 }

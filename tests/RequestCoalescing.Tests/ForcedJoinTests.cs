@@ -11,7 +11,9 @@ public sealed class ForcedJoinTests : IAsyncDisposable
     private const string Key = "hot";
 
     private readonly FakeTimeProvider _clock = new();
-    private readonly PausingComparer _comparer = new();
+    private readonly HookedComparer _comparer = new();
+    private readonly ManualResetEventSlim _hasFound = new();
+    private readonly ManualResetEventSlim _mayJoin = new();
     private readonly Backend<int> _backend = new();
     private readonly CancellationTokenSource _token = new();
     private readonly Singleflight<string> _singleflight;
@@ -41,7 +43,7 @@ public sealed class ForcedJoinTests : IAsyncDisposable
     [InlineData(false)]
     [InlineData(true)]
     public async Task A_flight_that_expires_before_the_join_is_not_joined(bool hasToken) =>
-        await GetsTheSecondRunAsync(hasToken, _ => _clock.Advance(TimeSpan.FromSeconds(31)));
+        await GetsTheSecondRunAsync(hasToken, _ => _clock.Advance(TimeSpan.FromSeconds(31)), expires: true);
 
     [Theory]
     [InlineData(false)]
@@ -62,13 +64,13 @@ public sealed class ForcedJoinTests : IAsyncDisposable
         var joiner = StartPausedJoin(hasToken);
         await leaderLeaves.CancelAsync();
         var second = await _backend.NextRunAsync();
-        _comparer.Resume();
+        _mayJoin.Set();
         await _singleflight.UntilSubscribersAsync(2);
         second.Succeed(2);
 
-        Assert.Equal(2, await await joiner);
-        Assert.Equal(2, await sharer);
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => leader);
+        Assert.Equal(2, await joiner.SoonAsync());
+        Assert.Equal(2, await sharer.SoonAsync());
+        await leader.LeavesWithAsync(leaderLeaves.Token);
         Assert.Equal(2, _backend.Runs);
     }
 
@@ -83,9 +85,9 @@ public sealed class ForcedJoinTests : IAsyncDisposable
 
         var joiner = StartPausedJoin(hasToken);
         await _singleflight.DisposeAsync();
-        _comparer.Resume();
+        _mayJoin.Set();
 
-        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await await joiner);
+        await joiner.ThrowsAsync<ObjectDisposedException>();
     }
 
     [Fact]
@@ -96,10 +98,9 @@ public sealed class ForcedJoinTests : IAsyncDisposable
 
         var joiner = StartPausedJoin(hasToken: true);
         await _token.CancelAsync();
-        _comparer.Resume();
+        _mayJoin.Set();
 
-        var thrown = await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await await joiner);
-        Assert.Equal(_token.Token, thrown.CancellationToken);
+        await joiner.LeavesWithAsync(_token.Token);
         Assert.Equal(1, _singleflight.GetStats().TotalSubscribers);
         run.Succeed(1);
     }
@@ -113,21 +114,23 @@ public sealed class ForcedJoinTests : IAsyncDisposable
 
         var joiner = StartPausedJoin(hasToken: true);
         await leaves.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => leader);
-        _comparer.Resume();
+        await leader.LeavesWithAsync(leaves.Token);
+        _mayJoin.Set();
 
         (await _backend.NextRunAsync()).Succeed(2);
-        Assert.Equal(2, await await joiner);
+        Assert.Equal(2, await joiner.SoonAsync());
     }
 
     public async ValueTask DisposeAsync()
     {
         await _singleflight.DisposeAsync();
         _token.Dispose();
+        _hasFound.Dispose();
+        _mayJoin.Dispose();
     }
 
-    // A flight has a leader and a sharer. Another caller has found it when it is closed.
-    private async Task GetsTheSecondRunAsync(bool hasToken, Action<BackendRun<int>> close)
+    // A flight has a leader and a sharer. Another caller has found it when it is closed. The first two get its outcome, unless it has expired.
+    private async Task GetsTheSecondRunAsync(bool hasToken, Action<BackendRun<int>> close, bool expires = false)
     {
         var leader = _singleflight.ExecuteAsync(Key, _backend.RunAsync).AsTask();
         var first = await _backend.NextRunAsync();
@@ -135,55 +138,35 @@ public sealed class ForcedJoinTests : IAsyncDisposable
 
         var joiner = StartPausedJoin(hasToken);
         close(first);
-        if (first.Completion.IsCompleted) await Task.WhenAll(leader, sharer);
-        _comparer.Resume();
+        if (first.Completion.IsCompleted) await Task.WhenAll(leader, sharer).SoonAsync();
+        _mayJoin.Set();
 
         var second = await _backend.NextRunAsync();
         second.Succeed(2);
-        Assert.Equal(2, await await joiner);
+        Assert.Equal(2, await joiner.SoonAsync());
         Assert.Equal(2, _backend.Runs);
-        if (!first.Completion.IsCompleted) first.Succeed(1);
-        await Task.WhenAll(leader, sharer).ContinueWith(static _ => { }, TaskScheduler.Default);
-    }
-
-    private Task<Task<int>> StartPausedJoin(bool hasToken)
-    {
-        var joiner = Task.Factory.StartNew(
-            () =>
-            {
-                _comparer.PauseThisThread();
-                return _singleflight.ExecuteAsync(Key, _backend.RunAsync, hasToken ? _token.Token : default).AsTask();
-            },
-            TaskCreationOptions.LongRunning);
-        _comparer.WaitForPause();
-        return joiner;
-    }
-
-    // Holds one thread in its first comparison.
-    private sealed class PausingComparer : IEqualityComparer<string>
-    {
-        private readonly ManualResetEventSlim _reached = new();
-        private readonly ManualResetEventSlim _resumed = new();
-        private Thread? _paused;
-
-        public void PauseThisThread() => _paused = Thread.CurrentThread;
-
-        public void WaitForPause() => Assert.True(_reached.Wait(Patience.Limit));
-
-        public void Resume() => _resumed.Set();
-
-        public bool Equals(string? x, string? y)
+        if (expires)
         {
-            if (_paused == Thread.CurrentThread)
-            {
-                _paused = null;
-                _reached.Set();
-                Assert.True(_resumed.Wait(Patience.Limit));
-            }
-
-            return string.Equals(x, y, StringComparison.Ordinal);
+            await leader.ThrowsAsync<FlightTimeoutException>();
+            await sharer.ThrowsAsync<FlightTimeoutException>();
+            return;
         }
 
-        public int GetHashCode(string key) => string.GetHashCode(key, StringComparison.Ordinal);
+        if (!first.Completion.IsCompleted) first.Succeed(1);
+        Assert.Equal((IEnumerable<int>)[1, 1], await Task.WhenAll(leader, sharer).SoonAsync());
+    }
+
+    // Returns when the joiner has found the flight. It joins when it may.
+    private Task<int> StartPausedJoin(bool hasToken)
+    {
+        _comparer.Hook = () =>
+        {
+            _hasFound.Set();
+            Assert.True(_mayJoin.Wait(Patience.Limit));
+        };
+        var joiner = Task.Factory.StartNew(
+            () => _singleflight.ExecuteAsync(Key, _backend.RunAsync, hasToken ? _token.Token : default).AsTask(), TaskCreationOptions.LongRunning);
+        Assert.True(_hasFound.Wait(Patience.Limit));
+        return joiner.Unwrap();
     }
 }

@@ -126,7 +126,7 @@ public sealed class HostileTests
     public async Task A_call_behind_a_slow_switch_that_is_refused_and_dropped_raises_no_unobserved_task_event()
     {
         var slow = new HeldSwitch();
-        await Unobserved.IsNothingOfAsync(DropAsync, inner => inner is ObjectDisposedException);
+        await Unobserved.AssertNoneAsync(DropAsync, inner => inner is ObjectDisposedException);
 
         async Task DropAsync()
         {
@@ -144,7 +144,7 @@ public sealed class HostileTests
     [Fact]
     public async Task A_switch_that_fails_after_its_caller_has_left_raises_no_unobserved_task_event()
     {
-        await Unobserved.IsNothingOfAsync(LeaveAsync, inner => inner is InvalidTimeZoneException);
+        await Unobserved.AssertNoneAsync(LeaveAsync, inner => inner is InvalidTimeZoneException);
 
         async Task LeaveAsync()
         {

@@ -4,8 +4,8 @@ using System.Text.RegularExpressions;
 namespace RequestCoalescing.Tests;
 
 /// <summary>
-/// Every C# block on a page, and every example in the XML documentation, is code that the build compiles: it is equal to a snippet, the lines between <c>// &lt;snippet name&gt;</c> and
-/// <c>// &lt;/snippet&gt;</c> in a source file under <c>tests/</c> or <c>samples/</c>, without their common indentation.
+/// Every C# block on a page, and every example in the XML documentation, is code that the build compiles. Each equals a snippet: the lines between
+/// <c>// &lt;snippet name&gt;</c> and <c>// &lt;/snippet&gt;</c> in a file under <c>tests/</c> or <c>samples/</c>, without their common indentation.
 /// </summary>
 public sealed partial class SnippetTests
 {
@@ -19,7 +19,7 @@ public sealed partial class SnippetTests
 
     private static readonly string[] s_pages = [.. Files(".", "*.md"), .. Files("src", "*.cs")];
 
-    public static TheoryData<string> Pages => [.. s_pages.Where(page => Blocks(page).Any()).Select(page => Path.GetRelativePath(ConventionTests.Root, page))];
+    public static TheoryData<string> Pages => [.. s_pages.Where(page => Blocks(page).Any()).Select(page => Path.GetRelativePath(Repository.Root, page))];
 
     [Theory]
     [MemberData(nameof(Pages))]
@@ -37,13 +37,21 @@ public sealed partial class SnippetTests
         Assert.DoesNotContain(s_snippets, snippet => !blocks.Contains(snippet));
     }
 
-    private static IEnumerable<string> Files(string folder, string pattern) => Directory
-        .EnumerateFiles(Path.Combine(ConventionTests.Root, folder), pattern, SearchOption.AllDirectories)
-        .Where(file => !Path.GetRelativePath(ConventionTests.Root, file).Split('/', '\\').Any(part => part is "bin" or "obj" or "artifacts" or "node_modules"));
+    /// <summary>Files of the repository, without those that a build makes.</summary>
+    internal static IEnumerable<string> Files(string folder, string pattern) => Directory
+        .EnumerateFiles(Path.Combine(Repository.Root, folder), pattern, SearchOption.AllDirectories)
+        .Where(file => !Path.GetRelativePath(Repository.Root, file).Split('/', '\\').Any(part => part is "bin" or "obj" or "artifacts" or "node_modules"));
+
+    [Fact]
+    public void Every_example_has_the_form_that_is_compared() => Assert.All(Files("src", "*.cs"), file =>
+    {
+        var text = File.ReadAllText(file);
+        Assert.Equal(AnyExample().Count(text), Example().Count(text));
+    });
 
     private static IEnumerable<string> Blocks(string page)
     {
-        var text = File.ReadAllText(Path.Combine(ConventionTests.Root, page));
+        var text = File.ReadAllText(Path.Combine(Repository.Root, page));
         return page.EndsWith(".md", StringComparison.Ordinal)
             ? Block().Matches(text).Select(block => block.Groups["code"].Value.TrimEnd())
             : Example().Matches(text).Select(example => WebUtility.HtmlDecode(CommentMark().Replace(example.Groups["code"].Value, "").TrimEnd()));
@@ -66,6 +74,9 @@ public sealed partial class SnippetTests
 
     [GeneratedRegex(@"^ */// <code>\n(?<code>.*?)^ */// </code>", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex Example();
+
+    [GeneratedRegex("^ *///.*<code[ >]", RegexOptions.Multiline)]
+    private static partial Regex AnyExample();
 
     [GeneratedRegex("^ */// ?", RegexOptions.Multiline)]
     private static partial Regex CommentMark();

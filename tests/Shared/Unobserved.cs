@@ -8,7 +8,7 @@ public static class Unobserved
     /// <summary>Runs an action, and fails if it leaves a failed task behind that no code has observed.</summary>
     /// <param name="act">The action. Its tasks must be unreachable when it has completed.</param>
     /// <param name="isOurs">Whether a failure comes from this test and not from one that runs at the same time.</param>
-    public static async Task IsNothingOfAsync(Func<Task> act, Func<Exception, bool> isOurs)
+    public static async Task AssertNoneAsync(Func<Task> act, Func<Exception, bool> isOurs)
     {
         var unobserved = new List<Exception>();
         void Note(object? sender, UnobservedTaskExceptionEventArgs args)

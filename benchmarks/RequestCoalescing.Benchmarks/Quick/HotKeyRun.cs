@@ -4,18 +4,18 @@ using RequestCoalescing.Benchmarks.Scenarios;
 
 namespace RequestCoalescing.Benchmarks.Quick;
 
-/// <summary>One hot key, joined from 1 to 32 threads. The best round of each peer counts, because a disturbance only ever slows a round.</summary>
+/// <summary>One hot key that 1 to 32 threads join. The best round of each peer counts, because a disturbance only ever slows a round.</summary>
 public static class HotKeyRun
 {
     private const int Rounds = 8;
 
     private static readonly int[] s_threads = [1, 2, 4, 8, 32];
 
-    public static void Run(TextWriter output, IReadOnlyList<Peer> peers)
+    public static void Run(TextWriter output)
     {
+        var peers = Peer.All;
         var culture = CultureInfo.InvariantCulture;
-        output.WriteLine("| threads join one key | " + string.Join(" | ", peers.Select(peer => peer.Name)) + " | ratio to HybridCache | budget | |");
-        output.WriteLine("|---|" + string.Concat(peers.Select(_ => "---:|")) + "---:|---:|---|");
+        QuickRun.WriteHeader(output, "threads join one key", peers);
         var scenario = new HotKey();
         foreach (var withTokens in new[] { false, true })
         {
@@ -31,10 +31,7 @@ public static class HotKeyRun
             }
 
             var scaling = Enumerable.Range(0, peers.Count).Select(peer => best[0][peer] / best[1][peer]).ToArray();
-            var least = withTokens ? 1.3 : 1.5;
-            output.WriteLine(
-                $"| joins of 2 threads by those of 1, {(withTokens ? "own tokens" : "no token")} | {string.Join(" | ", scaling.Select(times => times.ToString("N2", culture) + " x"))} " +
-                $"| {(scaling[0] / scaling[1]).ToString("N2", culture)} | {least.ToString("N1", culture)} x | {QuickRun.Verdict(scaling[0] >= least)} |");
+            QuickRun.WriteScaling(output, $"joins of 2 threads by those of 1, {(withTokens ? "own tokens" : "no token")}", scaling, withTokens ? 1.3 : 1.5);
         }
     }
 

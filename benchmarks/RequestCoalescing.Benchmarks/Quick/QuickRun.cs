@@ -6,7 +6,7 @@ using RequestCoalescing.Benchmarks.Scenarios;
 namespace RequestCoalescing.Benchmarks.Quick;
 
 /// <summary>
-/// Runs all scenarios in a minute, for the ratios. Each round measures every peer once, one after the other, so that other load on the machine
+/// Runs all scenarios in two minutes, for the ratios. Each round measures every peer once, one after the other, so that other load on the machine
 /// affects all peers equally. The result is the median over the rounds.
 /// </summary>
 public static class QuickRun
@@ -25,11 +25,9 @@ public static class QuickRun
             $"| {(memory[0] / memory[1]).ToString("N2", culture)} | 350 B | {Verdict(memory[0] <= 350)} |");
 
         var scaling = peers.Select(peer => Scaling(threads => new ThroughputBenchmarks { Threads = threads }.Lead(peer))).ToArray();
-        output.WriteLine(
-            $"| two threads on different keys, throughput of one | {string.Join(" | ", scaling.Select(times => times.ToString("N2", culture) + " x"))} " +
-            $"| {(scaling[0] / scaling[1]).ToString("N2", culture)} | 1.8 x | {Verdict(scaling[0] >= 1.8)} |");
+        WriteScaling(output, "two threads on different keys, throughput of one", scaling, 1.8);
         output.WriteLine();
-        HotKeyRun.Run(output, peers);
+        HotKeyRun.Run(output);
         output.WriteLine();
         output.WriteLine(string.Create(
             culture,
@@ -63,8 +61,7 @@ public static class QuickRun
         };
 
         var culture = CultureInfo.InvariantCulture;
-        output.WriteLine("| scenario | " + string.Join(" | ", peers.Select(peer => peer.Name)) + " | ratio to HybridCache | budget | |");
-        output.WriteLine("|---|" + string.Concat(peers.Select(_ => "---:|")) + "---:|---:|---|");
+        WriteHeader(output, "scenario", peers);
         foreach (var row in rows)
         {
             var cells = row.Results.Select(result => string.Create(culture, $"{result.Nanoseconds:N0} ns, {result.Bytes:N0} B"));
@@ -72,6 +69,17 @@ public static class QuickRun
             output.WriteLine($"| {row.Name} | {string.Join(" | ", cells)} | {row.Ratio.ToString("N2", culture)} | {row.Budget}{bytes} | {row.Verdict} |");
         }
     }
+
+    internal static void WriteHeader(TextWriter output, string first, IReadOnlyList<Peer> peers)
+    {
+        output.WriteLine($"| {first} | {string.Join(" | ", peers.Select(peer => peer.Name))} | ratio to HybridCache | budget | |");
+        output.WriteLine("|---|" + string.Concat(peers.Select(_ => "---:|")) + "---:|---:|---|");
+    }
+
+    /// <summary>Writes the throughput of two threads as a multiple of one's.</summary>
+    internal static void WriteScaling(TextWriter output, string name, double[] scaling, double least) => output.WriteLine(string.Create(
+        CultureInfo.InvariantCulture,
+        $"| {name} | {string.Join(" | ", scaling.Select(times => times.ToString("N2", CultureInfo.InvariantCulture) + " x"))} | {scaling[0] / scaling[1]:N2} | {least:N1} x | {Verdict(scaling[0] >= least)} |"));
 
     internal static string Verdict(bool isKept) => isKept ? "kept" : "**missed**";
 

@@ -6,7 +6,7 @@ namespace RequestCoalescing.Benchmarks.Scenarios;
 /// <summary>One key in flight that many threads join at once.</summary>
 public sealed class HotKey
 {
-    /// <summary>The joins of a round, shared by its threads.</summary>
+    /// <summary>The joins of a round, shared by its threads. Divisible by the numbers of threads.</summary>
     public const int Joins = 16_000;
 
     private static readonly CancellationToken[] s_tokens = [.. Enumerable.Range(0, Joins).Select(_ => new CancellationTokenSource().Token)];
@@ -21,23 +21,19 @@ public sealed class HotKey
         var key = $"{Peer.Key}:{_flights++}";
         var work = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         var leader = peer.CallAsync(key, work.Task, default);
-        using var gate = new Barrier(threads);
         var share = Joins / threads;
         var (starts, ends) = (new long[threads], new long[threads]);
-        var workers = Enumerable.Range(0, threads).Select(thread => new Thread(() =>
+        ThroughputBenchmarks.Run(threads, thread =>
         {
-            gate.SignalAndWait();
             starts[thread] = Stopwatch.GetTimestamp();
             for (var i = thread * share; i < (thread + 1) * share; i++) _joined[i] = peer.CallAsync(key, work.Task, withTokens ? s_tokens[i] : default);
             ends[thread] = Stopwatch.GetTimestamp();
-        })).ToArray();
-        foreach (var worker in workers) worker.Start();
-        foreach (var worker in workers) worker.Join();
+        });
         var elapsed = Stopwatch.GetElapsedTime(starts.Min(), ends.Max());
 
         work.SetResult(Peer.Value);
         leader.AsTask().GetAwaiter().GetResult();
-        for (var i = 0; i < share * threads; i++) _joined[i].AsTask().GetAwaiter().GetResult();
-        return elapsed.TotalNanoseconds / (share * threads);
+        foreach (var joined in _joined) joined.AsTask().GetAwaiter().GetResult();
+        return elapsed.TotalNanoseconds / Joins;
     }
 }

@@ -43,7 +43,8 @@ public class ThroughputBenchmarks
         GC.KeepAlive((last, sum));
     });
 
-    private static void Run(int count, Action<int> action)
+    /// <summary>Runs an action on threads that start together, and waits for them.</summary>
+    internal static void Run(int count, Action<int> action)
     {
         using var gate = new Barrier(count);
         var threads = Enumerable.Range(0, count).Select(index => new Thread(() =>

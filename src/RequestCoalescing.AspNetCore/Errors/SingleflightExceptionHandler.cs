@@ -17,9 +17,9 @@ internal sealed class SingleflightExceptionHandler(IProblemDetailsService proble
 
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
-        var response = httpContext.Response;
-        if (response.HasStarted || Unwrap(exception) is not { } error || _options.StatusCodeOf(error) is not { } statusCode) return false;
+        if (Unwrap(exception) is not { } error || _options.StatusCodeOf(error) is not { } statusCode) return false;
 
+        var response = httpContext.Response;
         response.StatusCode = statusCode;
         if (statusCode is StatusCodes.Status503ServiceUnavailable or StatusCodes.Status429TooManyRequests)
         {
@@ -50,13 +50,13 @@ internal sealed class SingleflightExceptionHandler(IProblemDetailsService proble
         return problem;
     }
 
-    // Blocking waits and reflection wrap what they throw. Several errors count as one if each of them is mapped; otherwise, one of them is a
-    // failure that must not hide behind the others.
+    // Returns the error that is mapped to a status, or null. Blocking waits and reflection wrap the errors that they throw. Several errors count as
+    // one if each of them is mapped. Otherwise, one of them is a failure that must not hide behind the others.
     private Exception? Unwrap(Exception? exception) => exception switch
     {
+        null => null,
         TargetInvocationException => Unwrap(exception.InnerException),
-        AggregateException several => several.Flatten().InnerExceptions is { Count: > 0 } inner &&
-            inner.Select(Unwrap).All(error => error is not null && _options.StatusCodeOf(error) is not null) ? Unwrap(inner[0]) : null,
-        _ => exception,
+        AggregateException several => several.Flatten().InnerExceptions is { Count: > 0 } inner && inner.All(error => Unwrap(error) is not null) ? Unwrap(inner[0]) : null,
+        _ => _options.StatusCodeOf(exception) is null ? null : exception,
     };
 }

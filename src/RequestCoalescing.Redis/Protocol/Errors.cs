@@ -4,7 +4,7 @@ namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>
 /// As <see cref="Landing{TResult}.Until"/>, for errors. Callers share the exception object itself. If several flights end with the same object,
-/// because an application throws it again, it cannot be told which flight it is from, and every caller gets it.
+/// because an application throws it again, nothing shows which flight it is from, and every caller gets it.
 /// </summary>
 internal sealed class Errors<TKey>
     where TKey : notnull

@@ -26,7 +26,7 @@ internal sealed class Extension(Lease[] leases, RedisSingleflightOptions options
         }
         catch (Exception)
         {
-            return false; // not extended: the line is another way, and the next beat another chance
+            return false; // not extended: the heartbeat tries a line, and the next beat tries again
         }
     }
 

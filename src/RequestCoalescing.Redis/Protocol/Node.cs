@@ -5,25 +5,23 @@ using StackExchange.Redis;
 namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>
-/// What the flights of one node share: the commands, the channel, the heartbeat and the forgets. What a single flight does in the cluster is in
+/// The parts that the flights of one node share: the commands, the channel, the heartbeat and the forgets. The steps of a single flight are in
 /// <see cref="Participation"/>.
 /// </summary>
 internal sealed class Node : IAsyncDisposable
 {
     private readonly IConnectionMultiplexer _connection;
-    private readonly string _name = Guid.NewGuid().ToString("N")[..16];
     private long _owners;
 
     public Node(IConnectionMultiplexer connection, RedisSingleflightOptions options, TimeSpan joinWindow, ClusterTelemetry telemetry)
     {
         (_connection, Options, JoinWindow, Telemetry) = (connection, options, joinWindow, telemetry);
         Channels = $"{options.KeyPrefix}:node:";
-        Name = _name;
         Commands = new Commands(connection, options, telemetry);
         Heartbeat = new Heartbeat(connection, options, telemetry);
         Forgets = new Forgets(SendForgetAsync, options.OutageBreak, options.TimeProvider);
-        Mailbox = new Mailbox(_name, Heartbeat);
-        Subscription = new Subscription(connection, RedisChannel.Literal($"{Channels}{_name}"), Commands, Mailbox);
+        Mailbox = new Mailbox(Name, Heartbeat);
+        Subscription = new Subscription(connection, RedisChannel.Literal(Channels + Name), Commands, Mailbox);
         _connection.ConnectionFailed += OnConnectionFailed;
         _connection.ConnectionRestored += OnConnectionRestored;
     }
@@ -44,11 +42,11 @@ internal sealed class Node : IAsyncDisposable
 
     public Subscription Subscription { get; }
 
-    /// <summary>The name of this node in Redis, as a value. No other node has the same.</summary>
-    public RedisValue Name { get; }
+    /// <summary>The name of this node in Redis. No other node has the same.</summary>
+    public string Name { get; } = Guid.NewGuid().ToString("N")[..16];
 
     /// <summary>The prefix of the nodes' channels; the name of a node follows.</summary>
-    public RedisValue Channels { get; }
+    public string Channels { get; }
 
     /// <summary>Lets a flight of this node take part in the cluster. It is registered before it enters, so that it misses no message.</summary>
     /// <param name="names">The key.</param>
@@ -56,7 +54,7 @@ internal sealed class Node : IAsyncDisposable
     /// <param name="forget">Forgets the flight on this node.</param>
     public Participation Participate(Names names, FlightContext flight, Action forget)
     {
-        var owner = string.Create(CultureInfo.InvariantCulture, $"{_name}-{Interlocked.Increment(ref _owners)}");
+        var owner = string.Create(CultureInfo.InvariantCulture, $"{Name}-{Interlocked.Increment(ref _owners)}");
         var participation = new Participation(this, new Lease(names, owner, Options), flight, forget);
         Mailbox.Register(participation);
         return participation;

@@ -14,8 +14,9 @@ internal sealed partial class Participation
     private long _forgottenBy;
 
     /// <summary>
-    /// Whether a newer flight of this node waits for this one's lease instead of taking it over (point 2). It does if this flight's run is younger
-    /// than the event that closed it to joiners: it was closed before it asked, or by a forget that the server had done before it granted the lease.
+    /// Whether a newer flight of this node waits for this one's lease instead of taking it over (point 2). It does if this flight's run is younger than
+    /// the event that closed the flight to joiners. Either the flight was closed before it asked for the lease, or a forget closed it that the server
+    /// had applied before it granted the lease.
     /// </summary>
     public bool IsRespected => _hasAskedClosed || (lease.Token > _forgottenBy && _forgottenBy > 0);
 
@@ -46,8 +47,9 @@ internal sealed partial class Participation
     /// <param name="token">The token of an outcome.</param>
     /// <param name="until">The latest time at which that outcome was certainly not published.</param>
     /// <returns>
-    /// The latest time at which an outcome that this node makes itself was certainly not forgotten: when this was asked if the key was not forgotten,
-    /// <paramref name="until"/> if it was, or if nothing proves the contrary. No limit if Redis cannot be reached, as for each flight that a node makes alone.
+    /// The latest time at which an outcome that this node makes itself was certainly not forgotten. If Redis proves that the key was not forgotten, this
+    /// is the time of the question. Otherwise it is <paramref name="until"/>. If Redis cannot be reached, there is no limit, as for each flight that
+    /// runs on one node alone.
     /// </returns>
     public async Task<long> UnlessForgottenAsync(long token, long until)
     {
@@ -81,8 +83,8 @@ internal sealed partial class Participation
         return left < most ? left : most;
     }
 
-    // Waits for a message, for the connection's return, or until the next look. If the join window ends meanwhile, the flight is forgotten here; by
-    // this node's clock the leader's flight took off when this node began to wait for it.
+    // Waits for a message, for the connection's return, or until the next look. If the join window of the leader's flight ends meanwhile, this node
+    // forgets its own flight, so that its new callers do not join the old run.
     private async ValueTask WaitAsync(Entry entry, TimeSpan untilLook)
     {
         var joinable = node.JoinWindow == Timeout.InfiniteTimeSpan || !flight.IsCurrent ? TimeSpan.MaxValue : node.JoinWindow - entry.Age;
@@ -129,8 +131,8 @@ internal sealed partial class Participation
         lock (_gate) return token > 0 && _landed is { } landed && landed.Token >= token ? landed : null;
     }
 
-    // Point 5: the server's clock tells how long after the answer to the last look the flight landed, and that answer is no older than the look.
-    // The margin is for clocks that differ in speed.
+    // Point 5: the flight landed some time after the server answered the last look. The server's clock tells how long after. The node sent the look before
+    // that answer, so that it may add this time to the time of its look. The margin is for clocks that differ in speed.
     private long UntilOf(Message landed, Entry lastLook)
     {
         var since = TimeSpan.FromMicroseconds(Math.Max(0, landed.Landed - lastLook.ServerTime) * 0.99);

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace RequestCoalescing.Redis.Protocol;
 
-/// <summary>The part of a flight that leads for the cluster. Its work sees the flight through this.</summary>
+/// <summary>The part of a flight that leads for the cluster. The work sees its flight through this object.</summary>
 internal sealed partial class Participation : IFlight
 {
     private CancellationTokenSource? _cancelled; // null if the work goes on after the lease is lost
@@ -15,8 +15,8 @@ internal sealed partial class Participation : IFlight
     public int SubscriberCount => flight.SubscriberCount;
 
     /// <summary>
-    /// Point 4: hands the outcome to the other nodes, if the lease still holds. Completes before any caller of this node sees the outcome. A caller
-    /// that hears of it from one of them and asks again on any node therefore starts a new flight. It does not fail.
+    /// Point 4: hands the outcome to the other nodes, if the lease still holds. Does not fail. The callers of this node get the outcome after this has
+    /// completed. So if one of them passes the outcome on, and its receiver calls on any node, that call starts a new flight.
     /// </summary>
     /// <returns>The latest time at which the outcome was certainly neither published nor forgotten, as a timestamp.</returns>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -48,8 +48,8 @@ internal sealed partial class Participation : IFlight
         }
         catch (Exception)
         {
-            // The other nodes may get the outcome or not; those that wait find out when they look. The callers of this node do not land until the
-            // publish refuses itself. Otherwise a caller that has heard of the outcome from them could be given the same one.
+            // The other nodes may or may not get the outcome. Those that wait find out when they look. The callers of this node get it only when the
+            // publish would refuse itself. Otherwise one of them could pass the outcome on, and a later call on another node could get the same one.
             while (isHeld && Options.CommandTimeout - Clock.GetElapsedTime(sentAt) is var left && left > TimeSpan.Zero)
             {
                 await Task.Delay(left + TimeSpan.FromMilliseconds(1), Clock).ConfigureAwait(false);

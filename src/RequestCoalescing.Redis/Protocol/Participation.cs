@@ -109,7 +109,7 @@ internal sealed partial class Participation(Node node, Lease lease, FlightContex
         }
     }
 
-    // Point 2: gives up a lease that was granted, or may still be, without this flight having heard of it.
+    // Point 2: the answer to the last enter is lost. If the server grants the lease all the same, this gives it up.
     private void Withdraw()
     {
         if (_asked is { } asked) node.Commands.Follow(WithdrawAsync(asked));

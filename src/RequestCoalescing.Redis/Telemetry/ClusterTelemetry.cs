@@ -33,7 +33,7 @@ internal sealed partial class ClusterTelemetry : IDisposable
         _acquires = _meter.CreateCounter<long>("singleflight.redis.acquires", "{lease}", "Leases granted to this node, which then leads for the cluster.");
         _takeovers = _meter.CreateCounter<long>("singleflight.redis.takeovers", "{lease}", "Leases granted after waiting for a leader that was lost.");
         _lostLeases = _meter.CreateCounter<long>("singleflight.redis.lost_leases", "{lease}", "Leases that this node lost while it led; nothing was published.");
-        _outageFlights = _meter.CreateCounter<long>("singleflight.redis.outage_flights", "{flight}", "Flights that this node flew alone because Redis could not be reached.");
+        _outageFlights = _meter.CreateCounter<long>("singleflight.redis.outage_flights", "{flight}", "Flights whose work ran for this node alone because Redis could not be reached.");
         _remoteFollowers = _meter.CreateCounter<long>("singleflight.redis.remote_followers", "{flight}", "Flights of this node that received their outcome from another node.");
         _roundTrips = _meter.CreateCounter<long>("singleflight.redis.round_trips", "{command}", "Commands sent to Redis for flights, without heartbeats.");
         _wakeUp = _meter.CreateHistogram<double>("singleflight.redis.outcome_read", "s", "Time from the message that a flight has landed until this node had read its outcome.");

@@ -1,5 +1,3 @@
-using Xunit;
-
 namespace RequestCoalescing.Testing;
 
 /// <summary>Runs a race: threads that start at the same moment.</summary>

@@ -1,5 +1,3 @@
-using Xunit;
-
 namespace RequestCoalescing.Testing;
 
 // Misuse throws at the call and not at its await.

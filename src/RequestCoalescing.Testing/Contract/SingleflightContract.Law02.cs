@@ -1,5 +1,3 @@
-using Xunit;
-
 namespace RequestCoalescing.Testing;
 
 // 2. A flight belongs to no caller: a caller that leaves does not affect the others.

@@ -1,5 +1,3 @@
-using Xunit;
-
 namespace RequestCoalescing.Testing;
 
 // 4. A failure is one error for all subscribers, and nothing of it is kept.

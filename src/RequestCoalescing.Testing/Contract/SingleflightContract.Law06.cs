@@ -1,5 +1,3 @@
-using Xunit;
-
 namespace RequestCoalescing.Testing;
 
 // 6. Forget separates earlier callers from later ones.

@@ -1,5 +1,3 @@
-using Xunit;
-
 namespace RequestCoalescing.Testing;
 
 // 8. JoinWindow limits how old a flight may be when it is joined.

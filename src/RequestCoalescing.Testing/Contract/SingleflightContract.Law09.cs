@@ -1,5 +1,3 @@
-using Xunit;
-
 namespace RequestCoalescing.Testing;
 
 // 9. A limit answers at once: a call past it is rejected or runs alone.

@@ -1,5 +1,3 @@
-using Xunit;
-
 namespace RequestCoalescing.Testing;
 
 // 10. Work that waits for its own flight gets an error that names the keys.

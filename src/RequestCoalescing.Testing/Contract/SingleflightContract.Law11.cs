@@ -1,5 +1,3 @@
-using Xunit;
-
 namespace RequestCoalescing.Testing;
 
 // 11. ContextFlow chooses whether the work sees the context of its leader.

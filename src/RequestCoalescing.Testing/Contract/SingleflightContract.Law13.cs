@@ -1,5 +1,3 @@
-using Xunit;
-
 namespace RequestCoalescing.Testing;
 
 // 13. An idle instance holds nothing, and disposal ends it.

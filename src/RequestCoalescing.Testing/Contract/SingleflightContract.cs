@@ -1,11 +1,10 @@
 using Microsoft.Extensions.Time.Testing;
-using Xunit;
 
 namespace RequestCoalescing.Testing;
 
 /// <summary>
 /// The contract of an <see cref="ISingleflight{TKey}"/> as tests. If you write an implementation or a decorator, derive a test class from this one
-/// and override <see cref="CreateSingleflight"/>. The class then inherits more than 60 tests, and the name of each test says which law it checks.
+/// and override <see cref="CreateSingleflight"/>. The class then inherits more than 60 tests, and their names say which law they check.
 /// </summary>
 /// <remarks>
 /// <para>The implementation that you create must follow the options that it is given: their limits, their <see cref="SingleflightOptions.MaxDuration"/>,

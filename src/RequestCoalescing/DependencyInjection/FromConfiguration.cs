@@ -5,8 +5,8 @@ using Microsoft.Extensions.Primitives;
 namespace RequestCoalescing.DependencyInjection;
 
 /// <summary>
-/// Binds an instance's options from the configuration, if there is one. After everything that code configures: code has the
-/// application's defaults, and the configuration overrides them, so that an operator can throw a switch.
+/// Binds an instance's options from the configuration, if there is one. It runs after all configuration by code. Code sets the application's
+/// defaults, and the configuration overrides them, so that an operator can throw a switch.
 /// </summary>
 internal sealed class FromConfiguration<TOptions>(
     string name,

@@ -8,8 +8,8 @@ using RequestCoalescing.Telemetry;
 namespace RequestCoalescing.DependencyInjection;
 
 /// <summary>
-/// Options that follow their sources. Other than with <see cref="IOptionsMonitor{TOptions}"/>, a reload that is invalid is logged
-/// and leaves the valid settings in force. It does not throw, neither at the reload nor at the next read.
+/// Options that follow their sources. An invalid reload is logged and leaves the valid settings in force. Unlike
+/// <see cref="IOptionsMonitor{TOptions}"/>, it throws neither at the reload nor at the next read.
 /// </summary>
 internal sealed class Reloading<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] TOptions> : IDisposable
     where TOptions : class

@@ -20,7 +20,7 @@ internal sealed class SettingsCheck(IServiceProvider services, IEnumerable<Regis
     private readonly Lock _gate = new();
     private IChangeToken? _seen;
     private List<string> _problems = [];
-    private string _told = "";
+    private string _logged = "";
 
     /// <exception cref="OptionsValidationException">A name is unknown, or a duration is a bare number.</exception>
     public void ThrowIfWrong()
@@ -37,7 +37,7 @@ internal sealed class SettingsCheck(IServiceProvider services, IEnumerable<Regis
         var problems = string.Join(" ", Problems());
 
         // Each instance asks once for each of its options types, and one log entry is enough.
-        if (Interlocked.Exchange(ref _told, problems) != problems && problems.Length > 0) Log.ReloadRejected(_logger, "all instances", problems);
+        if (Interlocked.Exchange(ref _logged, problems) != problems && problems.Length > 0) Log.ReloadRejected(_logger, "all instances", problems);
         return problems.Length == 0;
     }
 

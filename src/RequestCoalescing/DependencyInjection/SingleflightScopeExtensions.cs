@@ -9,14 +9,14 @@ public static class SingleflightScopeExtensions
 {
     /// <summary>
     /// As <see cref="ISingleflight{TKey}.ExecuteAsync{TResult}(TKey, Func{CancellationToken, ValueTask{TResult}}, CancellationToken)"/>,
-    /// with a service scope that belongs to the flight and ends with the work. Scoped services of the leader, a <c>DbContext</c> of
-    /// its request say, end with the leader, who may leave long before its flight lands; those of this scope do not.
+    /// with a service scope that belongs to the flight and ends with the work. Scoped services of the leader, such as the <c>DbContext</c> of its
+    /// request, end with the leader, which may leave long before its flight lands. The services of this scope do not.
     /// </summary>
     /// <typeparam name="TKey">The type of the key.</typeparam>
     /// <typeparam name="TResult">The type of the result; the same for every caller of a key.</typeparam>
     /// <param name="singleflight">An instance that was registered with <c>AddSingleflight</c>, or another <see cref="IScopedSingleflight"/>.</param>
     /// <param name="key">Names the result wanted.</param>
-    /// <param name="work">Makes the result, with the flight's own services and token.</param>
+    /// <param name="work">Produces the result, with the flight's own services and token.</param>
     /// <param name="cancellationToken">Lets this caller leave.</param>
     /// <returns>The outcome of the flight.</returns>
     /// <exception cref="ArgumentException"><paramref name="singleflight"/> has no service scopes.</exception>

@@ -34,8 +34,8 @@ internal sealed class Drain
     {
         if (engines.Count == 0) return true;
 
-        // A call decides while it holds the gate of its shard. Each gate is taken here before the new epoch begins, so that a call that has not
-        // seen the drain has an earlier epoch.
+        // A call takes off while it holds the gate of its shard. Each gate is taken here before the new epoch begins, so that a flight whose call has
+        // not seen the drain has an earlier epoch. A call that joins needs no epoch: the drain waits for its flight anyway.
         var drain = new Drain();
         foreach (var engine in engines) engine.Settings.StartDrain(drain);
         foreach (var shard in engines.SelectMany(engine => engine.Shards)) shard.PassGate();

@@ -15,7 +15,7 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
 
     public long TakenOffAt;
 
-    /// <summary>The subscribers that may leave one by one, and a leader that is not in the ring yet.</summary>
+    /// <summary>The number of subscribers in the ring, without the shared wait, plus a leader that is not in the ring yet.</summary>
     public int Members;
 
     /// <summary>The mixed hash of the key.</summary>

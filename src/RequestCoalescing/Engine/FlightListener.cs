@@ -15,8 +15,7 @@ internal abstract class FlightListener
 
     /// <summary>A follower has joined. Called in the follower's context.</summary>
     /// <param name="flight">The flight; it may have landed by now.</param>
-    /// <param name="subscribers">The number of subscribers after the join, the follower included.</param>
-    public abstract void Joined(Flight flight, int subscribers);
+    public abstract void Joined(Flight flight);
 
     /// <summary>The flight is over for its subscribers, which are about to be completed.</summary>
     /// <param name="flight">The flight.</param>

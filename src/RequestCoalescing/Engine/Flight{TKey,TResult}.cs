@@ -35,7 +35,7 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
             return follower is not null;
         }
 
-        var shared = TryShare<TResult>() ?? TryShare(state, work);
+        var shared = Share(state, work);
         wait = shared is null ? default : new(shared);
         return shared is not null;
     }
@@ -102,7 +102,8 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
         return successor;
     }
 
-    private Task<TResult>? TryShare<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
+    // Under the gate, as the flight may have no shared wait yet, or a limit must be checked.
+    private Task<TResult>? Share<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
     {
         SharedWait<TResult> shared;
         lock (Gate)
@@ -119,7 +120,7 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
             shared.TryEnter();
         }
 
-        Shard.Settings.Listener?.Joined(this, Math.Max(2, SubscriberCount)); // the flight may have landed by now
+        Shard.Settings.Listener?.Joined(this);
         return shared.Task;
     }
 
@@ -128,7 +129,7 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
         // Everything that needs no gate comes first, so that callers hold the gate for a few instructions only.
         var follower = Follower<TKey, TState, TResult>.Rent(state, work);
         follower.Begin(this, cancellationToken);
-        var subscribers = 0;
+        var hasJoined = false;
         try
         {
             lock (Gate)
@@ -140,17 +141,17 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
                     Shard.Counters.Members++;
                     Shard.Counters.Coalesced++;
                     Add(follower);
-                    subscribers = SubscriberCount;
+                    hasJoined = true;
                 }
             }
         }
         finally
         {
-            if (subscribers == 0) follower.Withdraw(); // also if the clock throws
+            if (!hasJoined) follower.Withdraw(); // also if the clock throws
         }
 
-        if (subscribers == 0) return null;
-        Shard.Settings.Listener?.Joined(this, subscribers);
+        if (!hasJoined) return null;
+        Shard.Settings.Listener?.Joined(this);
         return follower;
     }
 

@@ -47,7 +47,7 @@ internal abstract class Flight<TKey> : Flight
         if (Volatile.Read(ref First) is not { IsShared: true } first || first.GetType() != typeof(SharedWait<TResult>)) return null;
         var shared = Unsafe.As<SharedWait<TResult>>(first);
         if (FlightScope.Current is not null || !Table.CanShare(this) || !shared.TryEnter()) return null;
-        Shard.Settings.Listener?.Joined(this, Math.Max(2, SubscriberCount)); // the flight may have landed by now
+        Shard.Settings.Listener?.Joined(this);
         return shared.Task;
     }
 

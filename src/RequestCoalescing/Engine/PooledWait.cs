@@ -159,7 +159,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     /// <summary>Resets this and returns it to its pool.</summary>
     protected abstract void Recycle();
 
-    /// <summary>Lets the caller leave without its token's callback, which may not have run yet, and does not run for a later wait.</summary>
+    /// <summary>Lets the caller leave before its token's callback runs. The callback is removed first, so that it cannot affect a later wait.</summary>
     public void LeaveAtOnce(CancellationToken token)
     {
         Detach();

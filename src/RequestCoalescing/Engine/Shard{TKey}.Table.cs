@@ -11,15 +11,6 @@ internal sealed partial class Shard<TKey>
     private Flight<TKey>?[] _buckets = new Flight<TKey>?[MinBuckets]; // a power of two
     private int _count;
 
-    /// <summary>The finalizer of MurmurHash3 (Appleby, 2011): a bijection in which each bit of the input changes each bit of the output for half of the inputs.</summary>
-    public static uint Mix(int hash)
-    {
-        var mixed = (uint)hash;
-        mixed = (mixed ^ (mixed >> 16)) * 0x85EBCA6B;
-        mixed = (mixed ^ (mixed >> 13)) * 0xC2B2AE35;
-        return mixed ^ (mixed >> 16);
-    }
-
     // Part by part, so that the gate is free in between. Flights that take off meanwhile may be forgotten too.
     public override void Clear()
     {
@@ -41,7 +32,7 @@ internal sealed partial class Shard<TKey>
         }
     }
 
-    /// <summary>Removes a current flight: this one, whatever other its key may have had or may have next. Under the gate.</summary>
+    /// <summary>Removes a current flight. It removes exactly this one, even if another flight has the same key. Under the gate.</summary>
     public void Remove(Flight<TKey> flight)
     {
         Unlink(ref LinkTo(flight), flight);

@@ -8,7 +8,7 @@ namespace RequestCoalescing.Engine;
 /// flights are the nodes of its hash table, so that a look-up and the registration after it hash once and allocate nothing.
 /// </summary>
 /// <remarks>
-/// Hashes are mixed (<see cref="Mix"/>): their high bits choose the shard, their low bits the bucket, and each bit depends on all bits of the
+/// Hashes are mixed (<see cref="HashMix"/>): their high bits choose the shard, their low bits the bucket, and each bit depends on all bits of the
 /// key's own hash. Otherwise keys that differ in a few bits only, multiples of 4,096 for example, would all meet in a few buckets.
 /// </remarks>
 internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<TKey> comparer) : Shard(settings)
@@ -65,7 +65,7 @@ internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<T
         (Settings.Drain is null || IsAdmitted(out _)) &&
         IsInWindow(current);
 
-    /// <summary>Whether a flight that callers wait for may be joined without the gate, if it is current: neither a limit nor a drain needs a closer look.</summary>
+    /// <summary>Whether a caller may try to join a flight without the gate. It may not if a limit or a drain must be checked under the gate.</summary>
     public bool CanShare(Flight current) =>
         Settings.MaxSubscribers == int.MaxValue &&
         Settings.Drain is null &&
@@ -141,7 +141,7 @@ internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<T
         return new FlightRejectedException(Settings.Name, Settings.LabelOf(key), reason, limit, age, current?.SubscriberCount);
     }
 
-    // For one who cannot join, and out of the way of those who can: a flight that takes off now, or none where a limit is met.
+    // Returns a flight that takes off now, for a caller that cannot join one, or null if a limit refuses it. Not inlined, because most callers join.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private Flight<TKey, TResult>? Admit<TResult>(TKey key, uint hash, Flight<TKey>? current, out FlightRejectedException? rejection)
     {

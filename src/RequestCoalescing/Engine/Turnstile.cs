@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.InteropServices;
 
 namespace RequestCoalescing.Engine;
@@ -14,11 +15,11 @@ internal sealed class Turnstile
 {
     private const long Closed = long.MinValue;
 
-    private static readonly int s_cells = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Min(Environment.ProcessorCount, 64));
+    private static readonly int s_cells = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Min(Environment.ProcessorCount, 64));
     private static readonly Cell[] s_closedCells = [.. Enumerable.Repeat(new Cell { Count = Closed }, s_cells)];
 
     private long _count;
-    private Cell[]? _cells; // made when two threads have met
+    private Cell[]? _cells; // created when two threads have met
     private long _final = -1;
 
     /// <summary>The number of callers that have entered. Exact when no caller is just entering.</summary>

@@ -47,12 +47,12 @@ internal sealed class FlightTelemetry(
         if (logger.IsEnabled(LogLevel.Debug)) Log.FlightStarted(logger, instance, KeyOf(flight));
     }
 
-    public override void Joined(Flight flight, int subscribers)
+    public override void Joined(Flight flight)
     {
         var current = options.Current;
-        if (subscribers > current.SubscriberWarningThreshold &&
-            !flight.HasWarned &&
+        if (!flight.HasWarned &&
             logger.IsEnabled(LogLevel.Warning) &&
+            flight.SubscriberCount is var subscribers && subscribers > current.SubscriberWarningThreshold &&
             !Interlocked.Exchange(ref flight.HasWarned, true))
         {
             Log.SubscriberThresholdExceeded(logger, instance, KeyOf(flight), subscribers, current.SubscriberWarningThreshold);

@@ -27,7 +27,7 @@ public sealed class ClusterPostEditor(IClusterSingleflight<PostKey> cluster, IPo
     public async Task RenameAsync(PostKey key, string title, CancellationToken cancellationToken)
     {
         await store.RenameAsync(key, title, cancellationToken);
-        await cluster.ForgetAsync(key); // completes when all nodes start anew
+        await cluster.ForgetAsync(key); // completes when Redis has forgotten the key
     }
 }
 // </snippet>

@@ -12,7 +12,7 @@ public sealed class UserService(Database database)
 
 public sealed record UserProfile(long Id);
 
-/// <summary>Stands for the reader's own.</summary>
+/// <summary>In place of the reader's own database.</summary>
 public sealed class Database
 {
     public Backend<UserProfile> Backend { get; } = new();

@@ -1,15 +1,8 @@
 namespace RequestCoalescing;
 
-/// <summary>Unusual ways to await a call.</summary>
-public static class OutsiderExtensions
+/// <summary>Awaits under a synchronization context.</summary>
+public static class ContextExtensions
 {
-    /// <summary>Awaits a call outside of the work that made it, after another task has ended.</summary>
-    public static async Task<Task<T>> AsOutsiderAsync<T>(this ValueTask<T> call, Func<Task> first)
-    {
-        await first();
-        return call.AsTask();
-    }
-
     /// <summary>Awaits a call whose continuation is posted to this context. Completes when the call is awaited.</summary>
     public static async Task AwaitUnderAsync(this SynchronizationContext context, Func<ValueTask<int>> call)
     {
