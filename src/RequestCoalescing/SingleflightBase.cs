@@ -10,11 +10,13 @@ namespace RequestCoalescing;
 public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
     where TKey : notnull
 {
-    // A direct call saves the engine the dispatch of a generic virtual method, which is expensive.
+    // Calls go to it directly if they can, because the dispatch of a generic virtual method is expensive.
     private readonly Singleflight<TKey>? _engine;
 
     /// <summary>Creates the base.</summary>
     protected SingleflightBase() => _engine = this as Singleflight<TKey>;
+
+    private protected SingleflightBase(Singleflight<TKey>? engine) => _engine = engine;
 
     /// <inheritdoc/>
     [OverloadResolutionPriority(1)]
@@ -93,13 +95,16 @@ public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
     /// <returns><see langword="true"/> if the key had a current flight.</returns>
     protected abstract bool ForgetCore(TKey key);
 
+    /// <summary>Whether a decorator has nothing to do, so that calls can go to the engine at once.</summary>
+    private protected virtual bool IsTransparent => false;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // each call between generic methods costs a look-up
     private ValueTask<TResult> Dispatch<TState, TResult>(
         TKey key,
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken) =>
-        _engine is not null ? _engine.JoinOrLead(key, state, work, cancellationToken) : ExecuteCoreAsync(key, state, work, cancellationToken);
+        _engine is not null && (_engine == this || IsTransparent) ? _engine.JoinOrLead(key, state, work, cancellationToken) : ExecuteCoreAsync(key, state, work, cancellationToken);
 
     private static Task<TResult> Started<TResult>(Task<TResult>? task) =>
         task ?? throw new InvalidOperationException("The work returned null. It must return a task.");

@@ -138,7 +138,7 @@ public sealed class ForcedJoinTests : IAsyncDisposable
 
         var joiner = StartPausedJoin(hasToken);
         close(first);
-        if (first.Completion.IsCompleted) await Task.WhenAll(leader, sharer).SoonAsync();
+        if (first.Completion.IsCompletedSuccessfully) await Task.WhenAll(leader, sharer).SoonAsync();
         _mayJoin.Set();
 
         var second = await _backend.NextRunAsync();

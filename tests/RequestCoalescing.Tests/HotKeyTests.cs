@@ -10,17 +10,24 @@ public sealed class HotKeyTests
     private const int Rounds = 300;
     private const int Flights = 1_500;
 
-    [Fact]
-    public async Task A_caller_that_comes_after_Forget_never_joins_the_forgotten_flight() =>
-        await RaceAsync(static singleflight => singleflight.Forget(Key));
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_caller_that_comes_after_Forget_never_joins_the_forgotten_flight(bool hasToken) =>
+        await RaceAsync(hasToken, static singleflight => singleflight.Forget(Key));
 
-    [Fact]
-    public async Task A_caller_that_comes_after_Clear_never_joins_an_earlier_flight() =>
-        await RaceAsync(static singleflight => singleflight.Clear());
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_caller_that_comes_after_Clear_never_joins_an_earlier_flight(bool hasToken) =>
+        await RaceAsync(hasToken, static singleflight => singleflight.Clear());
 
-    [Fact]
-    public async Task A_caller_that_has_seen_an_outcome_never_joins_the_same_flight_again()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_caller_that_has_seen_an_outcome_never_joins_the_same_flight_again(bool hasToken)
     {
+        using var token = new CancellationTokenSource();
         await using var singleflight = new Singleflight();
         var runs = 0;
         Crowd.Run(Threads, _ =>
@@ -44,7 +51,7 @@ public sealed class HotKeyTests
                 var run = Interlocked.Increment(ref runs);
                 await Task.Yield();
                 return run;
-            });
+            }, hasToken ? token.Token : default);
             return call.AsTask().SoonAsync().GetAwaiter().GetResult();
         }
     }
@@ -110,8 +117,9 @@ public sealed class HotKeyTests
     }
 
     // One thread forgets, and the others call. Each run has a number, and a call must not get one from before the last forget that it knows of.
-    private static async Task RaceAsync(Action<Singleflight> forget)
+    private static async Task RaceAsync(bool hasToken, Action<Singleflight> forget)
     {
+        using var token = new CancellationTokenSource();
         await using var singleflight = new Singleflight();
         var (runs, line) = (0, 0);
         Crowd.Run(Threads, thread =>
@@ -134,7 +142,7 @@ public sealed class HotKeyTests
                     await Task.Yield();
                     Thread.SpinWait(200);
                     return run;
-                });
+                }, hasToken ? token.Token : default);
                 var outcome = call.AsTask().SoonAsync().GetAwaiter().GetResult();
                 Assert.True(outcome > drawn, $"The outcome of run {outcome} came after a forget that followed run {drawn}.");
             }

@@ -187,15 +187,4 @@ public sealed class JoinEdgeTests
 
     // A result type of its own, so that the waits come from a pool of their own.
     private sealed record OwnPool(int Value);
-
-    private sealed class HookedClock : TimeProvider
-    {
-        public Action? OnTimestamp { get; set; }
-
-        public override long GetTimestamp()
-        {
-            OnTimestamp?.Invoke();
-            return base.GetTimestamp();
-        }
-    }
 }

@@ -3,7 +3,7 @@ namespace RequestCoalescing.Benchmarks.Quick;
 /// <summary>The medians of a scenario, in the order of the peers.</summary>
 public sealed record QuickRow(
     string Name,
-    string Budget,
+    double Budget,
     double? BytesBudget,
     IReadOnlyList<QuickResult> Results,
     double Ratio,

@@ -7,7 +7,7 @@ using RequestCoalescing.Verification;
 namespace RequestCoalescing.DependencyInjection;
 
 /// <summary>The service that dependency injection provides: it passes calls to the instance through its rollout, and measures their waits if a listener asks for that.</summary>
-internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightBase<TKey>, IScopedSingleflight
+internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightBase<TKey>(parts.Engine), IScopedSingleflight
     where TKey : notnull
 {
     private readonly Singleflight<TKey>? _engine = parts.Engine;
@@ -19,6 +19,10 @@ internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightB
     private readonly KeyValuePair<string, object?> _name = SingleflightMetrics.NameTag(parts.Name);
 
     public IServiceScopeFactory? Scopes { get; } = parts.Scopes;
+
+    private protected override bool IsTransparent => !_metrics.CallerWait.Enabled && !_latencies.IsWatched && IsUndecorated;
+
+    private bool IsUndecorated => _rollout.LetsAllThrough && !_verification.IsOn;
 
     public override void Clear() => _rollout.Clear();
 
@@ -47,9 +51,7 @@ internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightB
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken) =>
-        _engine is not null && _rollout.LetsAllThrough && !_verification.IsOn
-            ? _engine.JoinOrLead(key, state, work, cancellationToken)
-            : _rollout.ExecuteAsync(key, state, work, cancellationToken);
+        _engine is not null && IsUndecorated ? _engine.JoinOrLead(key, state, work, cancellationToken) : _rollout.ExecuteAsync(key, state, work, cancellationToken);
 
     private void Record(long start, int weight)
     {

@@ -19,6 +19,8 @@ internal abstract partial class Flight
     protected IThreadPoolWorkItem? Elect(CancellationToken? absentLeader, ref FlightOutcome outcome, out Subscriber? leavers)
     {
         var now = Shard.Settings.Clock.GetTimestamp();
+        Arrivals?.Close(); // callers that come now wait for the gate
+        AdmitArrivals(int.MaxValue);
         var leaderHasCancelled = absentLeader?.IsCancellationRequested ?? HasLeaderCancelled();
         leavers = TakeCancelled();
         if (leaderHasCancelled && First is null) outcome = FlightOutcome.Cancelled;

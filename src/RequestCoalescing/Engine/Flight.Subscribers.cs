@@ -9,29 +9,46 @@ internal abstract partial class Flight
     /// </summary>
     public Subscriber? First;
 
+    /// <summary>The callers that have joined without the gate and are not in the ring yet. Created when a second follower with a token comes.</summary>
+    public Arrivals? Arrivals;
+
+    /// <summary>Puts some of the arrivals into the ring, or all of them. Call it outside the gate.</summary>
+    /// <returns>Whether there may be more.</returns>
+    public bool AdmitArrivals()
+    {
+        lock (Shard.Gate) return State == FlightState.InFlight && AdmitArrivals(Shard.MaxAtOnce);
+    }
+
     /// <summary>Lets a subscriber leave.</summary>
     /// <returns>Whether it was the last. If so, the caller must call <see cref="OnAllLeft"/>, outside the gate.</returns>
     public bool Leave(Subscriber subscriber)
     {
         Remove(subscriber);
         if (Members > 0 || First is not null) return false;
+        Arrivals?.Close(); // later callers take the gate, so that nobody joins between the two steps
+        if (Arrivals is { Count: > 0 }) return false;
         Close(FlightState.Cancelled, FlightOutcome.Cancelled);
         return true;
     }
 
     /// <summary>Adds a subscriber to the ring. It is counted already.</summary>
-    protected void Add(Subscriber subscriber)
+    /// <param name="subscriber">The subscriber.</param>
+    /// <param name="next">The member of the ring that it goes in front of. Null to add it at the end.</param>
+    protected void Add(Subscriber subscriber, Subscriber? next = null)
     {
         subscriber.Flight = this;
+        subscriber.IsInRing = true;
         if (First is null)
         {
             First = subscriber.Next = subscriber.Previous = subscriber;
         }
         else
         {
-            subscriber.Next = First;
-            subscriber.Previous = First.Previous;
-            First.Previous = subscriber.Previous!.Next = subscriber;
+            if (next == First) First = subscriber;
+            next ??= First;
+            subscriber.Next = next;
+            subscriber.Previous = next.Previous;
+            next.Previous = subscriber.Previous!.Next = subscriber;
         }
     }
 
@@ -43,6 +60,21 @@ internal abstract partial class Flight
         First = null;
         first.Previous!.Next = null;
         return first;
+    }
+
+    private bool AdmitArrivals(int max)
+    {
+        var admitted = 0;
+        Subscriber? newer = null; // the last to arrive is the first to be taken
+        for (; admitted < max && Arrivals?.Take() is { } subscriber; admitted++)
+        {
+            Add(subscriber, newer);
+            newer = subscriber;
+        }
+
+        Members += admitted;
+        Shard.OnAdmitted(admitted);
+        return admitted == max;
     }
 
     private void Remove(Subscriber subscriber)
@@ -61,6 +93,7 @@ internal abstract partial class Flight
         if (subscriber.WorkWait is { } wait) WaitGraph.Remove(wait); // in the same step, so that no other thread sees a wait that is over
         subscriber.WorkWait = null;
         subscriber.Next = subscriber.Previous = null;
+        subscriber.IsInRing = false;
         Members--;
         Shard.Counters.Members--;
     }

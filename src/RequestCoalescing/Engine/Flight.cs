@@ -15,7 +15,7 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
 
     public long TakenOffAt;
 
-    /// <summary>The number of subscribers in the ring, without the shared wait, plus a leader that is not in the ring yet.</summary>
+    /// <summary>The number of subscribers in the ring without the shared wait, plus a leader that is not in the ring yet.</summary>
     public int Members;
 
     /// <summary>The mixed hash of the key.</summary>
@@ -71,7 +71,13 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     bool IFlight.IsCurrent => Volatile.Read(ref IsCurrent);
 
     /// <summary>The number of subscribers, while the flight is in flight.</summary>
-    public int SubscriberCount => State == FlightState.InFlight ? Volatile.Read(ref Members) + (int)(Volatile.Read(ref First)?.CallerCount ?? 0) : 0;
+    public int SubscriberCount => State == FlightState.InFlight ? Volatile.Read(ref Members) + (int)UnlistedCount : 0;
+
+    /// <summary>The number of subscribers that have joined without the gate, and that the shard's counters do not include yet.</summary>
+    public long UnlistedCount => (Volatile.Read(ref First)?.CallerCount ?? 0) + (Volatile.Read(ref Arrivals)?.Count ?? 0);
+
+    /// <summary>Whether the count is spread over the processors, because threads have met at the joins.</summary>
+    public bool IsStriped => Volatile.Read(ref First) is { IsStriped: true } || Volatile.Read(ref Arrivals) is { IsStriped: true };
 
     /// <summary>The key, for a message. Null after the work has ended, if the key is an object or refers to objects.</summary>
     public abstract object? KeyObject { get; }
@@ -142,7 +148,7 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
             Shard.Counters.Count(outcome);
             Shard.Counters.InFlight--;
             Shard.Counters.Members -= Members;
-            Shard.Counters.SharersLanded += First?.CallerCount ?? 0;
+            Shard.Counters.SharersLanded += UnlistedCount;
             Members = 0;
         }
 

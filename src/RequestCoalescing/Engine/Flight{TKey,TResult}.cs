@@ -132,16 +132,21 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
         var hasJoined = false;
         try
         {
-            lock (Gate)
+            hasJoined = TryArrive(follower, cancellationToken);
+            if (!hasJoined)
             {
-                if (IsCurrent && !cancellationToken.IsCancellationRequested && Table.CanJoin(this))
+                lock (Gate)
                 {
-                    Shard.EnsureTimer();
-                    Members++;
-                    Shard.Counters.Members++;
-                    Shard.Counters.Coalesced++;
-                    Add(follower);
-                    hasJoined = true;
+                    if (IsCurrent && !cancellationToken.IsCancellationRequested && Table.CanJoin(this))
+                    {
+                        Shard.EnsureTimer();
+                        Members++;
+                        Shard.Counters.Members++;
+                        Shard.Counters.Coalesced++;
+                        if (Members > 2 && Arrivals is null or { IsClosed: true, Count: 0 }) Arrivals = new Arrivals();
+                        Add(follower);
+                        hasJoined = true;
+                    }
                 }
             }
         }
@@ -153,6 +158,14 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
         if (!hasJoined) return null;
         Shard.Settings.Listener?.Joined(this);
         return follower;
+    }
+
+    // The usual way into a flight that has several followers needs no gate. It is open exactly while the flight is current.
+    private bool TryArrive(PooledWait<TResult> follower, CancellationToken cancellationToken)
+    {
+        if (Volatile.Read(ref Arrivals) is not { } arrivals || !Table.CanShare(this) || !arrivals.TryAdd(follower)) return false;
+        if (cancellationToken.IsCancellationRequested) follower.LeaveAtOnce(cancellationToken); // it may have fired before the follower was there
+        return true;
     }
 
     private ValueTask<TResult> Start<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
@@ -224,7 +237,7 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
 
         ReportEnd(hasLanded, FlightOutcome.Succeeded, subscribers, error: null);
         if (State == FlightState.Expired) return new(_runOrTimeout!);
-        if (First is not null) Complete(Task.FromResult(result));
+        if (First is not null || Arrivals is not null) Complete(Task.FromResult(result));
         return new(result);
     }
 
@@ -273,5 +286,6 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
     private void Complete(Task<TResult> outcome)
     {
         if (TakeAll() is { } first) Landing<TResult>.Complete(first, outcome);
+        while (Arrivals?.TakeChain() is { } chain) Landing<TResult>.Complete(chain, outcome);
     }
 }

@@ -1,28 +1,71 @@
 using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 
 namespace RequestCoalescing.Engine;
 
-/// <summary>Subscribers between two waits.</summary>
+/// <summary>Subscribers between two waits. Each thread keeps a few, and exchanges them with other threads in batches.</summary>
 internal static class Pool<T>
     where T : class, IPooled, new()
 {
+    private const int BatchSize = 32;
+
     // Enough for a burst of 10,000 callers, unless they carry a large state.
     private const int MaxBytes = 16_384 * 160;
 
-    private static readonly int s_capacity = Math.Clamp(MaxBytes / T.Size, 1, 16_384);
-    private static readonly ConcurrentQueue<T> s_items = new();
-    private static int s_count;
+    private static readonly int s_capacity = Math.Clamp(MaxBytes / T.Size / BatchSize, 1, 16_384 / BatchSize);
+    private static readonly ConcurrentQueue<T[]> s_full = new();
+    private static readonly ConcurrentQueue<T[]> s_empty = new();
+    private static int s_fullCount;
+
+    [ThreadStatic]
+    private static Cache? t_cache;
 
     public static T Rent()
     {
-        if (!s_items.TryDequeue(out var item)) return new T();
-        Interlocked.Decrement(ref s_count);
+        var cache = t_cache ??= new Cache();
+        if (cache.Count == 0 && !TryRefill(cache)) return new T();
+        ref var place = ref cache.Items[--cache.Count]!;
+        var item = place;
+        place = null; // a subscriber that is not pooled again must not stay alive here
         return item;
     }
 
     public static void Return(T item)
     {
-        if (Interlocked.Increment(ref s_count) <= s_capacity) s_items.Enqueue(item);
-        else Interlocked.Decrement(ref s_count);
+        var cache = t_cache ??= new Cache();
+        if (cache.Count == BatchSize) Spill(cache);
+        cache.Items[cache.Count++] = item;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static bool TryRefill(Cache cache)
+    {
+        if (!s_full.TryDequeue(out var full)) return false;
+        Interlocked.Decrement(ref s_fullCount);
+        s_empty.Enqueue(cache.Items);
+        (cache.Items, cache.Count) = (full, BatchSize);
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Spill(Cache cache)
+    {
+        cache.Count = 0;
+        if (Interlocked.Increment(ref s_fullCount) <= s_capacity)
+        {
+            s_full.Enqueue(cache.Items);
+            if (!s_empty.TryDequeue(out cache.Items!)) cache.Items = new T[BatchSize];
+        }
+        else
+        {
+            Interlocked.Decrement(ref s_fullCount);
+            Array.Clear(cache.Items);
+        }
+    }
+
+    private sealed class Cache
+    {
+        public T[] Items = new T[BatchSize];
+        public int Count;
     }
 }

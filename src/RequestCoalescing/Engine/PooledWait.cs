@@ -32,7 +32,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
 
     public override bool HasCancelled => _token.IsCancellationRequested;
 
-    private bool IsWaiting => Next is not null && Flight is { State: FlightState.InFlight, HasOutcome: false };
+    private bool IsWaiting => IsInRing && Flight is { State: FlightState.InFlight, HasOutcome: false };
 
     /// <summary>The task that the caller awaits.</summary>
     public ValueTask<TResult> Wait => new(this, _core.Version);
@@ -73,6 +73,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
 
     public override void CompleteCancelled()
     {
+        _isSpent = true; // see Arrivals
         Detach();
         Fail(new OperationCanceledException(_token));
     }
@@ -151,6 +152,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         _registration = default;
         _hookingThread = 0;
         WorkWait = null;
+        IsInRing = false;
         Next = Previous = null;
         Flight = null;
         IsLeader = false;
@@ -178,6 +180,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
             return;
         }
 
+        EnterRing();
         bool isLast;
         lock (flight.Shard.Gate)
         {
@@ -185,6 +188,8 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
             flight = Flight!; // an election may have come first
             isLast = flight.Leave(this);
         }
+
+        _isSpent = true; // see Arrivals
 
         Fail(new OperationCanceledException(token));
         if (isLast) flight.OnAllLeft();
@@ -195,6 +200,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     {
         if (Flight is not { } flight) return;
 
+        EnterRing();
         bool mayCloseCircle;
         WaitGraph.Wait wait;
         lock (flight.Shard.Gate)
@@ -208,6 +214,14 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         else if (isCircle) Refuse(FlightScope.DeadlockOf(circle));
     }
 
+    // Puts a caller that has joined without the gate into the ring, where it can leave.
+    private void EnterRing()
+    {
+        while (!Volatile.Read(ref IsInRing) && Flight!.AdmitArrivals())
+        {
+        }
+    }
+
     private void Refuse(FlightDeadlockException deadlock)
     {
         Flight flight;
@@ -219,6 +233,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
             isLast = flight.Leave(this);
         }
 
+        _isSpent = true; // see Arrivals
         Detach();
         Fail(deadlock);
         if (isLast) flight.OnAllLeft();

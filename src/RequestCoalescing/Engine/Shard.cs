@@ -18,7 +18,7 @@ internal abstract partial class Shard(Settings settings)
     protected static bool IsComparing;
 
     // The most flights that are looked at, expired or forgotten before the gate is released for others.
-    protected const int MaxAtOnce = 256;
+    public const int MaxAtOnce = 256;
 
     private const int MaxRestarts = 8;
 
@@ -28,6 +28,7 @@ internal abstract partial class Shard(Settings settings)
     private bool _isTimerSet;
     private TaskCompletionSource? _emptied;
     private Flight? _abandoned;
+    private long _moves; // how often subscribers that a look at the statistics counts have moved to where it counts them again
 
     /// <summary>Whether the timer is set for the oldest airborne flight.</summary>
     protected bool IsTimed => _isTimerSet;
@@ -42,8 +43,10 @@ internal abstract partial class Shard(Settings settings)
         {
             var part = default(StatsBuilder);
             Flight? next;
+            long moves;
             lock (Gate)
             {
+                moves = _moves;
                 part.Totals = Counters;
                 next = Note(_oldest, ref part);
             }
@@ -53,9 +56,8 @@ internal abstract partial class Shard(Settings settings)
             {
                 lock (Gate)
                 {
-                    // The walk loses its place if that flight is gone. It would count sharers twice if an election moved them.
-                    isWhole = next.State is not (FlightState.Landed or FlightState.Expired) &&
-                        Counters.Of(FlightOutcome.Reelected) == part.Totals.Of(FlightOutcome.Reelected);
+                    // The walk loses its place if that flight is gone. It would count callers twice, or not at all, if they had moved.
+                    isWhole = next.State is not (FlightState.Landed or FlightState.Expired) && moves == _moves;
                     if (isWhole) next = Note(next, ref part);
                 }
             }
@@ -204,6 +206,14 @@ internal abstract partial class Shard(Settings settings)
 
         _emptied?.TrySetResult();
         if (IsClosed) _timer?.Dispose();
+    }
+
+    /// <summary>Arrivals have been put into the ring of their flight. Call it under the gate.</summary>
+    public void OnAdmitted(int callers)
+    {
+        Counters.Members += callers;
+        Counters.Coalesced += callers;
+        _moves++;
     }
 
     /// <summary>Returns whether a flight may have a successor: the engine is not disposed, and its drain, if any, admits the flight's epoch. Call it under the gate.</summary>

@@ -56,6 +56,7 @@ internal sealed partial class Shard<TKey>
         _count--;
         flight.IsCurrent = false;
         flight.First?.CloseToJoiners();
+        flight.Arrivals?.Close();
     }
 
     private void Shrink()

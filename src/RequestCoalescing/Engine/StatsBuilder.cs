@@ -12,7 +12,7 @@ internal struct StatsBuilder
     {
         if (!(age <= Oldest)) Oldest = age;
         Largest = Math.Max(Largest, flight.SubscriberCount);
-        _sharers += flight.First?.CallerCount ?? 0;
+        _sharers += flight.UnlistedCount;
     }
 
     public void Add(in StatsBuilder other)

@@ -10,6 +10,12 @@ internal abstract class Subscriber
     /// <summary>The flight it waits for; another one after an election.</summary>
     public Flight? Flight;
 
+    /// <summary>The number of subscribers under it on a stack of arrivals, plus one.</summary>
+    public int Depth;
+
+    /// <summary>Whether the ring of a flight holds it. Stays true when the flight ends.</summary>
+    public bool IsInRing;
+
     /// <summary>Its place in the graph of waits, if work waits. The gate guards it only until the flight is closed.</summary>
     public WaitGraph.Wait? WorkWait;
 
@@ -21,6 +27,9 @@ internal abstract class Subscriber
 
     /// <summary>The callers that a <see cref="SharedWait{TResult}"/> stands for. Zero for any other subscriber, which the flight counts itself.</summary>
     public virtual long CallerCount => 0;
+
+    /// <summary>Whether <see cref="CallerCount"/> is spread over the processors.</summary>
+    public virtual bool IsStriped => false;
 
     /// <summary>Whether its token has fired, so that it is about to leave.</summary>
     public abstract bool HasCancelled { get; }

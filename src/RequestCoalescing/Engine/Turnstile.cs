@@ -15,8 +15,9 @@ internal sealed class Turnstile
 {
     private const long Closed = long.MinValue;
 
-    private static readonly int s_cells = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Min(Environment.ProcessorCount, 64));
-    private static readonly Cell[] s_closedCells = [.. Enumerable.Repeat(new Cell { Count = Closed }, s_cells)];
+    /// <summary>The number of cells: the processors, rounded up to a power of two.</summary>
+    public static readonly int Cells = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Min(Environment.ProcessorCount, 64));
+    private static readonly Cell[] s_closedCells = [.. Enumerable.Repeat(new Cell { Count = Closed }, Cells)];
 
     private long _count;
     private Cell[]? _cells; // created when two threads have met
@@ -34,6 +35,9 @@ internal sealed class Turnstile
             return count;
         }
     }
+
+    /// <summary>Whether threads have met, so that each processor has a cell.</summary>
+    public bool IsStriped => Volatile.Read(ref _cells) is not null;
 
     /// <returns>False if it is closed.</returns>
     public bool TryEnter()
@@ -58,11 +62,11 @@ internal sealed class Turnstile
     }
 
     // A step that comes after the close increases a counter that is no longer read.
-    private static bool TryEnter(Cell[] cells) => Interlocked.Increment(ref cells[Thread.GetCurrentProcessorId() & (s_cells - 1)].Count) > 0;
+    private static bool TryEnter(Cell[] cells) => Interlocked.Increment(ref cells[Thread.GetCurrentProcessorId() & (Cells - 1)].Count) > 0;
 
     private Cell[] MakeCells()
     {
-        var made = new Cell[s_cells];
+        var made = new Cell[Cells];
         return Interlocked.CompareExchange(ref _cells, made, null) ?? made;
     }
 

@@ -17,6 +17,9 @@ internal sealed class FlightTelemetry(
 {
     private const int KeptFailures = 20;
 
+    [ThreadStatic]
+    private static int t_joins;
+
     private readonly KeyValuePair<string, object?> _name = SingleflightMetrics.NameTag(instance);
     private readonly KeyCheck _keys = new(instance, logger);
     private readonly ConcurrentQueue<SingleflightFailure> _failures = new();
@@ -51,8 +54,9 @@ internal sealed class FlightTelemetry(
     {
         var current = options.Current;
         if (!flight.HasWarned &&
-            logger.IsEnabled(LogLevel.Warning) &&
+            IsCounting(flight) &&
             flight.SubscriberCount is var subscribers && subscribers > current.SubscriberWarningThreshold &&
+            logger.IsEnabled(LogLevel.Warning) &&
             !Interlocked.Exchange(ref flight.HasWarned, true))
         {
             Log.SubscriberThresholdExceeded(logger, instance, KeyOf(flight), subscribers, current.SubscriberWarningThreshold);
@@ -93,6 +97,9 @@ internal sealed class FlightTelemetry(
     {
         if (logger.IsEnabled(LogLevel.Information)) Log.AbandonedWorkEnded(logger, instance, KeyOf(flight), AgeOf(flight).TotalMilliseconds);
     }
+
+    // When threads have met at the joins, a count reads memory of every processor. Then each thread counts at every 16th join only.
+    private static bool IsCounting(Flight flight) => !flight.IsStriped || (++t_joins & 15) == 0;
 
     private static string NameOf(FlightOutcome outcome) => outcome switch
     {

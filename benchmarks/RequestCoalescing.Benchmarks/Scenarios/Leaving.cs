@@ -1,0 +1,53 @@
+using System.Diagnostics;
+using RequestCoalescing.Benchmarks.Peers;
+
+namespace RequestCoalescing.Benchmarks.Scenarios;
+
+/// <summary>Callers of one flight: two threads let them join, and then let half of them leave at once.</summary>
+public sealed class Leaving
+{
+    public const int Joins = 20_000;
+
+    private const int Threads = 2;
+
+    private readonly Task<string>[] _joined = new Task<string>[Joins];
+    private int _flights;
+
+    /// <summary>Runs one round.</summary>
+    /// <returns>The nanoseconds for each join, and for each leave including the firing of its token.</returns>
+    public (double Join, double Leave) Run(Peer peer)
+    {
+        var key = $"{Peer.Key}:{_flights++}";
+        var work = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var sources = Enumerable.Range(0, Joins).Select(_ => new CancellationTokenSource()).ToArray();
+        var leader = peer.CallAsync(key, work.Task, default);
+        const int Share = Joins / Threads;
+
+        var join = Time(thread =>
+        {
+            for (var i = thread * Share; i < (thread + 1) * Share; i++) _joined[i] = peer.CallAsync(key, work.Task, sources[i].Token).AsTask();
+        });
+        var leave = Time(thread =>
+        {
+            for (var i = thread * Share; i < (thread + 1) * Share; i += 2) sources[i].Cancel();
+        });
+
+        work.SetResult(Peer.Value);
+        leader.AsTask().GetAwaiter().GetResult();
+        for (var i = 1; i < Joins; i += 2) _joined[i].GetAwaiter().GetResult();
+        for (var i = 0; i < Joins; i += 2) ((IAsyncResult)_joined[i]).AsyncWaitHandle.WaitOne();
+        return (join / Joins, leave / (Joins / 2));
+    }
+
+    private static double Time(Action<int> action)
+    {
+        var (starts, ends) = (new long[Threads], new long[Threads]);
+        ThroughputBenchmarks.Run(Threads, thread =>
+        {
+            starts[thread] = Stopwatch.GetTimestamp();
+            action(thread);
+            ends[thread] = Stopwatch.GetTimestamp();
+        });
+        return Stopwatch.GetElapsedTime(starts.Min(), ends.Max()).TotalNanoseconds;
+    }
+}
