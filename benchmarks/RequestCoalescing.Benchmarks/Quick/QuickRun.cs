@@ -171,7 +171,7 @@ public static class QuickRun
         }
     }
 
-    private static QuickResult Measure(int operations, Action action)
+    internal static QuickResult Measure(int operations, Action action)
     {
         var bytes = GC.GetTotalAllocatedBytes(precise: true);
         var start = Stopwatch.GetTimestamp();

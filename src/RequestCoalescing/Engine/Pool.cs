@@ -18,11 +18,11 @@ internal static class Pool<T>
     private static int s_fullCount;
 
     [ThreadStatic]
-    private static Cache? t_cache;
+    private static Cache? s_cache;
 
     public static T Rent()
     {
-        var cache = t_cache ??= new Cache();
+        var cache = s_cache ??= new Cache();
         if (cache.Count == 0 && !TryRefill(cache)) return new T();
         ref var place = ref cache.Items[--cache.Count]!;
         var item = place;
@@ -32,7 +32,7 @@ internal static class Pool<T>
 
     public static void Return(T item)
     {
-        var cache = t_cache ??= new Cache();
+        var cache = s_cache ??= new Cache();
         if (cache.Count == BatchSize) Spill(cache);
         cache.Items[cache.Count++] = item;
     }

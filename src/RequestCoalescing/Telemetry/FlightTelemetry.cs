@@ -18,7 +18,7 @@ internal sealed class FlightTelemetry(
     private const int KeptFailures = 20;
 
     [ThreadStatic]
-    private static int t_joins;
+    private static int s_joins;
 
     private readonly KeyValuePair<string, object?> _name = SingleflightMetrics.NameTag(instance);
     private readonly KeyCheck _keys = new(instance, logger);
@@ -99,7 +99,7 @@ internal sealed class FlightTelemetry(
     }
 
     // When threads have met at the joins, a count reads memory of every processor. Then each thread counts at every 16th join only.
-    private static bool IsCounting(Flight flight) => !flight.IsStriped || (++t_joins & 15) == 0;
+    private static bool IsCounting(Flight flight) => !flight.IsStriped || (++s_joins & 15) == 0;
 
     private static string NameOf(FlightOutcome outcome) => outcome switch
     {
