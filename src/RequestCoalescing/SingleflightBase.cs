@@ -11,7 +11,7 @@ public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
     where TKey : notnull
 {
     // Calls go to it directly if they can, because the dispatch of a generic virtual method is expensive.
-    private readonly Singleflight<TKey>? _engine;
+    private protected readonly Singleflight<TKey>? _engine;
 
     /// <summary>Creates the base.</summary>
     protected SingleflightBase() => _engine = this as Singleflight<TKey>;

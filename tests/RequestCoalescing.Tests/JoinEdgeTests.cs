@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Time.Testing;
 
 namespace RequestCoalescing.Tests;
 
@@ -187,4 +188,70 @@ public sealed class JoinEdgeTests
 
     // A result type of its own, so that the waits come from a pool of their own.
     private sealed record OwnPool(int Value);
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Work_that_ends_while_a_join_asks_for_the_time_loses_no_caller(bool hasToken)
+    {
+        var clock = new FakeTimeProvider();
+        await using var singleflight = new Singleflight<int>(new SingleflightOptions { TimeProvider = clock, JoinWindow = TimeSpan.FromSeconds(20) }, new OneShard(2));
+        var other = new TaskCompletionSource<int>();
+        _ = singleflight.ExecuteAsync(1, _ => new ValueTask<int>(other.Task)).AsTask(); // the timer of the shard is set for it
+        var leader = singleflight.ExecuteAsync(0, DelayAsync).AsTask();
+        using var token = new CancellationTokenSource();
+        clock.AutoAdvanceAmount = TimeSpan.FromSeconds(1); // the delay is over at the next question
+        var follower = singleflight.ExecuteAsync(0, _ => ValueTask.FromResult(2), hasToken ? token.Token : default).AsTask();
+        clock.AutoAdvanceAmount = TimeSpan.Zero;
+        Assert.Equal(1, await leader.SoonAsync());
+        Assert.InRange(await follower.SoonAsync(), 1, 2);
+        other.SetResult(0);
+
+        async ValueTask<int> DelayAsync(CancellationToken flight)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(500), clock, flight);
+            return 1;
+        }
+    }
+
+    [Theory]
+    [InlineData(false, 3)]
+    [InlineData(true, 3)]
+    [InlineData(true, 1)]
+    public async Task A_crowded_flight_is_joined_while_another_thread_holds_the_gate(bool hasToken, int stay)
+    {
+        var comparer = new HookedComparer();
+        await using var singleflight = new Singleflight<string>(comparer: comparer);
+        var backend = new Backend<int>();
+        var tokens = Enumerable.Range(0, 4).Select(_ => new CancellationTokenSource()).ToArray();
+        var crowd = tokens.Select(token => Call(token.Token)).ToArray(); // the last one needs no gate
+        var run = await backend.NextRunAsync();
+        var sharer = Call(default);
+        for (var i = 0; i < 3 && stay == 1; i++)
+        {
+            await tokens[i].CancelAsync();
+            await crowd[i].LeavesWithAsync(tokens[i].Token);
+        }
+
+        using var inTheRing = new CancellationTokenSource();
+        var second = stay == 1 ? Enumerable.Range(0, 3).Select(_ => Call(inTheRing.Token)).ToArray() : []; // opens the flight once more
+        using var holds = new ManualResetEventSlim();
+        using var mayGo = new ManualResetEventSlim();
+        comparer.Hook = () =>
+        {
+            holds.Set();
+            Assert.True(mayGo.Wait(Patience.Limit));
+        };
+        var holder = Task.Factory.StartNew(() => singleflight.Forget("other"), TaskCreationOptions.LongRunning); // compares under the gate
+        Assert.True(holds.Wait(Patience.Limit));
+        using var own = new CancellationTokenSource();
+        var joining = Task.Factory.StartNew(() => Call(hasToken ? own.Token : default), TaskCreationOptions.LongRunning);
+        var joined = await joining.SoonAsync();
+        mayGo.Set();
+        Assert.False(await holder.SoonAsync());
+        run.Succeed(1);
+        Assert.All(await Task.WhenAll([.. second, .. crowd.Skip(4 - stay), sharer, joined]).SoonAsync(), outcome => Assert.Equal(1, outcome));
+
+        Task<int> Call(CancellationToken token) => singleflight.ExecuteAsync("hot", backend.RunAsync, token).AsTask();
+    }
 }

@@ -10,7 +10,6 @@ namespace RequestCoalescing.DependencyInjection;
 internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightBase<TKey>(parts.Engine), IScopedSingleflight
     where TKey : notnull
 {
-    private readonly Singleflight<TKey>? _engine = parts.Engine;
     private readonly VerifyingSingleflight<TKey> _verification = parts.Verification;
     private readonly RolloutSingleflight<TKey> _rollout = parts.Rollout;
     private readonly SingleflightMetrics _metrics = parts.Metrics;

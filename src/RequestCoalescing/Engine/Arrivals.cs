@@ -22,12 +22,13 @@ internal sealed class Arrivals
 
     // Guarded by the gate, and after the flight's end by the thread that closed it.
     private Subscriber? _taken;
+    private int _turn;
     private bool _isClosed;
 
     public bool IsClosed => _isClosed;
 
     /// <summary>Whether threads have met, so that each processor has a stack.</summary>
-    public bool IsStriped => Volatile.Read(ref _cells) is not null;
+    public bool IsStriped => Volatile.Read(ref _cells) is { } cells && cells != s_closedCells;
 
     /// <summary>The number of callers on the stacks. Exact under the gate once they are closed.</summary>
     public int Count
@@ -82,9 +83,9 @@ internal sealed class Arrivals
 
         if (_first.Take() is { } first) return first;
         if (_cells is not { } cells || cells == s_closedCells) return null;
-        foreach (ref var padded in cells.AsSpan())
+        for (var looks = 0; looks < cells.Length; looks++)
         {
-            if (padded.Cell.Take() is { } next) return next;
+            if (cells[_turn++ & (cells.Length - 1)].Cell.Take() is { } next) return next; // in turn, while callers go on joining
         }
 
         return null;

@@ -11,7 +11,7 @@ internal abstract partial class Flight
     /// <summary>Creates the flight that takes over the subscribers. If this flight is current, the new one replaces it in the table.</summary>
     protected abstract Flight CreateSuccessor();
 
-    /// <summary>The work of this flight has ended cancelled, while it was in flight.</summary>
+    /// <summary>The work of this flight has ended cancelled, while it was in flight. Its arrivals are closed.</summary>
     /// <param name="absentLeader">The leader's token, if the work ended before the leader became a subscriber in the ring.</param>
     /// <param name="outcome">How the flight ends. Set if an election ends it, or if all subscribers have cancelled.</param>
     /// <param name="leavers">A chain of the subscribers whose own tokens have fired. They have left.</param>
@@ -19,8 +19,8 @@ internal abstract partial class Flight
     protected IThreadPoolWorkItem? Elect(CancellationToken? absentLeader, ref FlightOutcome outcome, out Subscriber? leavers)
     {
         var now = Shard.Settings.Clock.GetTimestamp();
-        Arrivals?.Close(); // callers that come now wait for the gate
         AdmitArrivals(int.MaxValue);
+        Arrivals = null;
         var leaderHasCancelled = absentLeader?.IsCancellationRequested ?? HasLeaderCancelled();
         leavers = TakeCancelled();
         if (leaderHasCancelled && First is null) outcome = FlightOutcome.Cancelled;
@@ -33,6 +33,7 @@ internal abstract partial class Flight
         successor.HasWarned = HasWarned;
         (successor.HasSlot, HasSlot) = (HasSlot, false);
         Shard.AddAirborne(successor, Epoch, now);
+        Shard.OnMoved();
 
         // All subscribers in the ring move over. A leader that is absent does not.
         (successor.First, First) = (First, null);

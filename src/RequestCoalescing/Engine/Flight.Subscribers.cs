@@ -62,7 +62,9 @@ internal abstract partial class Flight
         return first;
     }
 
-    private bool AdmitArrivals(int max)
+    /// <summary>Puts at most so many arrivals into the ring.</summary>
+    /// <returns>Whether there may be more.</returns>
+    protected bool AdmitArrivals(int max)
     {
         var admitted = 0;
         Subscriber? newer = null; // the last to arrive is the first to be taken
@@ -72,8 +74,11 @@ internal abstract partial class Flight
             newer = subscriber;
         }
 
+        if (admitted == 0) return false;
         Members += admitted;
-        Shard.OnAdmitted(admitted);
+        Shard.Counters.Members += admitted;
+        Shard.Counters.Coalesced += admitted;
+        Shard.OnMoved();
         return admitted == max;
     }
 

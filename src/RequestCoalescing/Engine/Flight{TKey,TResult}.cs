@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace RequestCoalescing.Engine;
 
 /// <summary>A flight from take-off to landing: starts the work and hands its outcome to the subscribers.</summary>
-internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint hash) : Flight<TKey>(shard, key, hash)
+internal sealed partial class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint hash) : Flight<TKey>(shard, key, hash)
     where TKey : notnull
 {
     /// <summary>The work's task. If the flight expired before the work returned a task, this one has failed with the timeout, for the leader.</summary>
@@ -14,31 +14,6 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
     public override bool HasOutcome => _runOrTimeout is { IsCompleted: true };
 
     private Lock Gate => Shard.Gate;
-
-    /// <summary>Joins a caller, if the flight is current and may be joined.</summary>
-    /// <param name="state">The state of the caller's work.</param>
-    /// <param name="work">The caller's work, in case that it is elected to lead.</param>
-    /// <param name="cancellationToken">The caller's token.</param>
-    /// <param name="wait">The caller's wait.</param>
-    public bool TryJoin<TState>(
-        TState state,
-        Func<TState, FlightContext, ValueTask<TResult>> work,
-        CancellationToken cancellationToken,
-        out ValueTask<TResult> wait)
-    {
-        // Callers without a token cannot leave, so that they can share one task. A caller within work needs a wait of its own, for the graph of
-        // waits.
-        if (cancellationToken.CanBeCanceled || FlightScope.Current is not null)
-        {
-            var follower = TryFollow(state, work, cancellationToken);
-            wait = follower?.Wait ?? default;
-            return follower is not null;
-        }
-
-        var shared = Share(state, work);
-        wait = shared is null ? default : new(shared);
-        return shared is not null;
-    }
 
     /// <summary>Runs the work, on the leader's thread until its first await that does not complete at once.</summary>
     /// <returns>The outcome, for the leader.</returns>
@@ -100,72 +75,6 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
         var successor = new Flight<TKey, TResult>(Table, Key, Hash);
         if (IsCurrent) Table.Replace(this, successor);
         return successor;
-    }
-
-    // Under the gate, as the flight may have no shared wait yet, or a limit must be checked.
-    private Task<TResult>? Share<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
-    {
-        SharedWait<TResult> shared;
-        lock (Gate)
-        {
-            if (!IsCurrent || !Table.CanJoin(this)) return null;
-            if (First is not { IsShared: true })
-            {
-                Shard.EnsureTimer();
-                Add(new SharedWait<TResult>(new FollowerWork<TKey, TState, TResult>(state, work)));
-                Volatile.Write(ref First, First!.Previous); // the next callers find it there
-            }
-
-            shared = Unsafe.As<SharedWait<TResult>>(First!);
-            shared.TryEnter();
-        }
-
-        Shard.Settings.Listener?.Joined(this);
-        return shared.Task;
-    }
-
-    private Follower<TKey, TState, TResult>? TryFollow<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CancellationToken cancellationToken)
-    {
-        // Everything that needs no gate comes first, so that callers hold the gate for a few instructions only.
-        var follower = Follower<TKey, TState, TResult>.Rent(state, work);
-        follower.Begin(this, cancellationToken);
-        var hasJoined = false;
-        try
-        {
-            hasJoined = TryArrive(follower, cancellationToken);
-            if (!hasJoined)
-            {
-                lock (Gate)
-                {
-                    if (IsCurrent && !cancellationToken.IsCancellationRequested && Table.CanJoin(this))
-                    {
-                        Shard.EnsureTimer();
-                        Members++;
-                        Shard.Counters.Members++;
-                        Shard.Counters.Coalesced++;
-                        if (Members > 2 && Arrivals is null or { IsClosed: true, Count: 0 }) Arrivals = new Arrivals();
-                        Add(follower);
-                        hasJoined = true;
-                    }
-                }
-            }
-        }
-        finally
-        {
-            if (!hasJoined) follower.Withdraw(); // also if the clock throws
-        }
-
-        if (!hasJoined) return null;
-        Shard.Settings.Listener?.Joined(this);
-        return follower;
-    }
-
-    // The usual way into a flight that has several followers needs no gate. It is open exactly while the flight is current.
-    private bool TryArrive(PooledWait<TResult> follower, CancellationToken cancellationToken)
-    {
-        if (Volatile.Read(ref Arrivals) is not { } arrivals || !Table.CanShare(this) || !arrivals.TryAdd(follower)) return false;
-        if (cancellationToken.IsCancellationRequested) follower.LeaveAtOnce(cancellationToken); // it may have fired before the follower was there
-        return true;
     }
 
     private ValueTask<TResult> Start<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
@@ -241,7 +150,12 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
         return new(result);
     }
 
-    private void OnWorkEnded() => OnWorkEnded(_runOrTimeout!, absentLeader: null);
+    private void OnWorkEnded()
+    {
+        // Some clocks complete delays when they are asked for the time, which may happen in the middle of a step under the gate.
+        if (Gate.IsHeldByCurrentThread) ThreadPool.UnsafeQueueUserWorkItem(static flight => flight.OnWorkEnded(), this, preferLocal: false);
+        else OnWorkEnded(_runOrTimeout!, absentLeader: null);
+    }
 
     /// <summary>The work has ended: lands the flight, or lets its subscribers elect a leader for another one.</summary>
     /// <param name="run">The work's task, completed.</param>
@@ -257,8 +171,14 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
         bool hasLanded;
         lock (Gate)
         {
-            var before = SubscriberCount;
-            if (State == FlightState.InFlight && Outcome.IsCancelled(run) && Shard.MayElect(this)) election = Elect(absentLeader, ref outcome, out leavers);
+            var before = 0;
+            if (State == FlightState.InFlight && Outcome.IsCancelled(run) && Shard.MayElect(this))
+            {
+                Arrivals?.Close(); // callers that come now wait for the gate
+                before = SubscriberCount;
+                election = Elect(absentLeader, ref outcome, out leavers);
+            }
+
             hasLanded = EndWork(outcome, out subscribers) || election is not null; // an election has closed the flight
             if (election is not null) subscribers = before;
             if (State != FlightState.Expired) _runOrTimeout = null; // an execution context that has captured the flight must not keep its result alive
@@ -286,6 +206,7 @@ internal sealed class Flight<TKey, TResult>(Shard<TKey> shard, TKey key, uint ha
     private void Complete(Task<TResult> outcome)
     {
         if (TakeAll() is { } first) Landing<TResult>.Complete(first, outcome);
-        while (Arrivals?.TakeChain() is { } chain) Landing<TResult>.Complete(chain, outcome);
+        while (Arrivals?.TakeChain() is { } chain) ThreadPool.UnsafeQueueUserWorkItem(new Landing<TResult>(chain, outcome), preferLocal: false);
+        Arrivals = null;
     }
 }

@@ -7,12 +7,13 @@ namespace RequestCoalescing.Engine;
 internal static class Pool<T>
     where T : class, IPooled, new()
 {
-    private const int BatchSize = 32;
-
     // Enough for a burst of 10,000 callers, unless they carry a large state.
-    private const int MaxBytes = 16_384 * 160;
+    private const int MaxItems = 16_384;
+    private const int MaxBytes = MaxItems * 160;
+    private const int MaxBatch = 32;
 
-    private static readonly int s_capacity = Math.Clamp(MaxBytes / T.Size / BatchSize, 1, 16_384 / BatchSize);
+    private static readonly int s_batchSize = Math.Clamp(MaxBatch * 160 / T.Size, 1, MaxBatch);
+    private static readonly int s_capacity = Math.Clamp(MaxBytes / T.Size, 1, MaxItems) / s_batchSize;
     private static readonly ConcurrentQueue<T[]> s_full = new();
     private static readonly ConcurrentQueue<T[]> s_empty = new();
     private static int s_fullCount;
@@ -33,7 +34,7 @@ internal static class Pool<T>
     public static void Return(T item)
     {
         var cache = s_cache ??= new Cache();
-        if (cache.Count == BatchSize) Spill(cache);
+        if (cache.Count == s_batchSize) Spill(cache);
         cache.Items[cache.Count++] = item;
     }
 
@@ -43,7 +44,7 @@ internal static class Pool<T>
         if (!s_full.TryDequeue(out var full)) return false;
         Interlocked.Decrement(ref s_fullCount);
         s_empty.Enqueue(cache.Items);
-        (cache.Items, cache.Count) = (full, BatchSize);
+        (cache.Items, cache.Count) = (full, s_batchSize);
         return true;
     }
 
@@ -54,7 +55,7 @@ internal static class Pool<T>
         if (Interlocked.Increment(ref s_fullCount) <= s_capacity)
         {
             s_full.Enqueue(cache.Items);
-            if (!s_empty.TryDequeue(out cache.Items!)) cache.Items = new T[BatchSize];
+            if (!s_empty.TryDequeue(out cache.Items!)) cache.Items = new T[s_batchSize];
         }
         else
         {
@@ -65,7 +66,7 @@ internal static class Pool<T>
 
     private sealed class Cache
     {
-        public T[] Items = new T[BatchSize];
+        public T[] Items = new T[s_batchSize];
         public int Count;
     }
 }

@@ -9,7 +9,7 @@ internal abstract partial class Shard
     /// </summary>
     public void EnsureTimer()
     {
-        if (!_isTimerSet) SetTimer();
+        if (!_isTimerSet && _oldest is not null) SetTimer();
     }
 
     /// <summary>Adds an expired flight to the abandoned ones, because its work goes on. Call it under the gate.</summary>

@@ -28,7 +28,7 @@ internal abstract partial class Shard(Settings settings)
     private bool _isTimerSet;
     private TaskCompletionSource? _emptied;
     private Flight? _abandoned;
-    private long _moves; // how often subscribers that a look at the statistics counts have moved to where it counts them again
+    private long _moves; // see OnMoved
 
     /// <summary>Whether the timer is set for the oldest airborne flight.</summary>
     protected bool IsTimed => _isTimerSet;
@@ -208,13 +208,8 @@ internal abstract partial class Shard(Settings settings)
         if (IsClosed) _timer?.Dispose();
     }
 
-    /// <summary>Arrivals have been put into the ring of their flight. Call it under the gate.</summary>
-    public void OnAdmitted(int callers)
-    {
-        Counters.Members += callers;
-        Counters.Coalesced += callers;
-        _moves++;
-    }
+    /// <summary>Subscribers have moved to where a look at the statistics may count them again, or not at all. Call it under the gate.</summary>
+    public void OnMoved() => _moves++;
 
     /// <summary>Returns whether a flight may have a successor: the engine is not disposed, and its drain, if any, admits the flight's epoch. Call it under the gate.</summary>
     public bool MayElect(Flight flight) => !IsClosed && (Settings.Drain?.Admits(flight.Epoch) ?? true);

@@ -37,7 +37,7 @@ internal sealed class Turnstile
     }
 
     /// <summary>Whether threads have met, so that each processor has a cell.</summary>
-    public bool IsStriped => Volatile.Read(ref _cells) is not null;
+    public bool IsStriped => Volatile.Read(ref _cells) is { } cells && cells != s_closedCells;
 
     /// <returns>False if it is closed.</returns>
     public bool TryEnter()

@@ -53,15 +53,7 @@ internal sealed class FlightTelemetry(
     public override void Joined(Flight flight)
     {
         var current = options.Current;
-        if (!flight.HasWarned &&
-            IsCounting(flight) &&
-            flight.SubscriberCount is var subscribers && subscribers > current.SubscriberWarningThreshold &&
-            logger.IsEnabled(LogLevel.Warning) &&
-            !Interlocked.Exchange(ref flight.HasWarned, true))
-        {
-            Log.SubscriberThresholdExceeded(logger, instance, KeyOf(flight), subscribers, current.SubscriberWarningThreshold);
-        }
-
+        if (!flight.HasWarned && IsCounting(flight)) WarnIfLarge(flight, flight.SubscriberCount, current.SubscriberWarningThreshold);
         try
         {
             FlightSpan.Join(ref flight.ListenerState, current.MaxSpanLinks);
@@ -74,6 +66,7 @@ internal sealed class FlightTelemetry(
 
     public override void Landed(Flight flight, FlightOutcome outcome, int subscribers, Exception? error)
     {
+        if (!flight.HasWarned) WarnIfLarge(flight, subscribers, options.Current.SubscriberWarningThreshold);
         if (outcome is FlightOutcome.Failed or FlightOutcome.TimedOut) Keep(flight, outcome, error);
         Measure(flight, outcome, subscribers);
         try
@@ -98,8 +91,17 @@ internal sealed class FlightTelemetry(
         if (logger.IsEnabled(LogLevel.Information)) Log.AbandonedWorkEnded(logger, instance, KeyOf(flight), AgeOf(flight).TotalMilliseconds);
     }
 
-    // When threads have met at the joins, a count reads memory of every processor. Then each thread counts at every 16th join only.
+    // When threads have met at the joins, a count reads memory of every processor. Then each thread counts at every 16th join only, and the landing
+    // counts once more.
     private static bool IsCounting(Flight flight) => !flight.IsStriped || (++s_joins & 15) == 0;
+
+    private void WarnIfLarge(Flight flight, int subscribers, int threshold)
+    {
+        if (subscribers > threshold && logger.IsEnabled(LogLevel.Warning) && !Interlocked.Exchange(ref flight.HasWarned, true))
+        {
+            Log.SubscriberThresholdExceeded(logger, instance, KeyOf(flight), subscribers, threshold);
+        }
+    }
 
     private static string NameOf(FlightOutcome outcome) => outcome switch
     {
@@ -137,20 +139,38 @@ internal sealed class FlightTelemetry(
 
     private void Keep(Flight flight, FlightOutcome outcome, Exception? error)
     {
-        var key = KeyOf(flight);
-        _failures.Enqueue(new SingleflightFailure
+        try
         {
-            At = clock.GetUtcNow(),
-            Key = key,
-            Outcome = NameOf(outcome),
-            ErrorType = error?.GetType().FullName ?? "",
-            Duration = AgeOf(flight),
-        });
-        while (_failures.Count > KeptFailures) _failures.TryDequeue(out _);
-        _groups.Add(error, key, cause => redactor.Message(cause, flight.KeyObject));
+            var key = KeyOf(flight);
+            _failures.Enqueue(new SingleflightFailure
+            {
+                At = clock.GetUtcNow(),
+                Key = key,
+                Outcome = NameOf(outcome),
+                ErrorType = error?.GetType().FullName ?? "",
+                Duration = AgeOf(flight),
+            });
+            while (_failures.Count > KeptFailures) _failures.TryDequeue(out _);
+            _groups.Add(error, key, cause => redactor.Message(cause, flight.KeyObject));
+        }
+        catch (Exception)
+        {
+            // As in TakingOff: the clock may throw.
+        }
     }
 
     private string KeyOf(Flight flight) => redactor.Redact(flight.KeyObject);
 
-    private TimeSpan AgeOf(Flight flight) => clock.GetElapsedTime(flight.TakenOffAt);
+    // Subscribers wait until these return, so that a clock that throws must not harm them.
+    private TimeSpan AgeOf(Flight flight)
+    {
+        try
+        {
+            return clock.GetElapsedTime(flight.TakenOffAt);
+        }
+        catch (Exception)
+        {
+            return TimeSpan.Zero;
+        }
+    }
 }

@@ -1,0 +1,103 @@
+using System.Runtime.CompilerServices;
+
+namespace RequestCoalescing.Engine;
+
+/// <content>The ways into a flight. See also <see cref="Flight{TKey}.TryShare"/>.</content>
+internal sealed partial class Flight<TKey, TResult>
+{
+    /// <summary>Joins a caller, if the flight is current and may be joined.</summary>
+    /// <param name="state">The state of the caller's work.</param>
+    /// <param name="work">The caller's work, in case that it is elected to lead.</param>
+    /// <param name="cancellationToken">The caller's token.</param>
+    /// <param name="wait">The caller's wait.</param>
+    public bool TryJoin<TState>(
+        TState state,
+        Func<TState, FlightContext, ValueTask<TResult>> work,
+        CancellationToken cancellationToken,
+        out ValueTask<TResult> wait)
+    {
+        // Callers without a token cannot leave, so that they can share one task. A caller within work needs a wait of its own, for the graph of
+        // waits.
+        if (cancellationToken.CanBeCanceled || FlightScope.Current is not null)
+        {
+            var follower = TryFollow(state, work, cancellationToken);
+            wait = follower?.Wait ?? default;
+            return follower is not null;
+        }
+
+        var shared = Share(state, work);
+        wait = shared is null ? default : new(shared);
+        return shared is not null;
+    }
+
+    // Under the gate, as the flight may have no shared wait yet, or a limit must be checked.
+    private Task<TResult>? Share<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
+    {
+        SharedWait<TResult> shared;
+        lock (Gate)
+        {
+            if (!MayJoin()) return null;
+            if (First is not { IsShared: true })
+            {
+                Add(new SharedWait<TResult>(new FollowerWork<TKey, TState, TResult>(state, work)));
+                Volatile.Write(ref First, First!.Previous); // the next callers find it there
+            }
+
+            shared = Unsafe.As<SharedWait<TResult>>(First!);
+            shared.TryEnter();
+        }
+
+        Shard.Settings.Listener?.Joined(this);
+        return shared.Task;
+    }
+
+    private Follower<TKey, TState, TResult>? TryFollow<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CancellationToken cancellationToken)
+    {
+        // Everything that needs no gate comes first, so that callers hold the gate for a few instructions only.
+        var follower = Follower<TKey, TState, TResult>.Rent(state, work);
+        follower.Begin(this, cancellationToken);
+        var hasJoined = false;
+        try
+        {
+            hasJoined = TryArrive(follower) || TryEnter(follower, cancellationToken);
+        }
+        finally
+        {
+            if (!hasJoined) follower.Withdraw(); // also if the clock throws
+        }
+
+        if (!hasJoined) return null;
+        if (cancellationToken.IsCancellationRequested) follower.LeaveAtOnce(cancellationToken); // it may have fired before the follower was there
+        Shard.Settings.Listener?.Joined(this);
+        return follower;
+    }
+
+    // The usual way into a flight that has several followers needs no gate. It is open exactly while the flight is current.
+    private bool TryArrive(PooledWait<TResult> follower) =>
+        Volatile.Read(ref Arrivals) is { } arrivals && Table.CanShare(this) && arrivals.TryAdd(follower);
+
+    private bool TryEnter(PooledWait<TResult> follower, CancellationToken cancellationToken)
+    {
+        lock (Gate)
+        {
+            if (cancellationToken.IsCancellationRequested || !MayJoin()) return false;
+            Members++;
+            Shard.Counters.Members++;
+            Shard.Counters.Coalesced++;
+            Add(follower);
+
+            // From the third caller on, callers need no gate.
+            if (Arrivals is { IsClosed: true }) AdmitArrivals(Shard.MaxAtOnce);
+            if (Members > 2 && Arrivals is null or { IsClosed: true, Count: 0 }) Arrivals = new Arrivals();
+            return true;
+        }
+    }
+
+    // Under the gate. A clock that is asked for the time may run code that forgets this flight.
+    private bool MayJoin()
+    {
+        if (!IsCurrent || !Table.CanJoin(this)) return false;
+        Shard.EnsureTimer();
+        return IsCurrent;
+    }
+}
