@@ -11,7 +11,7 @@ namespace RequestCoalescing.Benchmarks.Quick;
 /// </summary>
 public static class QuickRun
 {
-    private const int Rounds = 25;
+    private const int Rounds = 15;
 
     public static void Run(TextWriter output)
     {
@@ -185,7 +185,7 @@ public static class QuickRun
     private static void WarmUp(Action action)
     {
         var start = Stopwatch.GetTimestamp();
-        while (Stopwatch.GetElapsedTime(start) < TimeSpan.FromMilliseconds(700)) action();
+        while (Stopwatch.GetElapsedTime(start) < TimeSpan.FromMilliseconds(500)) action();
     }
 
     private static double Median(Func<int, double> value)

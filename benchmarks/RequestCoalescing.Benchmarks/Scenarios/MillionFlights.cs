@@ -14,7 +14,7 @@ public sealed class MillionFlights
     public static TimeSpan[] TimeCallsBeside(bool expires, Action<Singleflight<int>> action)
     {
         var clock = new JumpingClock();
-        var options = new SingleflightOptions { TimeProvider = clock, MaxDuration = expires ? TimeSpan.FromSeconds(6) : TimeSpan.FromMinutes(10), IsReported = false };
+        var options = new SingleflightOptions { TimeProvider = clock, MaxDuration = expires ? TimeSpan.FromSeconds(4) : TimeSpan.FromMinutes(10), IsReported = false };
         var singleflight = new Singleflight<int>(options);
         var end = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
         Func<CancellationToken, ValueTask<int>> work = _ => new ValueTask<int>(end.Task);

@@ -37,7 +37,7 @@ internal abstract partial class Flight
     protected void Add(Subscriber subscriber, Subscriber? next = null)
     {
         subscriber.Flight = this;
-        subscriber.IsInRing = true;
+        subscriber.Depth = Subscriber.InRing;
         if (First is null)
         {
             First = subscriber.Next = subscriber.Previous = subscriber;
@@ -98,7 +98,7 @@ internal abstract partial class Flight
         if (subscriber.WorkWait is { } wait) WaitGraph.Remove(wait); // in the same step, so that no other thread sees a wait that is over
         subscriber.WorkWait = null;
         subscriber.Next = subscriber.Previous = null;
-        subscriber.IsInRing = false;
+        subscriber.Depth = 0;
         Members--;
         Shard.Counters.Members--;
     }

@@ -24,8 +24,8 @@ internal static class Pool<T>
     public static T Rent()
     {
         var cache = s_cache ??= new Cache();
-        if (cache.Count == 0 && !TryRefill(cache)) return new T();
-        ref var place = ref cache.Items[--cache.Count]!;
+        if (cache.Next == cache.End && !TryRefill(cache)) return new T();
+        ref var place = ref cache.Rents[cache.Next++]!; // in the order of their return, which is often that of their addresses
         var item = place;
         place = null; // a subscriber that is not pooled again must not stay alive here
         return item;
@@ -34,39 +34,49 @@ internal static class Pool<T>
     public static void Return(T item)
     {
         var cache = s_cache ??= new Cache();
-        if (cache.Count == s_batchSize) Spill(cache);
-        cache.Items[cache.Count++] = item;
+        if (cache.Returned == s_batchSize) Spill(cache);
+        cache.Returns[cache.Returned++] = item;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static bool TryRefill(Cache cache)
     {
+        if (cache.Returned > 0)
+        {
+            (cache.Rents, cache.Returns) = (cache.Returns, cache.Rents);
+            (cache.Next, cache.End, cache.Returned) = (0, cache.Returned, 0);
+            return true;
+        }
+
         if (!s_full.TryDequeue(out var full)) return false;
         Interlocked.Decrement(ref s_fullCount);
-        s_empty.Enqueue(cache.Items);
-        (cache.Items, cache.Count) = (full, s_batchSize);
+        s_empty.Enqueue(cache.Rents);
+        (cache.Rents, cache.Next, cache.End) = (full, 0, s_batchSize);
         return true;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Spill(Cache cache)
     {
-        cache.Count = 0;
+        cache.Returned = 0;
         if (Interlocked.Increment(ref s_fullCount) <= s_capacity)
         {
-            s_full.Enqueue(cache.Items);
-            if (!s_empty.TryDequeue(out cache.Items!)) cache.Items = new T[s_batchSize];
+            s_full.Enqueue(cache.Returns);
+            if (!s_empty.TryDequeue(out cache.Returns!)) cache.Returns = new T[s_batchSize];
         }
         else
         {
             Interlocked.Decrement(ref s_fullCount);
-            Array.Clear(cache.Items);
+            Array.Clear(cache.Returns);
         }
     }
 
     private sealed class Cache
     {
-        public T[] Items = new T[s_batchSize];
-        public int Count;
+        public T[] Rents = new T[s_batchSize];
+        public T[] Returns = new T[s_batchSize];
+        public int Next;
+        public int End;
+        public int Returned;
     }
 }

@@ -32,7 +32,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
 
     public override bool HasCancelled => _token.IsCancellationRequested;
 
-    private bool IsWaiting => IsInRing && Flight is { State: FlightState.InFlight, HasOutcome: false };
+    private bool IsWaiting => Depth == InRing && Flight is { State: FlightState.InFlight, HasOutcome: false };
 
     /// <summary>The task that the caller awaits.</summary>
     public ValueTask<TResult> Wait => new(this, _core.Version);
@@ -152,7 +152,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         _registration = default;
         _hookingThread = 0;
         WorkWait = null;
-        IsInRing = false;
+        Depth = 0;
         Next = Previous = null;
         Flight = null;
         IsLeader = false;
@@ -217,9 +217,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     // Puts a caller that has joined without the gate into the ring, where it can leave.
     private void EnterRing()
     {
-        while (!Volatile.Read(ref IsInRing) && Flight!.AdmitArrivals())
-        {
-        }
+        while (Volatile.Read(ref Depth) != InRing && Flight!.AdmitArrivals()) Shard.LetOthersIn();
     }
 
     private void Refuse(FlightDeadlockException deadlock)

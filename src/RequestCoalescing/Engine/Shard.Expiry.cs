@@ -87,6 +87,7 @@ internal abstract partial class Shard
             }
 
             foreach (var (flight, timeout, hadSubscribers) in overdue) flight.OnExpired(timeout, hadSubscribers);
+            LetOthersIn();
         }
         while (overdue.Count == MaxAtOnce);
     }

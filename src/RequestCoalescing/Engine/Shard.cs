@@ -18,7 +18,7 @@ internal abstract partial class Shard(Settings settings)
     protected static bool IsComparing;
 
     // The most flights that are looked at, expired or forgotten before the gate is released for others.
-    public const int MaxAtOnce = 256;
+    public const int MaxAtOnce = 64;
 
     private const int MaxRestarts = 8;
 
@@ -54,6 +54,7 @@ internal abstract partial class Shard(Settings settings)
             var isWhole = true;
             while (next is not null && isWhole)
             {
+                LetOthersIn();
                 lock (Gate)
                 {
                     // The walk loses its place if that flight is gone. It would count callers twice, or not at all, if they had moved.
@@ -216,6 +217,9 @@ internal abstract partial class Shard(Settings settings)
 
     /// <summary>Forgets every current flight.</summary>
     public abstract void Clear();
+
+    /// <summary>Leaves the gate free for a moment, between two parts of a long walk. A thread that waits for it gets it then, and need not be woken.</summary>
+    public static void LetOthersIn() => Thread.SpinWait(100);
 
     /// <summary>Refuses a call that comes from within the equality of a key.</summary>
     public static void ThrowIfComparing()

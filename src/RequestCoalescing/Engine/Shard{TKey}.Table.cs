@@ -25,10 +25,14 @@ internal sealed partial class Shard<TKey>
                     while (buckets[next] is { } flight) Unlink(ref buckets[next], flight);
                 }
 
-                if (next < buckets.Length) continue;
-                Shrink();
-                return;
+                if (next == buckets.Length)
+                {
+                    Shrink();
+                    return;
+                }
             }
+
+            LetOthersIn();
         }
     }
 

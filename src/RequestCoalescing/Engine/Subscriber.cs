@@ -4,17 +4,16 @@ namespace RequestCoalescing.Engine;
 /// <remarks>Guarded by the gate of its flight's shard until it is completed.</remarks>
 internal abstract class Subscriber
 {
+    public const int InRing = -1;
+
     public Subscriber? Next;
     public Subscriber? Previous;
 
     /// <summary>The flight it waits for; another one after an election.</summary>
     public Flight? Flight;
 
-    /// <summary>The number of subscribers under it on a stack of arrivals, plus one.</summary>
+    /// <summary>The number of subscribers under it on a stack of arrivals, plus one. <see cref="InRing"/> if the ring of a flight holds it, also after the flight's end.</summary>
     public int Depth;
-
-    /// <summary>Whether the ring of a flight holds it. Stays true when the flight ends.</summary>
-    public bool IsInRing;
 
     /// <summary>Its place in the graph of waits, if work waits. The gate guards it only until the flight is closed.</summary>
     public WaitGraph.Wait? WorkWait;

@@ -1,0 +1,27 @@
+using System.Diagnostics.Metrics;
+
+namespace RequestCoalescing.Caching;
+
+/// <summary>The counters of the caching package. Their meter is <see cref="MeterName"/>.</summary>
+internal sealed class CacheMetrics(IMeterFactory? factory, string instance)
+{
+    public const string MeterName = "RequestCoalescing.Caching";
+
+    private static readonly Meter s_meter = new(MeterName);
+
+    private readonly KeyValuePair<string, object?> _name = new("singleflight.name", instance);
+    private readonly Counter<long> _rememberedFailures = MeterOf(factory).CreateCounter<long>("singleflight.cache.remembered_failures", "{call}", "Calls that got the remembered error of an earlier load.");
+    private readonly Counter<long> _notFound = MeterOf(factory).CreateCounter<long>("singleflight.cache.not_found", "{load}", "Loads that found nothing, and whose result was stored for a short time.");
+    private readonly Counter<long> _refreshes = MeterOf(factory).CreateCounter<long>("singleflight.cache.early_refreshes", "{load}", "Loads that began before their entry expired.");
+    private readonly Counter<long> _notStored = MeterOf(factory).CreateCounter<long>("singleflight.cache.not_stored", "{load}", "Loads whose result was not stored, because the key was removed or set after the load had begun.");
+
+    public void RememberedFailure() => _rememberedFailures.Add(1, _name);
+
+    public void NotFound() => _notFound.Add(1, _name);
+
+    public void Refresh() => _refreshes.Add(1, _name);
+
+    public void NotStored() => _notStored.Add(1, _name);
+
+    private static Meter MeterOf(IMeterFactory? factory) => factory?.Create(MeterName) ?? s_meter;
+}

@@ -1,0 +1,40 @@
+using Microsoft.Extensions.Caching.Hybrid;
+
+namespace RequestCoalescing.Caching.Tests;
+
+/// <summary>A real cache whose stores can be held up and seen.</summary>
+public sealed class HookedCache(HybridCache inner) : HybridCache
+{
+    /// <summary>Runs before each store.</summary>
+    public Func<Task>? BeforeStore { get; set; }
+
+    /// <summary>The options of the last store.</summary>
+    public HybridCacheEntryOptions? LastOptions { get; private set; }
+
+    public int Stores { get; private set; }
+
+    public override ValueTask<T> GetOrCreateAsync<TState, T>(
+        string key,
+        TState state,
+        Func<TState, CancellationToken, ValueTask<T>> factory,
+        HybridCacheEntryOptions? options = null,
+        IEnumerable<string>? tags = null,
+        CancellationToken cancellationToken = default) => inner.GetOrCreateAsync(key, state, factory, options, tags, cancellationToken);
+
+    public override async ValueTask SetAsync<T>(
+        string key,
+        T value,
+        HybridCacheEntryOptions? options = null,
+        IEnumerable<string>? tags = null,
+        CancellationToken cancellationToken = default)
+    {
+        if (BeforeStore is { } hook) await hook();
+        Stores++;
+        LastOptions = options;
+        await inner.SetAsync(key, value, options, tags, cancellationToken);
+    }
+
+    public override ValueTask RemoveAsync(string key, CancellationToken cancellationToken = default) => inner.RemoveAsync(key, cancellationToken);
+
+    public override ValueTask RemoveByTagAsync(string tag, CancellationToken cancellationToken = default) => inner.RemoveByTagAsync(tag, cancellationToken);
+}
