@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace RequestCoalescing.Caching;
 
 /// <summary>
-/// The loads that are under way, by key. A removal marks the loads of its key, and waits for those that are just storing their results. So a load has
-/// either seen the removal, or has stored its result before the removal empties the cache.
+/// The loads that are under way, and the removals. A removal marks the loads of its keys, and those that begin while it lasts. It waits for loads that are
+/// just reading from the cache into a nearer level, or storing. So a load has either seen the removal, or has written before the removal empties the cache.
 /// </summary>
 internal sealed class Loads
 {
@@ -12,6 +12,8 @@ internal sealed class Loads
 
     private readonly Lock _gate = new();
     private readonly Dictionary<object, Load> _loads = []; // the first of a chain
+    private readonly Dictionary<object, int> _removals = []; // how many removals of the key last
+    private int _removalsOfAll;
 
     /// <summary>Returns the loads for a cache that is not wrapped.</summary>
     public static Loads Of(object cache) => s_ofCaches.GetValue(cache, static _ => new Loads());
@@ -22,6 +24,7 @@ internal sealed class Loads
         var load = new Load(this, key);
         lock (_gate)
         {
+            load.IsRemoved = _removalsOfAll > 0 || _removals.ContainsKey(key);
             load.Next = _loads.GetValueOrDefault(key);
             _loads[key] = load;
         }
@@ -29,30 +32,57 @@ internal sealed class Loads
         return load;
     }
 
-    /// <summary>Keeps the loads of the key from storing.</summary>
-    /// <returns>Completes when those that are storing have done so.</returns>
-    public Task RemoveAsync(object key)
+    /// <summary>Keeps the loads of the keys from writing into the cache, until the removal is disposed of.</summary>
+    public Removal Remove(object[] keys)
     {
-        lock (_gate) return Remove(_loads.GetValueOrDefault(key));
+        lock (_gate)
+        {
+            foreach (var key in keys) _removals[key] = _removals.GetValueOrDefault(key) + 1;
+            return new Removal(this, keys, Task.WhenAll(keys.Select(key => Mark(_loads.GetValueOrDefault(key))).ToArray()));
+        }
     }
 
-    /// <summary>Keeps all loads from storing.</summary>
-    /// <returns>Completes when those that are storing have done so.</returns>
-    public Task RemoveAllAsync()
+    /// <summary>Keeps all loads from writing into the cache, until the removal is disposed of.</summary>
+    public Removal RemoveAll()
     {
-        lock (_gate) return Task.WhenAll(_loads.Values.Select(Remove).ToArray());
+        lock (_gate)
+        {
+            _removalsOfAll++;
+            return new Removal(this, null, Task.WhenAll(_loads.Values.Select(Mark).ToArray()));
+        }
     }
 
-    private static Task Remove(Load? load)
+    private static Task Mark(Load? load)
     {
-        List<Task>? storing = null;
+        List<Task>? writing = null;
         for (; load is not null; load = load.Next)
         {
             load.IsRemoved = true;
-            if (load.Stored is { } stored) (storing ??= []).Add(stored.Task);
+            if (load.Writing is { } written) (writing ??= []).Add(written.Task);
         }
 
-        return storing is null ? Task.CompletedTask : Task.WhenAll(storing);
+        return writing is null ? Task.CompletedTask : Task.WhenAll(writing);
+    }
+
+    /// <summary>A removal that lasts.</summary>
+    /// <param name="loads">The loads.</param>
+    /// <param name="keys">Its keys. Null for all.</param>
+    /// <param name="written">Completes when the loads that were writing have done so.</param>
+    internal sealed class Removal(Loads loads, object[]? keys, Task written) : IDisposable
+    {
+        public Task Written => written;
+
+        public void Dispose()
+        {
+            lock (loads._gate)
+            {
+                if (keys is null) loads._removalsOfAll--;
+                foreach (var key in keys ?? [])
+                {
+                    if (--loads._removals[key] == 0) loads._removals.Remove(key);
+                }
+            }
+        }
     }
 
     /// <summary>One load. The gate guards its fields.</summary>
@@ -60,25 +90,32 @@ internal sealed class Loads
     {
         public Load? Next;
         public bool IsRemoved;
-        public TaskCompletionSource? Stored;
+        public TaskCompletionSource? Writing;
 
-        /// <summary>Returns whether the load may store its result. Removals of its key wait for it from then on.</summary>
-        public bool TryStore()
+        /// <summary>Returns whether the load may write into the cache. Removals of its key wait until it has written.</summary>
+        public bool TryWrite()
         {
             lock (owner._gate)
             {
                 if (IsRemoved) return false;
-                Stored = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                Writing = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
                 return true;
             }
         }
 
-        /// <summary>Stores the result, unless the key has been removed. For caches that store synchronously: no removal comes in between.</summary>
-        public void Store(Action store)
+        public void EndWrite()
+        {
+            TaskCompletionSource? written;
+            lock (owner._gate) (written, Writing) = (Writing, null);
+            written?.SetResult();
+        }
+
+        /// <summary>Looks or stores, unless the key is removed. For caches that do so synchronously: no removal begins meanwhile.</summary>
+        public void Do(Action action)
         {
             lock (owner._gate)
             {
-                if (!IsRemoved) store();
+                if (!IsRemoved) action();
             }
         }
 
@@ -99,7 +136,7 @@ internal sealed class Loads
                 }
             }
 
-            Stored?.SetResult();
+            EndWrite();
         }
     }
 }

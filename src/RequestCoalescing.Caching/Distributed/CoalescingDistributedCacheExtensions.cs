@@ -58,9 +58,11 @@ public static class CoalescingDistributedCacheExtensions
         ArgumentNullException.ThrowIfNull(cache);
         ArgumentNullException.ThrowIfNull(singleflight);
         ArgumentNullException.ThrowIfNull(key);
-        singleflight.Forget(key);
-        await Loads.Of(cache).RemoveAsync(key).WaitAsync(cancellationToken).ConfigureAwait(false);
+        using var removal = Loads.Of(cache).Remove([key]);
+        singleflight.Forget(key); // other nodes learn of the removal before they store
+        await removal.Written.WaitAsync(cancellationToken).ConfigureAwait(false);
         await cache.RemoveAsync(key, cancellationToken).ConfigureAwait(false);
+        singleflight.Forget(key); // a flight may have found the entry a moment before
     }
 
     private static async ValueTask<T> LoadAsync<T>(
@@ -75,9 +77,16 @@ public static class CoalescingDistributedCacheExtensions
         using var load = Loads.Of(cache).Begin(key);
         if (await cache.GetAsync(key, flight.CancellationToken).ConfigureAwait(false) is { } bytes) return serializer.Deserialize<T>(bytes);
         var value = await work(flight.CancellationToken).ConfigureAwait(false);
-        if ((!isAlone && !flight.IsCurrent) || !load.TryStore()) return value;
-        await cache.SetAsync(key, serializer.Serialize(value), options, flight.CancellationToken).ConfigureAwait(false);
-        if (!isAlone && !flight.IsCurrent) await cache.RemoveAsync(key, CancellationToken.None).ConfigureAwait(false); // another node may have forgotten the key meanwhile
+        if (!(isAlone ? !flight.CancellationToken.IsCancellationRequested : flight.IsCurrent) || !load.TryWrite()) return value;
+        try
+        {
+            await cache.SetAsync(key, serializer.Serialize(value), options, flight.CancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            if (!isAlone && !flight.IsCurrent) await cache.RemoveAsync(key, CancellationToken.None).ConfigureAwait(false); // another node may have forgotten the key meanwhile
+        }
+
         return value;
     }
 }

@@ -27,8 +27,26 @@ public sealed partial class CoalescingHybridCache
             // A flight that is not current from the start runs alone, because the instance does not coalesce now. It stores its result all the same.
             var isAlone = !flight.IsCurrent;
             using var load = cache._loads.Begin(key);
-            if (!isRefresh && await LookAgainAsync(flight.CancellationToken).ConfigureAwait(false) is (true, var found)) return found;
+            cache._tags.Add(tags, key); // a removal by tag must find the load, also when its caller has left
+            try
+            {
+                if (!isRefresh && await LookAgainAsync(load, flight.CancellationToken).ConfigureAwait(false) is (true, var found)) return found;
+                if (cache.RemembersFailures && !FlagsOf(options).HasFlag(DisableReads) && cache._ledger.FailureOf(key) is { } failure)
+                {
+                    cache._metrics.RememberedFailure();
+                    failure.Throw();
+                }
 
+                return await LoadAsync(load, isAlone, flight).ConfigureAwait(false);
+            }
+            finally
+            {
+                cache._tags.Remove(tags, key);
+            }
+        }
+
+        private async ValueTask<T> LoadAsync(Loads.Load load, bool isAlone, FlightContext flight)
+        {
             var start = cache._clock.GetTimestamp();
             T result;
             try
@@ -37,25 +55,41 @@ public sealed partial class CoalescingHybridCache
             }
             catch (Exception error) when (!isRefresh && Remembers(error, flight))
             {
-                if (load.TryStore()) cache._ledger.Failed(key, error, Jittered(cache._options.FailureDuration));
+                if (load.TryWrite()) cache._ledger.Failed(key, error, Jittered(cache._options.FailureDuration));
                 throw;
             }
 
             var took = cache._clock.GetElapsedTime(start);
             if (FlagsOf(options).HasFlag(DisableWrites)) return result;
-            if ((isAlone || flight.IsCurrent) && load.TryStore()) await StoreAsync(result, took, isAlone, flight).ConfigureAwait(false);
+            if (MayStore(isAlone, flight) && load.TryWrite()) await StoreAsync(result, took, isAlone, flight).ConfigureAwait(false);
             else cache._metrics.NotStored();
             return result;
         }
 
-        // Another flight may have stored the value since this flight's callers have looked.
-        private async ValueTask<(bool IsFound, T Value)> LookAgainAsync(CancellationToken cancellationToken)
+        // A load that runs alone knows of removals by its mark only, until its caller has left.
+        private static bool MayStore(bool isAlone, FlightContext flight) => isAlone ? !flight.CancellationToken.IsCancellationRequested : flight.IsCurrent;
+
+        // Another flight may have stored the value since this flight's callers have looked, or the second level has it.
+        private async ValueTask<(bool IsFound, T Value)> LookAgainAsync(Loads.Load load, CancellationToken cancellationToken)
         {
             if (FlagsOf(options).HasFlag(DisableReads) || !cache._looks.TryAdd(key, true)) return default;
             try
             {
-                var miss = new Miss();
+                if (!load.TryWrite()) return default; // being removed
+                var flags = FlagsOf(options) ^ HybridCacheEntryFlags.DisableCompression; // so that no call of the application shares the look
+                var named = tags.Length == 0 ? null : tags;
                 var found = await cache._inner.GetOrCreateAsync(
+                    key,
+                    0,
+                    static (_, _) => default(ValueTask<T>),
+                    With(options, flags | HybridCacheEntryFlags.DisableUnderlyingData, options?.Expiration, options?.LocalCacheExpiration),
+                    named,
+                    cancellationToken).ConfigureAwait(false);
+                if (IsSurelyFound(found)) return (true, found);
+
+                // A default value, or none at all.
+                var miss = new Miss();
+                found = await cache._inner.GetOrCreateAsync(
                     key,
                     miss,
                     static (miss, _) =>
@@ -63,13 +97,14 @@ public sealed partial class CoalescingHybridCache
                         miss.HasHappened = true;
                         return default(ValueTask<T>);
                     },
-                    With(options, FlagsOf(options) | DisableWrites, options?.Expiration, options?.LocalCacheExpiration),
-                    tags.Length == 0 ? null : tags,
+                    With(options, flags | DisableWrites, options?.Expiration, options?.LocalCacheExpiration),
+                    named,
                     cancellationToken).ConfigureAwait(false);
                 return (!miss.HasHappened, found);
             }
             finally
             {
+                load.EndWrite();
                 cache._looks.TryRemove(key, out _);
             }
         }
@@ -88,8 +123,16 @@ public sealed partial class CoalescingHybridCache
             try
             {
                 await cache._inner.SetAsync(key, result, expires, tags.Length == 0 ? null : tags, flight.CancellationToken).ConfigureAwait(false);
+                cache._ledger.ForgetFailure(key);
                 if (cache.RefreshesEarly) cache._ledger.Loaded(key, took, expiration);
+            }
+            catch (Exception error)
+            {
+                Log.NotStored(cache._logger, cache._name, error);
+            }
 
+            try
+            {
                 // Another node may have forgotten the key while this one stored.
                 if (!isAlone && !flight.IsCurrent) await cache._inner.RemoveAsync(key, CancellationToken.None).ConfigureAwait(false);
             }

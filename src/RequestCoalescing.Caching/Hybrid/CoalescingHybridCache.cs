@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
 using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.Logging;
 
@@ -10,8 +11,9 @@ namespace RequestCoalescing.Caching;
 /// and no later caller gets that value.
 /// </summary>
 /// <remarks>
-/// <para>All members are safe to call from any number of threads at once. A hit starts no flight. A result that is the default of its type, for example
-/// null or 0, is looked up once more in a flight, because the inner cache cannot tell it from a miss.</para>
+/// <para>All members are safe to call from any number of threads at once. A hit in the first level starts no flight. A result that is the
+/// default of its type, for example null or 0, is looked up once more in a flight, because the inner cache cannot tell it from a miss. Keys that are white
+/// space, have control characters, or are longer than 1,024 characters pass to the inner cache as they are.</para>
 /// <para>Default flags of the inner cache do not apply to calls through this one; flags of a call do.</para>
 /// </remarks>
 public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
@@ -20,7 +22,14 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
     private const HybridCacheEntryFlags DisableWrites = HybridCacheEntryFlags.DisableLocalCacheWrite | HybridCacheEntryFlags.DisableDistributedCacheWrite;
     private const string AllTags = "*";
 
-    private static readonly HybridCacheEntryOptions s_lookOnly = new() { Flags = HybridCacheEntryFlags.DisableUnderlyingData };
+    // Only the first level: what a look brings nearer from the second one could be older than a removal.
+    private const HybridCacheEntryFlags LookNear = HybridCacheEntryFlags.DisableUnderlyingData | HybridCacheEntryFlags.DisableDistributedCacheRead;
+
+    // HybridCache refuses longer keys by default, and keys with such characters.
+    private const int MaxKeyLength = 1_024;
+    private const char LastControl = (char)31;
+
+    private static readonly HybridCacheEntryOptions s_lookOnly = new() { Flags = LookNear };
 
     private readonly HybridCache _inner;
     private readonly ISingleflight<string> _singleflight;
@@ -66,8 +75,9 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
     {
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(factory);
+        if (!IsCacheable(key)) return _inner.GetOrCreateAsync(key, state, factory, options, tags, cancellationToken); // loads without storing
         var flags = FlagsOf(options);
-        if (flags.HasFlag(HybridCacheEntryFlags.DisableUnderlyingData)) return _inner.GetOrCreateAsync(key, state, factory, options, tags, cancellationToken);
+        if (flags.HasFlag(HybridCacheEntryFlags.DisableUnderlyingData)) return _inner.GetOrCreateAsync(key, 0, static (_, _) => default(ValueTask<T>), options, tags, cancellationToken);
         if (flags.HasFlag(DisableReads)) return LoadAsync(key, state, factory, options, tags, cancellationToken);
 
         var look = _inner.GetOrCreateAsync(key, 0, static (_, _) => default(ValueTask<T>), LookOnly(options), tags, cancellationToken);
@@ -80,7 +90,7 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
 
     /// <summary>Stores a value. Loads of the key that are under way do not store theirs, and callers that come later do not join them.</summary>
     /// <inheritdoc/>
-    public override async ValueTask SetAsync<T>(
+    public override ValueTask SetAsync<T>(
         string key,
         T value,
         HybridCacheEntryOptions? options = null,
@@ -88,23 +98,15 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(key);
-        await ForgetAsync(key).WaitAsync(cancellationToken).ConfigureAwait(false);
-        await _inner.SetAsync(key, value, options, tags, cancellationToken).ConfigureAwait(false);
+        return ChangeAsync(() => [key], () => _inner.SetAsync(key, value, options, tags, cancellationToken), cancellationToken);
     }
 
     /// <summary>Removes an entry. Loads of the key that are under way do not store their values, and callers that come later do not join them.</summary>
     /// <inheritdoc/>
-    public override async ValueTask RemoveAsync(string key, CancellationToken cancellationToken = default)
+    public override ValueTask RemoveAsync(string key, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(key);
-        try
-        {
-            await ForgetAsync(key).WaitAsync(cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            await _inner.RemoveAsync(key, cancellationToken).ConfigureAwait(false); // also if Redis cannot be reached
-        }
+        return ChangeAsync(() => [key], () => _inner.RemoveAsync(key, cancellationToken), cancellationToken);
     }
 
     /// <summary>
@@ -115,40 +117,56 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
     public override async ValueTask RemoveByTagAsync(string tag, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(tag);
-        try
+        if (tag != AllTags)
         {
-            await (tag == AllTags ? ForgetAllAsync() : Task.WhenAll(_tags.KeysOf(tag).Select(ForgetAsync))).WaitAsync(cancellationToken).ConfigureAwait(false);
+            await ChangeAsync(() => _tags.KeysOf(tag), () => _inner.RemoveByTagAsync(tag, cancellationToken), cancellationToken).ConfigureAwait(false);
+            _ledger.ForgetFailures();
+            return;
         }
-        finally
-        {
-            await _inner.RemoveByTagAsync(tag, cancellationToken).ConfigureAwait(false); // also if Redis cannot be reached
-        }
+
+        using var removal = _loads.RemoveAll();
+        _singleflight.Clear();
+        await removal.Written.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _inner.RemoveByTagAsync(tag, cancellationToken).ConfigureAwait(false);
+        _singleflight.Clear();
+        _ledger.Clear();
     }
 
     /// <summary>Drops what this cache remembers beside the inner one. The inner cache and the instance belong to the services.</summary>
     public void Dispose() => _ledger.Dispose();
 
-    // The flight first: a caller that comes after this does not join it. Then the loads: they do not store from here on.
-    private Task ForgetAsync(string key)
+    // Changes entries of the inner cache. Loads of their keys write nothing meanwhile. The flights are forgotten before the change, so that other nodes learn of it
+    // before they store, and once more after it, because a flight may have taken off in between and found what is being removed.
+    private async ValueTask ChangeAsync(Func<string[]> keysNow, Func<ValueTask> change, CancellationToken cancellationToken)
     {
-        var forgotten = _forgetInCluster is null ? ForgetHere(key) : _forgetInCluster(key);
-        var stored = _loads.RemoveAsync(key);
-        _ledger.Forget(key);
-        return forgotten.IsCompletedSuccessfully ? stored : Task.WhenAll(forgotten, stored);
+        var keys = keysNow();
+        using var removal = _loads.Remove(keys);
+        var outage = await ForgetAsync(keys).ConfigureAwait(false);
+        await removal.Written.WaitAsync(cancellationToken).ConfigureAwait(false);
+        Array.ForEach(keys, _ledger.Forget);
+        await change().ConfigureAwait(false);
+        (await ForgetAsync(keysNow()).ConfigureAwait(false) ?? outage)?.Throw();
     }
 
-    private Task ForgetHere(string key)
+    // Returns the error of a cluster that cannot be reached. The flights of this node are forgotten all the same.
+    private async Task<ExceptionDispatchInfo?> ForgetAsync(string[] keys)
     {
-        _singleflight.Forget(key);
-        return Task.CompletedTask;
-    }
+        ExceptionDispatchInfo? outage = null;
+        foreach (var key in keys.SelectMany(static key => new[] { key, ReloadOf(key) }))
+        {
+            _singleflight.Forget(key);
+            if (_forgetInCluster is null) continue;
+            try
+            {
+                await _forgetInCluster(key).ConfigureAwait(false);
+            }
+            catch (Exception error)
+            {
+                outage = ExceptionDispatchInfo.Capture(error);
+            }
+        }
 
-    private Task ForgetAllAsync()
-    {
-        _singleflight.Clear();
-        var stored = _loads.RemoveAllAsync();
-        _ledger.Clear();
-        return stored;
+        return outage;
     }
 
     private async ValueTask<T> AfterLookAsync<TState, T>(
@@ -174,18 +192,13 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         IEnumerable<string>? tags,
         CancellationToken cancellationToken)
     {
-        if (RemembersFailures && _ledger.FailureOf(key) is { } failure)
-        {
-            _metrics.RememberedFailure();
-            failure.Throw();
-        }
-
-        string[] named = tags is null ? [] : [.. tags];
+        var named = TextsOf(tags);
         _tags.Add(named, key);
         try
         {
             var load = new HybridLoad<TState, T>(this, key, state, factory, options, named, isRefresh: false);
-            var result = await _singleflight.ExecuteAsync(key, load, static (load, flight) => load.RunAsync(flight), cancellationToken).ConfigureAwait(false);
+            var flightKey = FlagsOf(options).HasFlag(DisableReads) ? ReloadOf(key) : key; // a reload shares no flight that looks into the cache
+            var result = await _singleflight.ExecuteAsync(flightKey, load, static (load, flight) => load.RunAsync(flight), cancellationToken).ConfigureAwait(false);
             return _options.CloneResult is { } clone && !typeof(T).IsValueType && result is { } shared ? (T)clone(shared) : result;
         }
         finally
@@ -201,15 +214,15 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         HybridCacheEntryOptions? options,
         IEnumerable<string>? tags)
     {
+        if (FlagsOf(options).HasFlag(DisableWrites)) return;
         if (_ledger.LoadOf(key) is not { } last || !last.StartsRefresh(_clock.GetUtcNow(), _options.EarlyRefresh, Random.Shared.NextDouble())) return;
         _metrics.Refresh();
-        _ = RefreshAsync(last, new HybridLoad<TState, T>(this, key, state, factory, options, tags is null ? [] : [.. tags], isRefresh: true));
+        _ = RefreshAsync(last, new HybridLoad<TState, T>(this, key, state, factory, options, TextsOf(tags), isRefresh: true));
     }
 
     private async Task RefreshAsync<TState, T>(LoadTime last, HybridLoad<TState, T> load)
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // the caller has its value
-        _tags.Add(load.Tags, load.Key);
         try
         {
             await _singleflight.ExecuteAsync(load.Key, load, static (load, flight) => load.RunAsync(flight)).ConfigureAwait(false);
@@ -220,7 +233,6 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         }
         finally
         {
-            _tags.Remove(load.Tags, load.Key);
             last.EndRefresh();
         }
     }
@@ -231,13 +243,25 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         if (options is null) return s_lookOnly;
         ref var place = ref _lookOptions[RuntimeHelpers.GetHashCode(options) & 15];
         if (Volatile.Read(ref place) is { } look && look.Of == options) return look.Options;
-        var made = With(options, FlagsOf(options) | HybridCacheEntryFlags.DisableUnderlyingData, options.Expiration, options.LocalCacheExpiration);
+        var made = With(options, FlagsOf(options) | LookNear, options.Expiration, options.LocalCacheExpiration);
         Volatile.Write(ref place, new Look(options, made));
         return made;
     }
 
     private static HybridCacheEntryOptions With(HybridCacheEntryOptions? options, HybridCacheEntryFlags flags, TimeSpan? expiration, TimeSpan? local) =>
         new() { Expiration = expiration, LocalCacheExpiration = local, Flags = options?.Flags is null && flags == HybridCacheEntryFlags.None ? null : flags };
+
+    private static bool IsCacheable(string key) => !string.IsNullOrWhiteSpace(key) && key.Length <= MaxKeyLength && !key.AsSpan().ContainsAnyInRange((char)0, LastControl);
+
+    // No key of an entry, because it has a control character.
+    private static string ReloadOf(string key) => $"{key}{LastControl}reload";
+
+    private static string[] TextsOf(IEnumerable<string>? tags)
+    {
+        string[] texts = tags is null ? [] : [.. tags];
+        foreach (var text in texts) ArgumentNullException.ThrowIfNull(text, nameof(tags));
+        return texts;
+    }
 
     private static HybridCacheEntryFlags FlagsOf(HybridCacheEntryOptions? options) => options?.Flags ?? HybridCacheEntryFlags.None;
 

@@ -9,24 +9,53 @@ internal sealed class Ledger(TimeProvider clock) : IDisposable
 {
     private const int MaxEntries = 100_000;
 
-    private readonly MemoryCache _entries = new(new MemoryCacheOptions { SizeLimit = MaxEntries, Clock = new Clock(clock) });
+    private readonly MemoryCache _failures = New(clock);
+    private readonly MemoryCache _loads = New(clock);
 
-    public void Failed(string key, Exception error, TimeSpan duration) => Set(key, ExceptionDispatchInfo.Capture(error), duration);
+    public void Failed(string key, Exception error, TimeSpan duration) => Set(_failures, key, ExceptionDispatchInfo.Capture(error), duration);
 
-    public void Loaded(string key, TimeSpan took, TimeSpan expiration) => Set(key, new LoadTime(took, clock.GetUtcNow() + expiration), expiration);
+    public void Loaded(string key, TimeSpan took, TimeSpan expiration) => Set(_loads, key, new LoadTime(took, clock.GetUtcNow() + expiration), expiration);
 
-    public ExceptionDispatchInfo? FailureOf(string key) => _entries.Get(key) as ExceptionDispatchInfo;
+    public ExceptionDispatchInfo? FailureOf(string key) => _failures.Get(key) as ExceptionDispatchInfo;
 
-    public LoadTime? LoadOf(string key) => _entries.Get(key) as LoadTime;
+    public LoadTime? LoadOf(string key) => _loads.Get(key) as LoadTime;
 
-    public void Forget(string key) => _entries.Remove(key);
+    public void ForgetFailure(string key) => _failures.Remove(key);
 
-    public void Clear() => _entries.Clear();
+    public void Forget(string key)
+    {
+        _failures.Remove(key);
+        _loads.Remove(key);
+    }
 
-    public void Dispose() => _entries.Dispose();
+    /// <summary>Forgets all failures. A load that has failed has left no tags.</summary>
+    public void ForgetFailures() => _failures.Clear();
 
-    private void Set(string key, object value, TimeSpan expiration) =>
-        _entries.Set(key, value, new MemoryCacheEntryOptions { Size = 1, AbsoluteExpirationRelativeToNow = expiration });
+    public void Clear()
+    {
+        _failures.Clear();
+        _loads.Clear();
+    }
+
+    public void Dispose()
+    {
+        _failures.Dispose();
+        _loads.Dispose();
+    }
+
+    private static MemoryCache New(TimeProvider clock) => new(new MemoryCacheOptions { SizeLimit = MaxEntries, Clock = new Clock(clock) });
+
+    private static void Set(MemoryCache entries, string key, object value, TimeSpan expiration)
+    {
+        try
+        {
+            entries.Set(key, value, new MemoryCacheEntryOptions { Size = 1, AbsoluteExpirationRelativeToNow = expiration });
+        }
+        catch (ObjectDisposedException)
+        {
+            // A load outlives the services. Its callers still get its own outcome.
+        }
+    }
 
     private sealed class Clock(TimeProvider clock) : ISystemClock
     {

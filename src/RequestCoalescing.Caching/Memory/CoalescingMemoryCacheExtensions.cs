@@ -62,9 +62,9 @@ public static class CoalescingMemoryCacheExtensions
         ArgumentNullException.ThrowIfNull(cache);
         ArgumentNullException.ThrowIfNull(singleflight);
         ArgumentNullException.ThrowIfNull(key);
-        singleflight.Forget(key);
-        _ = Loads.Of(cache).RemoveAsync(key);
+        using var removal = Loads.Of(cache).Remove([key]);
         cache.Remove(key);
+        singleflight.Forget(key); // last, because a flight may have found the entry a moment before
     }
 
     private static async ValueTask<T?> LoadAsync<TKey, T>(
@@ -77,11 +77,13 @@ public static class CoalescingMemoryCacheExtensions
     {
         var isAlone = !flight.IsCurrent;
         using var load = Loads.Of(cache).Begin(key);
-        if (cache.TryGetValue(key, out T? found)) return found;
+        var (isFound, found) = (false, default(T));
+        load.Do(() => isFound = cache.TryGetValue(key, out found));
+        if (isFound) return found;
         var value = await work(flight.CancellationToken).ConfigureAwait(false);
-        load.Store(() =>
+        load.Do(() =>
         {
-            if (isAlone || flight.IsCurrent) cache.Set(key, value, options);
+            if (isAlone ? !flight.CancellationToken.IsCancellationRequested : flight.IsCurrent) cache.Set(key, value, options);
         });
         return value;
     }
