@@ -31,7 +31,7 @@ public sealed partial class CoalescingHybridCache
             try
             {
                 if (!isRefresh && await LookAgainAsync(load, flight.CancellationToken).ConfigureAwait(false) is (true, var found)) return found;
-                if (cache.RemembersFailures && !FlagsOf(options).HasFlag(DisableReads) && cache._ledger.FailureOf(key) is { } failure)
+                if (cache.RemembersFailures && !Has(options, DisableReads) && cache._ledger.FailureOf(key) is { } failure)
                 {
                     cache._metrics.RememberedFailure();
                     failure.Throw();
@@ -60,7 +60,7 @@ public sealed partial class CoalescingHybridCache
             }
 
             var took = cache._clock.GetElapsedTime(start);
-            if (FlagsOf(options).HasFlag(DisableWrites)) return result;
+            if (Has(options, DisableWrites)) return result;
             if (MayStore(isAlone, flight) && load.TryWrite()) await StoreAsync(result, took, isAlone, flight).ConfigureAwait(false);
             else cache._metrics.NotStored();
             return result;
@@ -72,7 +72,7 @@ public sealed partial class CoalescingHybridCache
         // Another flight may have stored the value since this flight's callers have looked, or the second level has it.
         private async ValueTask<(bool IsFound, T Value)> LookAgainAsync(Loads.Load load, CancellationToken cancellationToken)
         {
-            if (FlagsOf(options).HasFlag(DisableReads) || !cache._looks.TryAdd(key, true)) return default;
+            if (Has(options, DisableReads) || !cache._looks.TryAdd(key, true)) return default;
             try
             {
                 if (!load.TryWrite()) return default; // being removed

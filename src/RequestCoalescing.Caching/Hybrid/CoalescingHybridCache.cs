@@ -76,9 +76,8 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(factory);
         if (!IsCacheable(key)) return _inner.GetOrCreateAsync(key, state, factory, options, tags, cancellationToken); // loads without storing
-        var flags = FlagsOf(options);
-        if (flags.HasFlag(HybridCacheEntryFlags.DisableUnderlyingData)) return _inner.GetOrCreateAsync(key, 0, static (_, _) => default(ValueTask<T>), options, tags, cancellationToken);
-        if (flags.HasFlag(DisableReads)) return LoadAsync(key, state, factory, options, tags, cancellationToken);
+        if (Has(options, HybridCacheEntryFlags.DisableUnderlyingData)) return _inner.GetOrCreateAsync(key, 0, static (_, _) => default(ValueTask<T>), options, tags, cancellationToken);
+        if (Has(options, DisableReads)) return LoadAsync(key, state, factory, options, tags, cancellationToken);
 
         var look = _inner.GetOrCreateAsync(key, 0, static (_, _) => default(ValueTask<T>), LookOnly(options), tags, cancellationToken);
         if (!look.IsCompletedSuccessfully) return AfterLookAsync(look, key, state, factory, options, tags, cancellationToken);
@@ -197,7 +196,7 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         try
         {
             var load = new HybridLoad<TState, T>(this, key, state, factory, options, named, isRefresh: false);
-            var flightKey = FlagsOf(options).HasFlag(DisableReads) ? ReloadOf(key) : key; // a reload shares no flight that looks into the cache
+            var flightKey = Has(options, DisableReads) ? ReloadOf(key) : key; // a reload shares no flight that looks into the cache
             var result = await _singleflight.ExecuteAsync(flightKey, load, static (load, flight) => load.RunAsync(flight), cancellationToken).ConfigureAwait(false);
             return _options.CloneResult is { } clone && !typeof(T).IsValueType && result is { } shared ? (T)clone(shared) : result;
         }
@@ -214,7 +213,7 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         HybridCacheEntryOptions? options,
         IEnumerable<string>? tags)
     {
-        if (FlagsOf(options).HasFlag(DisableWrites)) return;
+        if (Has(options, DisableWrites)) return;
         if (_ledger.LoadOf(key) is not { } last || !last.StartsRefresh(_clock.GetUtcNow(), _options.EarlyRefresh, Random.Shared.NextDouble())) return;
         _metrics.Refresh();
         _ = RefreshAsync(last, new HybridLoad<TState, T>(this, key, state, factory, options, TextsOf(tags), isRefresh: true));
@@ -262,6 +261,9 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         foreach (var text in texts) ArgumentNullException.ThrowIfNull(text, nameof(tags));
         return texts;
     }
+
+    // Not Enum.HasFlag, which boxes in code that is not optimized.
+    private static bool Has(HybridCacheEntryOptions? options, HybridCacheEntryFlags flags) => (FlagsOf(options) & flags) == flags;
 
     private static HybridCacheEntryFlags FlagsOf(HybridCacheEntryOptions? options) => options?.Flags ?? HybridCacheEntryFlags.None;
 
