@@ -23,8 +23,8 @@ public sealed class TurnstileTests
                 var own = 0;
                 while (turnstile.TryEnter()) own++;
                 Interlocked.Add(ref entered, own);
-                Assert.False(turnstile.TryEnter());
             });
+            Assert.False(turnstile.TryEnter()); // while the close goes on, one cell may be closed and the next still open
             Assert.Equal(entered, turnstile.Count);
         }
     }
