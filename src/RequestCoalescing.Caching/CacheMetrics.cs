@@ -15,13 +15,26 @@ internal sealed class CacheMetrics(IMeterFactory? factory, string instance)
     private readonly Counter<long> _refreshes = MeterOf(factory).CreateCounter<long>("singleflight.cache.early_refreshes", "{load}", "Loads that began before their entry expired.");
     private readonly Counter<long> _notStored = MeterOf(factory).CreateCounter<long>("singleflight.cache.not_stored", "{load}", "Loads whose result was not stored, because the key was removed or set after the load had begun.");
 
-    public void RememberedFailure() => _rememberedFailures.Add(1, _name);
+    public void RememberedFailure() => Count(_rememberedFailures);
 
-    public void NotFound() => _notFound.Add(1, _name);
+    public void NotFound() => Count(_notFound);
 
-    public void Refresh() => _refreshes.Add(1, _name);
+    public void Refresh() => Count(_refreshes);
 
-    public void NotStored() => _notStored.Add(1, _name);
+    public void NotStored() => Count(_notStored);
+
+    // A listener that throws must not harm the caller or the load.
+    private void Count(Counter<long> counter)
+    {
+        try
+        {
+            counter.Add(1, _name);
+        }
+        catch (Exception)
+        {
+            // There is no other place to report it.
+        }
+    }
 
     private static Meter MeterOf(IMeterFactory? factory) => factory?.Create(MeterName) ?? s_meter;
 }

@@ -9,7 +9,7 @@ public static class SingleflightPipelineBuilderExtensions
 {
     /// <summary>
     /// Adds a strategy that lets executions with the same key at the same time share one run of the strategies that are added after it. Add it before a retry, a
-    /// circuit breaker or a timeout: then one run is retried, and one failure counts.
+    /// circuit breaker or a timeout. Then one run is retried for all callers, and its failure counts once.
     /// </summary>
     /// <typeparam name="TBuilder">The type of the builder.</typeparam>
     /// <param name="builder">The builder.</param>

@@ -6,6 +6,7 @@ using Microsoft.Extensions.Options;
 using RequestCoalescing;
 using RequestCoalescing.Redis.Protocol;
 using RequestCoalescing.Redis.Telemetry;
+using RequestCoalescing.Shared;
 using StackExchange.Redis;
 
 namespace Microsoft.Extensions.DependencyInjection;
@@ -118,17 +119,11 @@ public static class RedisBuilderExtensions
     private static void AddHostedCluster<TKey>(this ISingleflightBuilder builder)
         where TKey : notnull
     {
-        if (builder.Services.Any(service => service.IsKeyedService && service.ServiceType == typeof(ISingleflight<TKey>) && Equals(service.ServiceKey, builder.Name)))
-        {
-            builder.Services.AddKeyedSingleton(builder.Name, (services, _) => Create(services, services.GetRequiredKeyedService<ISingleflight<TKey>>(builder.Name)));
-        }
-        else
-        {
-            builder.Services.AddSingleton(services => Create(services, services.GetRequiredService<ISingleflight<TKey>>()));
-        }
+        if (builder.IsKeyed<TKey>()) builder.Services.AddKeyedSingleton(builder.Name, (services, _) => Create(services));
+        else builder.Services.AddSingleton(Create);
 
-        IClusterSingleflight<TKey> Create(IServiceProvider services, ISingleflight<TKey> instance) =>
-            new HostedCluster<TKey>(instance, services.GetRequiredKeyedService<HostedCluster<TKey>.Part>(builder.Name));
+        IClusterSingleflight<TKey> Create(IServiceProvider services) =>
+            new HostedCluster<TKey>(builder.Find<TKey>(services), services.GetRequiredKeyedService<HostedCluster<TKey>.Part>(builder.Name));
     }
 
     private sealed record Marker(string Name);

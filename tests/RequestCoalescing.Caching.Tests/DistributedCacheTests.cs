@@ -5,49 +5,28 @@ using Microsoft.Extensions.Options;
 
 namespace RequestCoalescing.Caching.Tests;
 
-public sealed class DistributedCacheTests
+public sealed class DistributedCacheTests : ExtensionTests
 {
-    private const string Key = "post:1";
-    private const int Old = 1, New = 2;
-
     private readonly MemoryDistributedCache _cache = new(Options.Create(new MemoryDistributedCacheOptions()));
-    private readonly Singleflight _singleflight = new();
-    private readonly Backend<int> _backend = new();
 
     [Fact]
-    public async Task Callers_of_a_miss_share_one_load_and_later_ones_hit_the_cache()
+    public async Task A_value_is_stored_as_JSON()
     {
-        var calls = Enumerable.Range(0, 3).Select(_ => CallAsync()).ToArray();
-        (await _backend.NextRunAsync()).Succeed(New);
-        Assert.All(await Task.WhenAll(calls).SoonAsync(), value => Assert.Equal(New, value));
-        Assert.Equal(New, await CallAsync().SoonAsync());
-        Assert.Equal((1, 1L), (_backend.Runs, _singleflight.GetStats().Flights));
-        Assert.Equal("2", await _cache.GetStringAsync(Key));
-    }
-
-    [Fact]
-    public async Task A_load_that_began_before_a_removal_is_neither_stored_nor_joined()
-    {
-        var before = CallAsync();
-        var load = await _backend.NextRunAsync();
-        await _cache.RemoveAndForgetAsync(_singleflight, Key);
-        var after = CallAsync();
-        (await _backend.NextRunAsync()).Succeed(New);
-        Assert.Equal(New, await after.SoonAsync());
-        load.Succeed(Old);
-        Assert.Equal(Old, await before.SoonAsync());
-        Assert.Equal(New, await CallAsync().SoonAsync());
+        Assert.Equal("text", await _cache.GetOrCreateAsync(Flights, Key, static _ => ValueTask.FromResult("text")));
+        Assert.Equal("\"text\"", await _cache.GetStringAsync(Key));
     }
 
     [Fact]
     public async Task The_serializer_writes_and_reads_the_values()
     {
         var serializer = new Reversed();
-        for (var i = 0; i < 2; i++) Assert.Equal("ab", await _cache.GetOrCreateAsync(_singleflight, "text", static _ => ValueTask.FromResult("ab"), serializer: serializer));
+        for (var i = 0; i < 2; i++) Assert.Equal("ab", await _cache.GetOrCreateAsync(Flights, "text", static _ => ValueTask.FromResult("ab"), serializer: serializer));
         Assert.Equal("ba", await _cache.GetStringAsync("text"));
     }
 
-    private Task<int> CallAsync() => _cache.GetOrCreateAsync(_singleflight, Key, _backend.RunAsync).AsTask();
+    protected override ValueTask<int> GetAsync() => _cache.GetOrCreateAsync(Flights, Key, Backend.RunAsync);
+
+    protected override Task RemoveAsync() => _cache.RemoveAndForgetAsync(Flights, Key);
 
     private sealed class Reversed : IFlightSerializer
     {

@@ -2,49 +2,16 @@ using Microsoft.Extensions.Caching.Memory;
 
 namespace RequestCoalescing.Caching.Tests;
 
-public sealed class MemoryCacheTests : IDisposable
+public sealed class MemoryCacheTests : ExtensionTests, IDisposable
 {
-    private const string Key = "post:1";
-    private const int Old = 1, New = 2;
-
     private readonly MemoryCache _cache = new(new MemoryCacheOptions());
-    private readonly Singleflight _singleflight = new();
-    private readonly Backend<int> _backend = new();
-
-    [Fact]
-    public async Task Callers_of_a_miss_share_one_load_and_later_ones_hit_the_cache()
-    {
-        var calls = Enumerable.Range(0, 3).Select(_ => CallAsync()).ToArray();
-        (await _backend.NextRunAsync()).Succeed(New);
-        Assert.All(await Task.WhenAll(calls).SoonAsync(), value => Assert.Equal(New, value));
-        Assert.Equal(New, await CallAsync().SoonAsync());
-        Assert.Equal((1, 1L), (_backend.Runs, _singleflight.GetStats().Flights));
-    }
 
     [Fact]
     public async Task A_flight_looks_once_more_before_it_loads()
     {
-        using var cache = new LateCache(_cache) { BeforeSecondLook = () => _cache.Set(Key, New) };
-        Assert.Equal(New, await cache.GetOrCreateAsync(_singleflight, Key, _backend.RunAsync).AsTask().SoonAsync());
-        Assert.Equal(0, _backend.Runs);
-    }
-
-    [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task A_load_that_began_before_a_removal_is_neither_stored_nor_joined(bool forgetsOnly)
-    {
-        var before = CallAsync();
-        var load = await _backend.NextRunAsync();
-        if (forgetsOnly) _singleflight.Forget(Key);
-        else _cache.RemoveAndForget(_singleflight, Key);
-        var after = CallAsync();
-        var second = await _backend.NextRunAsync();
-        second.Succeed(New);
-        Assert.Equal(New, await after.SoonAsync());
-        load.Succeed(Old);
-        Assert.Equal(Old, await before.SoonAsync());
-        Assert.Equal(New, await CallAsync().SoonAsync());
+        using var cache = new LateCache(_cache) { BeforeSecondLook = () => _cache.Set(Key, 2) };
+        Assert.Equal(2, await cache.GetOrCreateAsync(Flights, Key, Backend.RunAsync).AsTask().SoonAsync());
+        Assert.Equal(0, Backend.Runs);
     }
 
     [Fact]
@@ -58,13 +25,13 @@ public sealed class MemoryCacheTests : IDisposable
                 if (thread == 0)
                 {
                     var version = Interlocked.Increment(ref database);
-                    _cache.RemoveAndForget(_singleflight, Key);
+                    _cache.RemoveAndForget(Flights, Key);
                     Volatile.Write(ref removed, version);
                     continue;
                 }
 
                 var least = Volatile.Read(ref removed);
-                var read = _cache.GetOrCreateAsync(_singleflight, Key, async _ =>
+                var read = _cache.GetOrCreateAsync(Flights, Key, async _ =>
                 {
                     var version = Volatile.Read(ref database);
                     await Task.Yield();
@@ -80,9 +47,9 @@ public sealed class MemoryCacheTests : IDisposable
     {
         var loads = 0;
         var options = new MemoryCacheEntryOptions { AbsoluteExpirationRelativeToNow = TimeSpan.FromTicks(1) };
-        for (var i = 0; i < 2; i++) Assert.Null(await _cache.GetOrCreateAsync(_singleflight, "null", _ => new ValueTask<string?>(Load())));
+        for (var i = 0; i < 2; i++) Assert.Null(await _cache.GetOrCreateAsync(Flights, "null", _ => new ValueTask<string?>(Load())));
         Assert.Equal(1, loads);
-        for (var i = 0; i < 2; i++) Assert.Null(await _cache.GetOrCreateAsync(_singleflight, "short", _ => new ValueTask<string?>(Load()), options));
+        for (var i = 0; i < 2; i++) Assert.Null(await _cache.GetOrCreateAsync(Flights, "short", _ => new ValueTask<string?>(Load()), options));
         Assert.Equal(3, loads);
 
         string? Load()
@@ -94,7 +61,13 @@ public sealed class MemoryCacheTests : IDisposable
 
     public void Dispose() => _cache.Dispose();
 
-    private Task<int> CallAsync() => _cache.GetOrCreateAsync(_singleflight, Key, _backend.RunAsync).AsTask();
+    protected override ValueTask<int> GetAsync() => _cache.GetOrCreateAsync(Flights, Key, Backend.RunAsync);
+
+    protected override Task RemoveAsync()
+    {
+        _cache.RemoveAndForget(Flights, Key);
+        return Task.CompletedTask;
+    }
 
     // Another flight stores between the two looks of a call.
     private sealed class LateCache(MemoryCache inner) : IMemoryCache

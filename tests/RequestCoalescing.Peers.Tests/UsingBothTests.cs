@@ -76,7 +76,7 @@ public sealed class UsingBothTests : IPostStore
     [Fact]
     public async Task A_flight_that_lands_while_the_entry_is_removed_does_not_store_the_old_value()
     {
-        var cache = new SlowRemoval(NewHybridCache());
+        var cache = new HookedCache(NewHybridCache());
         var posts = new PostService(cache, new Singleflight(), this);
         var before = posts.GetAsync(Key, default).AsTask();
         var load = await _backend.NextRunAsync();
@@ -115,33 +115,4 @@ public sealed class UsingBothTests : IPostStore
     ValueTask<Post> IPostStore.LoadAsync(string key, CancellationToken cancellationToken) => _backend.RunAsync(cancellationToken);
 
     Task IPostStore.SaveAsync(string key, Post post, CancellationToken cancellationToken) => Task.CompletedTask;
-
-    /// <summary>A cache in which something happens after an entry is gone and before its removal completes.</summary>
-    private sealed class SlowRemoval(HybridCache inner) : HybridCache
-    {
-        public Func<Task> AfterRemoval { get; set; } = () => Task.CompletedTask;
-
-        public override ValueTask<T> GetOrCreateAsync<TState, T>(
-            string key,
-            TState state,
-            Func<TState, CancellationToken, ValueTask<T>> factory,
-            HybridCacheEntryOptions? options = null,
-            IEnumerable<string>? tags = null,
-            CancellationToken cancellationToken = default) => inner.GetOrCreateAsync(key, state, factory, options, tags, cancellationToken);
-
-        public override ValueTask SetAsync<T>(
-            string key,
-            T value,
-            HybridCacheEntryOptions? options = null,
-            IEnumerable<string>? tags = null,
-            CancellationToken cancellationToken = default) => inner.SetAsync(key, value, options, tags, cancellationToken);
-
-        public override async ValueTask RemoveAsync(string key, CancellationToken cancellationToken = default)
-        {
-            await inner.RemoveAsync(key, cancellationToken);
-            await AfterRemoval();
-        }
-
-        public override ValueTask RemoveByTagAsync(string tag, CancellationToken cancellationToken = default) => inner.RemoveByTagAsync(tag, cancellationToken);
-    }
 }

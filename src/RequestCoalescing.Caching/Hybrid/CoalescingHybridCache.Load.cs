@@ -15,14 +15,21 @@ public sealed partial class CoalescingHybridCache
         TState state,
         Func<TState, CancellationToken, ValueTask<T>> factory,
         HybridCacheEntryOptions? options,
-        string[] tags,
-        bool isRefresh)
+        string[] tags)
     {
         public string Key => key;
 
+        public HybridCacheEntryOptions? Options => options;
+
         public string[] Tags => tags;
 
-        public async ValueTask<T> RunAsync(FlightContext flight)
+        /// <summary>Looks once more, and loads if that finds nothing.</summary>
+        public ValueTask<T> RunAsync(FlightContext flight) => RunAsync(flight, isRefresh: false);
+
+        /// <summary>Loads although the cache has a value. A failure is not remembered, because the value stays.</summary>
+        public ValueTask<T> RefreshAsync(FlightContext flight) => RunAsync(flight, isRefresh: true);
+
+        private async ValueTask<T> RunAsync(FlightContext flight, bool isRefresh)
         {
             // A flight that is not current from the start runs alone, because the instance does not coalesce now. It stores its result all the same.
             var isAlone = !flight.IsCurrent;
@@ -37,7 +44,7 @@ public sealed partial class CoalescingHybridCache
                     failure.Throw();
                 }
 
-                return await LoadAsync(load, isAlone, flight).ConfigureAwait(false);
+                return await LoadAsync(load, isAlone, isRefresh, flight).ConfigureAwait(false);
             }
             finally
             {
@@ -45,7 +52,7 @@ public sealed partial class CoalescingHybridCache
             }
         }
 
-        private async ValueTask<T> LoadAsync(Loads.Load load, bool isAlone, FlightContext flight)
+        private async ValueTask<T> LoadAsync(Loads.Load load, bool isAlone, bool isRefresh, FlightContext flight)
         {
             var start = cache._clock.GetTimestamp();
             T result;
@@ -82,7 +89,7 @@ public sealed partial class CoalescingHybridCache
                     key,
                     0,
                     static (_, _) => default(ValueTask<T>),
-                    With(options, flags | HybridCacheEntryFlags.DisableUnderlyingData, options?.Expiration, options?.LocalCacheExpiration),
+                    With(options, flags | HybridCacheEntryFlags.DisableUnderlyingData),
                     named,
                     cancellationToken).ConfigureAwait(false);
                 if (IsSurelyFound(found)) return (true, found);
@@ -97,7 +104,7 @@ public sealed partial class CoalescingHybridCache
                         miss.HasHappened = true;
                         return default(ValueTask<T>);
                     },
-                    With(options, flags | DisableWrites, options?.Expiration, options?.LocalCacheExpiration),
+                    With(options, flags | DisableWrites),
                     named,
                     cancellationToken).ConfigureAwait(false);
                 return (!miss.HasHappened, found);
@@ -116,7 +123,7 @@ public sealed partial class CoalescingHybridCache
             if (cache._options.NotFoundDuration > TimeSpan.Zero && (cache._options.IsNotFound is { } isNotFound ? isNotFound(result) : result is null))
             {
                 expiration = Jittered(cache._options.NotFoundDuration);
-                expires = With(options, FlagsOf(options), expiration, expiration);
+                expires = new HybridCacheEntryOptions { Expiration = expiration, LocalCacheExpiration = expiration, Flags = options?.Flags };
                 cache._metrics.NotFound();
             }
 
@@ -124,7 +131,7 @@ public sealed partial class CoalescingHybridCache
             {
                 await cache._inner.SetAsync(key, result, expires, tags.Length == 0 ? null : tags, flight.CancellationToken).ConfigureAwait(false);
                 cache._ledger.ForgetFailure(key);
-                if (cache.RefreshesEarly) cache._ledger.Loaded(key, took, expiration);
+                if (cache._options.EarlyRefresh > 0) cache._ledger.Loaded(key, took, expiration);
             }
             catch (Exception error)
             {

@@ -62,8 +62,6 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
     // Only with one of these options is there anything to look up beside the cache.
     private bool RemembersFailures => _options.FailureDuration > TimeSpan.Zero;
 
-    private bool RefreshesEarly => _options.EarlyRefresh > 0;
-
     /// <inheritdoc/>
     public override ValueTask<T> GetOrCreateAsync<TState, T>(
         string key,
@@ -77,14 +75,16 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         ArgumentNullException.ThrowIfNull(factory);
         if (!IsCacheable(key)) return _inner.GetOrCreateAsync(key, state, factory, options, tags, cancellationToken); // loads without storing
         if (Has(options, HybridCacheEntryFlags.DisableUnderlyingData)) return _inner.GetOrCreateAsync(key, 0, static (_, _) => default(ValueTask<T>), options, tags, cancellationToken);
-        if (Has(options, DisableReads)) return LoadAsync(key, state, factory, options, tags, cancellationToken);
+        if (Has(options, DisableReads)) return LoadAsync(NewLoad(), cancellationToken);
 
         var look = _inner.GetOrCreateAsync(key, 0, static (_, _) => default(ValueTask<T>), LookOnly(options), tags, cancellationToken);
-        if (!look.IsCompletedSuccessfully) return AfterLookAsync(look, key, state, factory, options, tags, cancellationToken);
+        if (!look.IsCompletedSuccessfully) return AfterLookAsync(look, NewLoad(), cancellationToken);
         var found = look.Result;
-        if (!IsSurelyFound(found)) return LoadAsync(key, state, factory, options, tags, cancellationToken);
-        if (RefreshesEarly) MayRefresh(key, state, factory, options, tags);
+        if (!IsSurelyFound(found)) return LoadAsync(NewLoad(), cancellationToken);
+        if (StartsRefresh(key, options) is { } last) _ = RefreshAsync(last, NewLoad());
         return new(found);
+
+        HybridLoad<TState, T> NewLoad() => new(this, key, state, factory, options, TextsOf(tags));
     }
 
     /// <summary>Stores a value. Loads of the key that are under way do not store theirs, and callers that come later do not join them.</summary>
@@ -168,55 +168,36 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         return outage;
     }
 
-    private async ValueTask<T> AfterLookAsync<TState, T>(
-        ValueTask<T> look,
-        string key,
-        TState state,
-        Func<TState, CancellationToken, ValueTask<T>> factory,
-        HybridCacheEntryOptions? options,
-        IEnumerable<string>? tags,
-        CancellationToken cancellationToken)
+    private async ValueTask<T> AfterLookAsync<TState, T>(ValueTask<T> look, HybridLoad<TState, T> load, CancellationToken cancellationToken)
     {
         var found = await look.ConfigureAwait(false);
-        if (!IsSurelyFound(found)) return await LoadAsync(key, state, factory, options, tags, cancellationToken).ConfigureAwait(false);
-        if (RefreshesEarly) MayRefresh(key, state, factory, options, tags);
+        if (!IsSurelyFound(found)) return await LoadAsync(load, cancellationToken).ConfigureAwait(false);
+        if (StartsRefresh(load.Key, load.Options) is { } last) _ = RefreshAsync(last, load);
         return found;
     }
 
-    private async ValueTask<T> LoadAsync<TState, T>(
-        string key,
-        TState state,
-        Func<TState, CancellationToken, ValueTask<T>> factory,
-        HybridCacheEntryOptions? options,
-        IEnumerable<string>? tags,
-        CancellationToken cancellationToken)
+    private async ValueTask<T> LoadAsync<TState, T>(HybridLoad<TState, T> load, CancellationToken cancellationToken)
     {
-        var named = TextsOf(tags);
-        _tags.Add(named, key);
+        _tags.Add(load.Tags, load.Key);
         try
         {
-            var load = new HybridLoad<TState, T>(this, key, state, factory, options, named, isRefresh: false);
-            var flightKey = Has(options, DisableReads) ? ReloadOf(key) : key; // a reload shares no flight that looks into the cache
+            var flightKey = Has(load.Options, DisableReads) ? ReloadOf(load.Key) : load.Key; // a reload shares no flight that looks into the cache
             var result = await _singleflight.ExecuteAsync(flightKey, load, static (load, flight) => load.RunAsync(flight), cancellationToken).ConfigureAwait(false);
             return _options.CloneResult is { } clone && !typeof(T).IsValueType && result is { } shared ? (T)clone(shared) : result;
         }
         finally
         {
-            _tags.Remove(named, key);
+            _tags.Remove(load.Tags, load.Key);
         }
     }
 
-    private void MayRefresh<TState, T>(
-        string key,
-        TState state,
-        Func<TState, CancellationToken, ValueTask<T>> factory,
-        HybridCacheEntryOptions? options,
-        IEnumerable<string>? tags)
+    // Returns the last load of an entry that this hit refreshes, or null.
+    private LoadTime? StartsRefresh(string key, HybridCacheEntryOptions? options)
     {
-        if (Has(options, DisableWrites)) return;
-        if (_ledger.LoadOf(key) is not { } last || !last.StartsRefresh(_clock.GetUtcNow(), _options.EarlyRefresh, Random.Shared.NextDouble())) return;
+        if (_options.EarlyRefresh == 0 || Has(options, DisableWrites)) return null;
+        if (_ledger.LoadOf(key) is not { } last || !last.StartsRefresh(_clock.GetUtcNow(), _options.EarlyRefresh, Random.Shared.NextDouble())) return null;
         _metrics.Refresh();
-        _ = RefreshAsync(last, new HybridLoad<TState, T>(this, key, state, factory, options, TextsOf(tags), isRefresh: true));
+        return last;
     }
 
     private async Task RefreshAsync<TState, T>(LoadTime last, HybridLoad<TState, T> load)
@@ -224,7 +205,7 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // the caller has its value
         try
         {
-            await _singleflight.ExecuteAsync(load.Key, load, static (load, flight) => load.RunAsync(flight)).ConfigureAwait(false);
+            await _singleflight.ExecuteAsync(load.Key, load, static (load, flight) => load.RefreshAsync(flight)).ConfigureAwait(false);
         }
         catch (Exception error)
         {
@@ -242,13 +223,13 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         if (options is null) return s_lookOnly;
         ref var place = ref _lookOptions[RuntimeHelpers.GetHashCode(options) & 15];
         if (Volatile.Read(ref place) is { } look && look.Of == options) return look.Options;
-        var made = With(options, FlagsOf(options) | LookNear, options.Expiration, options.LocalCacheExpiration);
+        var made = With(options, FlagsOf(options) | LookNear);
         Volatile.Write(ref place, new Look(options, made));
         return made;
     }
 
-    private static HybridCacheEntryOptions With(HybridCacheEntryOptions? options, HybridCacheEntryFlags flags, TimeSpan? expiration, TimeSpan? local) =>
-        new() { Expiration = expiration, LocalCacheExpiration = local, Flags = options?.Flags is null && flags == HybridCacheEntryFlags.None ? null : flags };
+    private static HybridCacheEntryOptions With(HybridCacheEntryOptions? options, HybridCacheEntryFlags flags) =>
+        new() { Expiration = options?.Expiration, LocalCacheExpiration = options?.LocalCacheExpiration, Flags = flags };
 
     private static bool IsCacheable(string key) => !string.IsNullOrWhiteSpace(key) && key.Length <= MaxKeyLength && !key.AsSpan().ContainsAnyInRange((char)0, LastControl);
 

@@ -6,6 +6,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using RequestCoalescing;
 using RequestCoalescing.Caching;
+using RequestCoalescing.Shared;
+using RequestCoalescing.Telemetry;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
@@ -50,23 +52,17 @@ public static class CoalescingHybridCacheBuilderExtensions
             var options = services.GetRequiredService<IOptionsFactory<CoalescingHybridCacheOptions>>().Create(builder.Name);
             return new CoalescingHybridCache(
                 services.GetRequiredKeyedService<HybridCache>(inner),
-                builder.Find(services),
+                builder.Find<string>(services),
                 options.ForgetInCluster is { } forget ? key => forget(services, key) : null,
                 options,
                 new CacheMetrics(services.GetService<IMeterFactory>(), name),
-                services.GetService<ILoggerFactory>()?.CreateLogger(typeof(CoalescingHybridCache).FullName!) ?? NullLogger.Instance,
+                new SafeLogger(services.GetService<ILoggerFactory>()?.CreateLogger(typeof(CoalescingHybridCache).FullName!) ?? NullLogger.Instance),
                 services.GetService<TimeProvider>() ?? TimeProvider.System,
                 name);
         });
         if (configure is not null) builder.Services.Configure(builder.Name, configure);
         return builder.BindSettings<CoalescingHybridCacheOptions>("HybridCache", static (section, options) => section.Bind(options), static options => options.Validate());
     }
-
-    // An instance is registered under its name, or by the type of its keys alone.
-    private static ISingleflight<string> Find(this ISingleflightBuilder builder, IServiceProvider services) =>
-        builder.Services.Any(service => service.IsKeyedService && service.ServiceType == typeof(ISingleflight<string>) && Equals(service.ServiceKey, builder.Name))
-            ? services.GetRequiredKeyedService<ISingleflight<string>>(builder.Name)
-            : services.GetRequiredService<ISingleflight<string>>();
 
     private sealed class Marker;
 }

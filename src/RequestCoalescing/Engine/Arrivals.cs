@@ -23,9 +23,8 @@ internal sealed class Arrivals
     // Guarded by the gate, and after the flight's end by the thread that closed it.
     private Subscriber? _taken;
     private int _turn;
-    private bool _isClosed;
 
-    public bool IsClosed => _isClosed;
+    public bool IsClosed { get; private set; }
 
     /// <summary>Whether threads have met, so that each processor has a stack.</summary>
     public bool IsStriped => Volatile.Read(ref _cells) is { } cells && cells != s_closedCells;
@@ -56,8 +55,8 @@ internal sealed class Arrivals
     /// <summary>Lets no more callers join. Call it under the gate.</summary>
     public void Close()
     {
-        if (_isClosed) return;
-        _isClosed = true;
+        if (IsClosed) return;
+        IsClosed = true;
         _first.Close();
         if (Interlocked.CompareExchange(ref _cells, s_closedCells, null) is not { } cells) return;
         foreach (ref var padded in cells.AsSpan()) padded.Cell.Close();

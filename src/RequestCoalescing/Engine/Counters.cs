@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace RequestCoalescing.Engine;
 
-/// <summary>The counts of a shard, under its gate. Followers that share a wait join without the gate, and are counted here when their flight is closed.</summary>
+/// <summary>The counts of a shard, under its gate. Followers that join without the gate are counted here when their flight is closed, or earlier if they enter its ring.</summary>
 internal struct Counters
 {
     public long Flights;
@@ -11,7 +11,7 @@ internal struct Counters
     public long Verifications;
     public long Rejected;
     public long Members;
-    public long SharersLanded;
+    public long UnlistedLanded;
     public int InFlight;
     public int Abandoned;
     private Outcomes _outcomes;
@@ -26,7 +26,7 @@ internal struct Counters
         Verifications += other.Verifications;
         Rejected += other.Rejected;
         Members += other.Members;
-        SharersLanded += other.SharersLanded;
+        UnlistedLanded += other.UnlistedLanded;
         InFlight += other.InFlight;
         Abandoned += other.Abandoned;
         for (var i = 0; i < Outcomes.Count; i++) _outcomes[i] += other._outcomes[i];

@@ -9,7 +9,7 @@ internal abstract partial class Flight
     /// </summary>
     public Subscriber? First;
 
-    /// <summary>The callers that have joined without the gate and are not in the ring yet. Created when a second follower with a token comes.</summary>
+    /// <summary>The callers that have joined without the gate and are not in the ring yet. Created when a third caller comes and has a token.</summary>
     public Arrivals? Arrivals;
 
     /// <summary>Puts some of the arrivals into the ring, or all of them. Call it outside the gate.</summary>

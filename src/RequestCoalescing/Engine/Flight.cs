@@ -148,7 +148,7 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
             Shard.Counters.Count(outcome);
             Shard.Counters.InFlight--;
             Shard.Counters.Members -= Members;
-            Shard.Counters.SharersLanded += UnlistedCount;
+            Shard.Counters.UnlistedLanded += UnlistedCount;
             Members = 0;
         }
 

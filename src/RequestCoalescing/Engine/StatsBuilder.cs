@@ -6,13 +6,13 @@ internal struct StatsBuilder
     public Counters Totals;
     public TimeSpan? Oldest;
     public int Largest;
-    private long _sharers; // of the flights in flight
+    private long _unlisted; // of the flights in flight
 
     public void Note(Flight flight, TimeSpan age)
     {
         if (!(age <= Oldest)) Oldest = age;
         Largest = Math.Max(Largest, flight.SubscriberCount);
-        _sharers += flight.UnlistedCount;
+        _unlisted += flight.UnlistedCount;
     }
 
     public void Add(in StatsBuilder other)
@@ -20,15 +20,15 @@ internal struct StatsBuilder
         Totals.Add(other.Totals);
         if (!(other.Oldest <= Oldest)) Oldest = other.Oldest ?? Oldest;
         Largest = Math.Max(Largest, other.Largest);
-        _sharers += other._sharers;
+        _unlisted += other._unlisted;
     }
 
-    public readonly long Coalesced => Totals.Coalesced + Totals.SharersLanded + _sharers;
+    public readonly long Coalesced => Totals.Coalesced + Totals.UnlistedLanded + _unlisted;
 
     public readonly SingleflightStats ToStats() => new()
     {
         InFlightCount = Totals.InFlight,
-        TotalSubscribers = Totals.Members + _sharers,
+        TotalSubscribers = Totals.Members + _unlisted,
         OldestCallAge = Oldest,
         LargestFlight = Largest,
 

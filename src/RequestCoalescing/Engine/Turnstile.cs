@@ -15,7 +15,7 @@ internal sealed class Turnstile
 {
     private const long Closed = long.MinValue;
 
-    /// <summary>The number of cells: the processors, rounded up to a power of two.</summary>
+    /// <summary>The number of cells: one for each processor, rounded up to a power of two.</summary>
     public static readonly int Cells = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Min(Environment.ProcessorCount, 64));
     private static readonly Cell[] s_closedCells = [.. Enumerable.Repeat(new Cell { Count = Closed }, Cells)];
 

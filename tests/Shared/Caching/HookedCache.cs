@@ -1,8 +1,8 @@
 using Microsoft.Extensions.Caching.Hybrid;
 
-namespace RequestCoalescing.Caching.Tests;
+namespace RequestCoalescing.Tests.Caching;
 
-/// <summary>A real cache whose stores can be held up and seen.</summary>
+/// <summary>A real cache whose stores and removals can be held up, and whose stores can be seen.</summary>
 public sealed class HookedCache(HybridCache inner) : HybridCache
 {
     /// <summary>Runs before each store.</summary>
@@ -11,7 +11,8 @@ public sealed class HookedCache(HybridCache inner) : HybridCache
     /// <summary>The options of the last store.</summary>
     public HybridCacheEntryOptions? LastOptions { get; private set; }
 
-    public int Stores { get; private set; }
+    /// <summary>Runs after each removal of a key, before it completes.</summary>
+    public Func<Task>? AfterRemoval { get; set; }
 
     public override ValueTask<T> GetOrCreateAsync<TState, T>(
         string key,
@@ -29,12 +30,15 @@ public sealed class HookedCache(HybridCache inner) : HybridCache
         CancellationToken cancellationToken = default)
     {
         if (BeforeStore is { } hook) await hook();
-        Stores++;
         LastOptions = options;
         await inner.SetAsync(key, value, options, tags, cancellationToken);
     }
 
-    public override ValueTask RemoveAsync(string key, CancellationToken cancellationToken = default) => inner.RemoveAsync(key, cancellationToken);
+    public override async ValueTask RemoveAsync(string key, CancellationToken cancellationToken = default)
+    {
+        await inner.RemoveAsync(key, cancellationToken);
+        if (AfterRemoval is { } hook) await hook();
+    }
 
     public override ValueTask RemoveByTagAsync(string tag, CancellationToken cancellationToken = default) => inner.RemoveByTagAsync(tag, cancellationToken);
 }
