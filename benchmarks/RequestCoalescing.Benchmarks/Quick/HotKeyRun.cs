@@ -9,7 +9,7 @@ public static class HotKeyRun
 {
     private const int Rounds = 6;
 
-    private static readonly int[] s_threads = [1, 2, 4, 8, 32];
+    private static readonly int[] s_threads = [.. new[] { 1, 2, 4, 8, 16, 32 }.Where(threads => threads is not 16 || Environment.ProcessorCount >= 16)];
 
     public static void Run(TextWriter output)
     {
@@ -30,8 +30,15 @@ public static class HotKeyRun
                     $"| {ratio.ToString("N2", culture)} | {budget.ToString("N1", culture)} | {QuickRun.Verdict(ratio <= budget)} |");
             }
 
-            var scaling = Enumerable.Range(0, peers.Count).Select(peer => best[0][peer] / best[1][peer]).ToArray();
-            QuickRun.WriteScaling(output, $"joins of 2 threads by those of 1, {(withTokens ? "own tokens" : "no token")}", scaling, withTokens ? 1.3 : 1.5);
+            for (var i = 1; i < s_threads.Length && s_threads[i] <= Environment.ProcessorCount; i++)
+            {
+                var scaling = Enumerable.Range(0, peers.Count).Select(peer => best[0][peer] / best[i][peer]).ToArray();
+                QuickRun.WriteScaling(
+                    output,
+                    $"joins of {s_threads[i]} threads by those of 1, {(withTokens ? "own tokens" : "no token")}",
+                    scaling,
+                    withTokens ? 1.3 : 1.5);
+            }
         }
     }
 
