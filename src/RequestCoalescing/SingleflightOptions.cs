@@ -71,6 +71,15 @@ public sealed class SingleflightOptions
     /// <summary>The clock. Default <see cref="TimeProvider.System"/>. Set a fake one in tests.</summary>
     public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
 
+    /// <summary>Returns a copy with a shorter <see cref="MaxDuration"/>.</summary>
+    internal SingleflightOptions Within(TimeSpan maxDuration)
+    {
+        var copy = (SingleflightOptions)MemberwiseClone();
+        copy.MaxDuration = maxDuration;
+        if (copy.JoinWindow > maxDuration) copy.JoinWindow = maxDuration;
+        return copy;
+    }
+
     /// <summary>Throws unless every option is in its range.</summary>
     internal void Validate()
     {

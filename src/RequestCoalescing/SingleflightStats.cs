@@ -45,6 +45,9 @@ public readonly record struct SingleflightStats
     /// <summary>Flights since the start that ended with their leader's own cancellation, so that the other subscribers elected a new leader.</summary>
     public long Elections { get; init; }
 
+    /// <summary>Second runs since the start, beside a slow leader. See <c>WithHedging</c>.</summary>
+    public long Hedges { get; init; }
+
     /// <summary>Runs since the start that only verified the result of a follower.</summary>
     public long Verifications { get; init; }
 
@@ -110,6 +113,7 @@ public readonly record struct SingleflightStats
         Cancelled = of(a.Cancelled, b.Cancelled),
         TimedOut = of(a.TimedOut, b.TimedOut),
         Elections = of(a.Elections, b.Elections),
+        Hedges = of(a.Hedges, b.Hedges),
         Verifications = of(a.Verifications, b.Verifications),
         Mismatches = of(a.Mismatches, b.Mismatches),
         Unverifiable = of(a.Unverifiable, b.Unverifiable),

@@ -127,6 +127,16 @@ internal static class Examples
             .WithVerification(0.01, configure: verification => verification.OnMismatch = MismatchBehavior.UseOwn);
         // </snippet>
 
+        // <snippet xml-adaptive>
+        builder.Services.AddSingleflight("weather", options => options.MaxDuration = TimeSpan.FromSeconds(20)) // the ceiling
+            .WithAdaptiveMaxDuration(adaptive => adaptive.Factor = 4);
+        // </snippet>
+
+        // <snippet xml-hedging>
+        builder.Services.AddSingleflight("weather")
+            .WithHedging(hedging => hedging.HedgeAfter = TimeSpan.FromMilliseconds(300)); // most flights take less
+        // </snippet>
+
         // <snippet xml-health>
         builder.Services.AddHealthChecks().AddSingleflight(health =>
         {

@@ -12,6 +12,8 @@ public sealed partial class DocsTests
     [InlineData("Rollout", typeof(RolloutOptions))]
     [InlineData("Verification", typeof(VerificationOptions), "Comparer", "Mismatched")]
     [InlineData("Telemetry", typeof(TelemetryOptions), "KeyRedactor")]
+    [InlineData("AdaptiveMaxDuration", typeof(AdaptiveMaxDurationOptions))]
+    [InlineData("Hedging", typeof(HedgingOptions))]
     public void The_configuration_reference_lists_every_setting_with_its_default(string heading, Type options, params string[] inCodeOnly) =>
         new SettingsTable(heading).ListsEverySettingOf(Activator.CreateInstance(options)!, inCodeOnly);
 
@@ -20,12 +22,14 @@ public sealed partial class DocsTests
     [InlineData("Rollout", "Singleflight:Rollout")]
     [InlineData("Verification", "Singleflight:Verification")]
     [InlineData("Telemetry", "Singleflight:Telemetry")]
+    [InlineData("AdaptiveMaxDuration", "Singleflight:AdaptiveMaxDuration")]
+    [InlineData("Hedging", "Singleflight:Hedging")]
     public void The_configuration_reference_gives_the_range_of_every_setting(string heading, string section) =>
         new SettingsTable(heading).GivesTheRangesOf((setting, value) =>
         {
             var services = new ServiceCollection();
             services.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection([new($"{section}:{setting}", value)]).Build());
-            services.AddSingleflight().WithVerification(0);
+            services.AddSingleflight().WithVerification(0).WithAdaptiveMaxDuration().WithHedging();
             using var provider = services.BuildServiceProvider();
             provider.GetRequiredService<ISingleflight>();
         });

@@ -31,6 +31,8 @@ internal abstract class StatsFields(SingleflightStats stats)
 
     public long Elections => stats.Elections;
 
+    public long Hedges => stats.Hedges;
+
     public long Verifications => stats.Verifications;
 
     public long Mismatches => stats.Mismatches;

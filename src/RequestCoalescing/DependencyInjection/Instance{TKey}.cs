@@ -2,7 +2,9 @@ using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using RequestCoalescing.Adaptive;
 using RequestCoalescing.Engine;
+using RequestCoalescing.Hedging;
 using RequestCoalescing.Rollout;
 using RequestCoalescing.Telemetry;
 using RequestCoalescing.Verification;
@@ -45,7 +47,8 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
             var clock = options.Current.TimeProvider;
 
             _redactor = new KeyRedactor(registration.TextOf, telemetry);
-            _telemetry = new FlightTelemetry(Name, _logger, _metrics, _redactor, clock, telemetry);
+            var adaptive = registration.AdaptsMaxDuration ? new AdaptiveMaxDuration(Follow<AdaptiveMaxDurationOptions>(services, registration), clock) : null;
+            _telemetry = new FlightTelemetry(Name, _logger, _metrics, _redactor, clock, telemetry, adaptive);
             _engine = new Singleflight<TKey>(options.Current, comparer: null, Name, _redactor.Redact, _telemetry);
 
             ISingleflight<TKey> decorated = _engine;
@@ -55,6 +58,7 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
                 _decorators.Add(decorated);
             }
 
+            if (registration.Hedges) decorated = new HedgingSingleflight<TKey>(decorated, Follow<HedgingOptions>(services, registration), clock);
             var verified = new VerifyingSingleflight<TKey>(decorated, _engine, Name, _redactor, _logger, verification, options);
             var observation = new Observation<TKey>(options.Current);
             _owned.Add(observation);
@@ -65,9 +69,10 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
 
             options.Apply(changed =>
             {
-                _engine.Change(changed);
+                _engine.Change(adaptive is null ? changed : changed.Within(adaptive.Under(changed.MaxDuration)));
                 observation.Change(changed);
             });
+            if (adaptive is not null) adaptive.Changed = options.Reapply;
         }
         catch
         {
@@ -83,7 +88,7 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
 
     public override Type KeyType => typeof(TKey);
 
-    public override TimeSpan MaxDuration => _options.Current.MaxDuration;
+    public override TimeSpan MaxDuration => _engine.MaxDuration;
 
     internal override Latencies? Latencies => _telemetry.Latencies;
 
@@ -104,7 +109,7 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
     public override SingleflightSettings GetSettings()
     {
         var (options, rollout) = (_options.Current, _rollout.Current);
-        return new SingleflightSettings(options.MaxDuration, options.JoinWindow, options.MaxInFlight, options.MaxSubscribers, options.Overflow)
+        return new SingleflightSettings(MaxDuration, options.JoinWindow, options.MaxInFlight, options.MaxSubscribers, options.Overflow)
         {
             IsEnabled = rollout.Enabled,
             Mode = rollout.Mode,

@@ -18,6 +18,12 @@ internal abstract class Registration(string optionsName, string name, Type keyTy
 
     public Func<IServiceProvider, IRolloutSwitch>? CreateSwitch { get; set; }
 
+    /// <summary>Whether the maximum duration follows the durations of recent flights.</summary>
+    public bool AdaptsMaxDuration { get; set; }
+
+    /// <summary>Whether a second run starts beside a slow leader.</summary>
+    public bool Hedges { get; set; }
+
     /// <summary>The settings that the instance's section may contain, by part. The instance's own settings have an empty part name.</summary>
     public Dictionary<string, KnownSettings> Settings { get; } = new(StringComparer.OrdinalIgnoreCase);
 

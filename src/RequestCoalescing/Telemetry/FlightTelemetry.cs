@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
+using RequestCoalescing.Adaptive;
 using RequestCoalescing.DependencyInjection;
 using RequestCoalescing.Engine;
 
@@ -13,7 +14,8 @@ internal sealed class FlightTelemetry(
     SingleflightMetrics metrics,
     KeyRedactor redactor,
     TimeProvider clock,
-    Reloading<TelemetryOptions> options) : FlightListener
+    Reloading<TelemetryOptions> options,
+    AdaptiveMaxDuration? adaptive) : FlightListener
 {
     private const int KeptFailures = 20;
 
@@ -117,6 +119,7 @@ internal sealed class FlightTelemetry(
     {
         try
         {
+            if (outcome is FlightOutcome.Succeeded or FlightOutcome.TimedOut) adaptive?.Record(AgeOf(flight));
             if (Latencies.IsWatched && outcome is not (FlightOutcome.Cancelled or FlightOutcome.Reelected)) Latencies.Flights.Record(AgeOf(flight));
             if (metrics.FlightDuration.Enabled) metrics.FlightDuration.Record(AgeOf(flight).TotalSeconds, _name, SingleflightMetrics.OutcomeTag(NameOf(outcome)));
             if (metrics.FlightSubscribers.Enabled) metrics.FlightSubscribers.Record(subscribers, _name);

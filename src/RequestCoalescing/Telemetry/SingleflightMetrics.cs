@@ -34,6 +34,7 @@ internal sealed class SingleflightMetrics : IDisposable
         _meter.CreateObservableCounter("singleflight.flights", Flights, "{flight}", "Flights that are over, by outcome.");
         Count("singleflight.unchecked_waits", "{wait}", "Waits whose check for a deadlock was cut short.", stats => stats.UncheckedWaits);
         Count("singleflight.elections", "{election}", "New leaders elected because the one before cancelled itself.", stats => stats.Elections);
+        Count("singleflight.hedges", "{run}", "Second runs that started beside a slow leader.", stats => stats.Hedges);
         Count("singleflight.verifications", "{run}", "Runs that verified what a follower got.", stats => stats.Verifications);
         Count("singleflight.verification.mismatches", "{mismatch}", "Verifications that found another outcome: the sign of a wrong key.", stats => stats.Mismatches);
         Count("singleflight.verification.unverifiable", "{run}", "Verifications without an answer, because the own work did not end in time or the results cannot be compared.", stats => stats.Unverifiable);

@@ -29,7 +29,7 @@ public class HostedSingleflightContractTests : SingleflightContract
         var services = new ServiceCollection();
         services.AddLogging();
         Configure(services);
-        services
+        Configure(services
             .AddSingleflight(o =>
             {
                 (o.MaxSubscribers, o.MaxInFlight, o.MaxDuration, o.JoinWindow) = (options.MaxSubscribers, options.MaxInFlight, options.MaxDuration, options.JoinWindow);
@@ -37,13 +37,17 @@ public class HostedSingleflightContractTests : SingleflightContract
             })
             .WithVerification(0)
             .Decorate<string>((_, inner) => new PassingOn(inner))
-            .WithRolloutSwitch(_ => new AlwaysOn());
+            .WithRolloutSwitch(_ => new AlwaysOn()));
         var provider = services.BuildServiceProvider();
         _providers.Add(provider);
         return new Disposing(provider);
     }
 
     protected virtual void Configure(IServiceCollection services)
+    {
+    }
+
+    protected virtual void Configure(ISingleflightBuilder builder)
     {
     }
 

@@ -1,0 +1,14 @@
+namespace RequestCoalescing.Hedging;
+
+/// <summary>A flight as one of its two runs sees it. Its token fires also when the other run has won.</summary>
+internal sealed class HedgedFlight(FlightContext outer) : CancellationTokenSource, IFlight
+{
+    CancellationToken IFlight.CancellationToken => Token;
+
+    bool IFlight.IsCurrent => !IsCancellationRequested && outer.IsCurrent;
+
+    int IFlight.SubscriberCount => outer.SubscriberCount;
+
+    /// <summary>Lets the token fire with that of the flight, until the result is disposed of.</summary>
+    public CancellationTokenRegistration LinkToOuter() => outer.CancellationToken.UnsafeRegister(static flight => ((HedgedFlight)flight!).Cancel(), this);
+}
