@@ -137,6 +137,10 @@ internal static class Examples
             .WithHedging(hedging => hedging.HedgeAfter = TimeSpan.FromMilliseconds(300)); // most flights take less
         // </snippet>
 
+        // <snippet xml-mutation>
+        builder.Services.AddSingleflight("posts").WithMutationDetection();
+        // </snippet>
+
         // <snippet xml-health>
         builder.Services.AddHealthChecks().AddSingleflight(health =>
         {

@@ -14,6 +14,7 @@ public sealed partial class DocsTests
     [InlineData("Telemetry", typeof(TelemetryOptions), "KeyRedactor")]
     [InlineData("AdaptiveMaxDuration", typeof(AdaptiveMaxDurationOptions))]
     [InlineData("Hedging", typeof(HedgingOptions))]
+    [InlineData("MutationDetection", typeof(MutationDetectionOptions))]
     public void The_configuration_reference_lists_every_setting_with_its_default(string heading, Type options, params string[] inCodeOnly) =>
         new SettingsTable(heading).ListsEverySettingOf(Activator.CreateInstance(options)!, inCodeOnly);
 
@@ -24,12 +25,13 @@ public sealed partial class DocsTests
     [InlineData("Telemetry", "Singleflight:Telemetry")]
     [InlineData("AdaptiveMaxDuration", "Singleflight:AdaptiveMaxDuration")]
     [InlineData("Hedging", "Singleflight:Hedging")]
+    [InlineData("MutationDetection", "Singleflight:MutationDetection")]
     public void The_configuration_reference_gives_the_range_of_every_setting(string heading, string section) =>
         new SettingsTable(heading).GivesTheRangesOf((setting, value) =>
         {
             var services = new ServiceCollection();
             services.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection([new($"{section}:{setting}", value)]).Build());
-            services.AddSingleflight().WithVerification(0).WithAdaptiveMaxDuration().WithHedging();
+            services.AddSingleflight().WithVerification(0).WithAdaptiveMaxDuration().WithHedging().WithMutationDetection();
             using var provider = services.BuildServiceProvider();
             provider.GetRequiredService<ISingleflight>();
         });

@@ -1,10 +1,13 @@
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 using RequestCoalescing.Adaptive;
 using RequestCoalescing.Engine;
 using RequestCoalescing.Hedging;
+using RequestCoalescing.Mutation;
 using RequestCoalescing.Rollout;
 using RequestCoalescing.Telemetry;
 using RequestCoalescing.Verification;
@@ -58,6 +61,7 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
                 _decorators.Add(decorated);
             }
 
+            if (registration.DetectsMutations) decorated = DetectMutations(services, registration, decorated, clock);
             if (registration.Hedges) decorated = new HedgingSingleflight<TKey>(decorated, Follow<HedgingOptions>(services, registration), clock);
             var verified = new VerifyingSingleflight<TKey>(decorated, _engine, Name, _redactor, _logger, verification, options);
             var observation = new Observation<TKey>(options.Current);
@@ -177,6 +181,13 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
             _closed.SetException(exception);
             Outcome.Observe(_closed.Task); // a synchronous disposal is not awaited
         }
+    }
+
+    private ISingleflight<TKey> DetectMutations(IServiceProvider services, Registration registration, ISingleflight<TKey> decorated, TimeProvider clock)
+    {
+        var options = services.GetRequiredService<IOptionsFactory<MutationDetectionOptions>>().Create(registration.OptionsName);
+        var isOn = options.Enabled ?? services.GetService<IHostEnvironment>()?.IsDevelopment() ?? false;
+        return isOn ? new MutationDetectingSingleflight<TKey>(decorated, options.CheckAfter, clock, Name, _logger) : decorated;
     }
 
     private Reloading<TOptions> Follow<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] TOptions>(

@@ -21,6 +21,9 @@ internal abstract class Registration(string optionsName, string name, Type keyTy
     /// <summary>Whether the maximum duration follows the durations of recent flights.</summary>
     public bool AdaptsMaxDuration { get; set; }
 
+    /// <summary>Whether results are checked for changes by their callers.</summary>
+    public bool DetectsMutations { get; set; }
+
     /// <summary>Whether a second run starts beside a slow leader.</summary>
     public bool Hedges { get; set; }
 
