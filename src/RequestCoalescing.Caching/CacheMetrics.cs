@@ -15,6 +15,8 @@ internal sealed class CacheMetrics(IMeterFactory? factory, string instance)
     private readonly Counter<long> _refreshes = MeterOf(factory).CreateCounter<long>("singleflight.cache.early_refreshes", "{load}", "Loads that began before their entry expired.");
     private readonly Counter<long> _notStored = MeterOf(factory).CreateCounter<long>("singleflight.cache.not_stored", "{load}", "Loads whose result was not stored, because the key was removed or set after the load had begun.");
 
+    private readonly Counter<long> _stale = MeterOf(factory).CreateCounter<long>("singleflight.cache.stale", "{call}", "Calls that got an expired value, because their load failed or was slow.");
+
     public void RememberedFailure() => Count(_rememberedFailures);
 
     public void NotFound() => Count(_notFound);
@@ -23,12 +25,15 @@ internal sealed class CacheMetrics(IMeterFactory? factory, string instance)
 
     public void NotStored() => Count(_notStored);
 
+    /// <param name="reason">"slow" or "failed".</param>
+    public void Stale(string reason) => Count(_stale, new KeyValuePair<string, object?>("singleflight.reason", reason));
+
     // A listener that throws must not harm the caller or the load.
-    private void Count(Counter<long> counter)
+    private void Count(Counter<long> counter, params ReadOnlySpan<KeyValuePair<string, object?>> tags)
     {
         try
         {
-            counter.Add(1, _name);
+            counter.Add(1, [_name, .. tags]);
         }
         catch (Exception)
         {

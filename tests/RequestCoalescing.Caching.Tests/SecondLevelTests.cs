@@ -141,6 +141,47 @@ public sealed class SecondLevelTests : IAsyncDisposable
         Assert.Equal(New, await after.SoonAsync());
     }
 
+    [Fact]
+    public async Task A_look_that_has_read_an_expired_value_hands_it_to_no_reader_after_a_removal()
+    {
+        static void KeepStale(CoalescingHybridCacheOptions options) => options.StaleFor = TimeSpan.FromHours(1);
+        await Start(configure: KeepStale).SetAsync(Key, Old);
+        _second.Remove(Key); // the entry has expired, and its copy has not
+        var cache = Start(configure: KeepStale);
+        var before = CallAsync(cache);
+        var load = await _backend.NextRunAsync();
+        var (hasRead, mayAnswer) = _second.HoldNextAnswer();
+        load.Fail(new InvalidDataException());
+        await hasRead.SoonAsync();
+
+        var removal = cache.RemoveAsync(Key).AsTask();
+        Assert.False(removal.IsCompleted);
+        mayAnswer.SetResult();
+        await removal.SoonAsync();
+        Assert.Equal(Old, await before.SoonAsync()); // it came before the removal
+        var after = CallAsync(cache);
+        (await _backend.NextRunAsync()).Fail(new InvalidDataException());
+        await after.ThrowsAsync<InvalidDataException>();
+    }
+
+    [Fact]
+    public async Task A_removal_on_another_node_drops_the_expired_value_of_all_nodes()
+    {
+        static void KeepStale(CoalescingHybridCacheOptions options) => options.StaleFor = TimeSpan.FromHours(1);
+        var services = new ServiceCollection();
+        services.AddSingleton<IDistributedCache>(_second);
+        services.AddHybridCache();
+        var inner = services.BuildServiceProvider();
+        _nodes.Add(inner);
+        var (cache, other) = (Start(configure: KeepStale, inner: inner.GetRequiredService<HybridCache>()), Start(configure: KeepStale));
+        await cache.SetAsync(Key, Old);
+        await other.RemoveAsync(Key);
+        await inner.GetRequiredService<HybridCache>().RemoveAsync(Key); // the entry expires in the first level
+        var call = CallAsync(cache);
+        (await _backend.NextRunAsync()).Fail(new InvalidDataException());
+        await call.ThrowsAsync<InvalidDataException>();
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (var node in _nodes) await node.DisposeAsync();
@@ -151,12 +192,13 @@ public sealed class SecondLevelTests : IAsyncDisposable
     // Another node stores a value in the second level.
     private async Task StoreAsync(int value) => await Start().SetAsync(Key, value);
 
-    private HybridCache Start(Action<SingleflightOptions>? limits = null, Action<CoalescingHybridCacheOptions>? configure = null)
+    private HybridCache Start(Action<SingleflightOptions>? limits = null, Action<CoalescingHybridCacheOptions>? configure = null, HybridCache? inner = null)
     {
         var services = new ServiceCollection();
         services.AddLogging();
         services.AddSingleton<IDistributedCache>(_second);
-        services.AddHybridCache();
+        if (inner is null) services.AddHybridCache();
+        else services.AddSingleton(inner);
         services.AddSingleflight("cache", limits).CoalesceHybridCache(configure);
         var node = services.BuildServiceProvider();
         _nodes.Add(node);
@@ -180,7 +222,7 @@ public sealed class SecondLevelTests : IAsyncDisposable
         {
             if (key == Key) Reads++;
             var value = await _inner.GetAsync(key, token);
-            if (key == Key && Interlocked.Exchange(ref _afterRead, null) is { } hook) await hook();
+            if (key.EndsWith(Key, StringComparison.Ordinal) && Interlocked.Exchange(ref _afterRead, null) is { } hook) await hook();
             return value;
         }
 

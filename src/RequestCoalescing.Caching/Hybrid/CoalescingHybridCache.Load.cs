@@ -23,6 +23,8 @@ public sealed partial class CoalescingHybridCache
 
         public string[] Tags => tags;
 
+        public string[]? NamedTags => tags.Length == 0 ? null : tags;
+
         /// <summary>Looks once more, and loads if that finds nothing.</summary>
         public ValueTask<T> RunAsync(FlightContext flight) => RunAsync(flight, isRefresh: false);
 
@@ -84,13 +86,12 @@ public sealed partial class CoalescingHybridCache
             {
                 if (!load.TryWrite()) return default; // being removed
                 var flags = FlagsOf(options) ^ HybridCacheEntryFlags.DisableCompression; // so that no call of the application shares the look
-                var named = tags.Length == 0 ? null : tags;
                 var found = await cache._inner.GetOrCreateAsync(
                     key,
                     0,
                     static (_, _) => default(ValueTask<T>),
                     With(options, flags | HybridCacheEntryFlags.DisableUnderlyingData),
-                    named,
+                    NamedTags,
                     cancellationToken).ConfigureAwait(false);
                 if (IsSurelyFound(found)) return (true, found);
 
@@ -105,7 +106,7 @@ public sealed partial class CoalescingHybridCache
                         return default(ValueTask<T>);
                     },
                     With(options, flags | DisableWrites),
-                    named,
+                    NamedTags,
                     cancellationToken).ConfigureAwait(false);
                 return (!miss.HasHappened, found);
             }
@@ -129,7 +130,8 @@ public sealed partial class CoalescingHybridCache
 
             try
             {
-                await cache._inner.SetAsync(key, result, expires, tags.Length == 0 ? null : tags, flight.CancellationToken).ConfigureAwait(false);
+                await cache._inner.SetAsync(key, result, expires, NamedTags, flight.CancellationToken).ConfigureAwait(false);
+                await cache.StoreStaleAsync(key, result, expiration, expires, NamedTags, flight.CancellationToken).ConfigureAwait(false);
                 cache._ledger.ForgetFailure(key);
                 if (cache._options.EarlyRefresh > 0) cache._ledger.Loaded(key, took, expiration);
             }
@@ -141,7 +143,7 @@ public sealed partial class CoalescingHybridCache
             try
             {
                 // Another node may have forgotten the key while this one stored.
-                if (!isAlone && !flight.IsCurrent) await cache._inner.RemoveAsync(key, CancellationToken.None).ConfigureAwait(false);
+                if (!isAlone && !flight.IsCurrent) await cache.RemoveWithStaleAsync(key, CancellationToken.None).ConfigureAwait(false);
             }
             catch (Exception error)
             {

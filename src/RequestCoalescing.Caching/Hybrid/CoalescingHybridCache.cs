@@ -39,6 +39,7 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
     private readonly ILogger _logger;
     private readonly TimeProvider _clock;
     private readonly string _name;
+    private readonly bool _hasSecondLevel;
     private readonly Ledger _ledger;
     private readonly Loads _loads = new();
     private readonly Tags _tags = new();
@@ -52,10 +53,11 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         CacheMetrics metrics,
         ILogger logger,
         TimeProvider clock,
-        string name)
+        string name,
+        bool hasSecondLevel)
     {
         (_inner, _singleflight, _forgetInCluster, _options) = (inner, singleflight, forgetInCluster, options);
-        (_metrics, _logger, _clock, _name) = (metrics, logger, clock, name);
+        (_metrics, _logger, _clock, _name, _hasSecondLevel) = (metrics, logger, clock, name, hasSecondLevel);
         _ledger = new Ledger(clock);
     }
 
@@ -97,7 +99,14 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(key);
-        return ChangeAsync(() => [key], () => _inner.SetAsync(key, value, options, tags, cancellationToken), cancellationToken);
+        return ChangeAsync(() => [key], StoreAsync, cancellationToken);
+
+        async ValueTask StoreAsync()
+        {
+            if (KeepsStale) await RemoveWithStaleAsync(key, cancellationToken).ConfigureAwait(false);
+            await _inner.SetAsync(key, value, options, tags, cancellationToken).ConfigureAwait(false);
+            await StoreStaleAsync(key, value, options?.Expiration ?? _options.DefaultExpiration, options, tags, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Removes an entry. Loads of the key that are under way do not store their values, and callers that come later do not join them.</summary>
@@ -105,7 +114,7 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
     public override ValueTask RemoveAsync(string key, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(key);
-        return ChangeAsync(() => [key], () => _inner.RemoveAsync(key, cancellationToken), cancellationToken);
+        return ChangeAsync(() => [key], () => RemoveWithStaleAsync(key, cancellationToken), cancellationToken);
     }
 
     /// <summary>
@@ -176,7 +185,10 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         return found;
     }
 
-    private async ValueTask<T> LoadAsync<TState, T>(HybridLoad<TState, T> load, CancellationToken cancellationToken)
+    private ValueTask<T> LoadAsync<TState, T>(HybridLoad<TState, T> load, CancellationToken cancellationToken) =>
+        KeepsStale && !Has(load.Options, DisableReads) ? LoadOrStaleAsync(load, cancellationToken) : FlyAsync(load, cancellationToken);
+
+    private async ValueTask<T> FlyAsync<TState, T>(HybridLoad<TState, T> load, CancellationToken cancellationToken)
     {
         _tags.Add(load.Tags, load.Key);
         try

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Caching.Distributed;
 using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
@@ -50,19 +51,25 @@ public static class CoalescingHybridCacheBuilderExtensions
         builder.Services.AddSingleton<HybridCache>(services =>
         {
             var options = services.GetRequiredService<IOptionsFactory<CoalescingHybridCacheOptions>>().Create(builder.Name);
+            var cache = services.GetRequiredKeyedService<HybridCache>(inner);
             return new CoalescingHybridCache(
-                services.GetRequiredKeyedService<HybridCache>(inner),
+                cache,
                 builder.Find<string>(services),
                 options.ForgetInCluster is { } forget ? key => forget(services, key) : null,
                 options,
                 new CacheMetrics(services.GetService<IMeterFactory>(), name),
                 new SafeLogger(services.GetService<ILoggerFactory>()?.CreateLogger(typeof(CoalescingHybridCache).FullName!) ?? NullLogger.Instance),
                 services.GetService<TimeProvider>() ?? TimeProvider.System,
-                name);
+                name,
+                HasSecondLevel(cache, services));
         });
         if (configure is not null) builder.Services.Configure(builder.Name, configure);
         return builder.BindSettings<CoalescingHybridCacheOptions>("HybridCache", static (section, options) => section.Bind(options), static options => options.Validate());
     }
+
+    // Microsoft's implementation takes any distributed cache that is registered, except one in memory. Others notify the first level of other nodes by themselves.
+    private static bool HasSecondLevel(HybridCache cache, IServiceProvider services) =>
+        cache.GetType().Assembly.GetName().Name == "Microsoft.Extensions.Caching.Hybrid" && services.GetService<IDistributedCache>() is not (null or MemoryDistributedCache);
 
     private sealed class Marker;
 }

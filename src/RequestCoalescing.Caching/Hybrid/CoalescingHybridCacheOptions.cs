@@ -32,6 +32,18 @@ public sealed class CoalescingHybridCacheOptions
     /// </summary>
     public double EarlyRefresh { get; set; }
 
+    /// <summary>
+    /// How long after its expiry a value may still be returned, if its load fails or is slow. The inner cache keeps a second copy of each value for
+    /// this. A removal drops it. Range: 0 (off) to 365 days. Default: 0.
+    /// </summary>
+    public TimeSpan StaleFor { get; set; }
+
+    /// <summary>
+    /// How long a caller waits for a load before it gets the expired value, if <see cref="StaleFor"/> has kept one. The load goes on. Range: 0 (until the load
+    /// ends) to 1 day. Default: 0.
+    /// </summary>
+    public TimeSpan SlowAfter { get; set; }
+
     /// <summary>Chooses the errors that are remembered. Null for all errors except cancellations. It must not throw.</summary>
     public Func<Exception, bool>? RemembersFailure { get; set; }
 
@@ -56,6 +68,8 @@ public sealed class CoalescingHybridCacheOptions
         ThrowIfOutside(DefaultExpiration, TimeSpan.FromSeconds(1), TimeSpan.FromDays(365), nameof(DefaultExpiration));
         ThrowIfOutside(FailureDuration, TimeSpan.Zero, TimeSpan.FromDays(1), nameof(FailureDuration));
         ThrowIfOutside(NotFoundDuration, TimeSpan.Zero, TimeSpan.FromDays(1), nameof(NotFoundDuration));
+        ThrowIfOutside(StaleFor, TimeSpan.Zero, TimeSpan.FromDays(365), nameof(StaleFor));
+        ThrowIfOutside(SlowAfter, TimeSpan.Zero, TimeSpan.FromDays(1), nameof(SlowAfter));
         if (Jitter is not (>= 0 and <= 1)) throw new ArgumentOutOfRangeException(nameof(Jitter), Jitter, "It must be from 0 to 1.");
         if (EarlyRefresh is not (>= 0 and <= 100)) throw new ArgumentOutOfRangeException(nameof(EarlyRefresh), EarlyRefresh, "It must be from 0 to 100.");
     }

@@ -45,6 +45,8 @@ internal static class Caching
             cache.FailureDuration = TimeSpan.FromSeconds(5);                        // a backend that is down is asked every 5 seconds
             cache.RemembersFailure = static error => error is HttpRequestException;
             cache.NotFoundDuration = TimeSpan.FromSeconds(30);                      // null is kept for 30 seconds only
+            cache.StaleFor = TimeSpan.FromHours(1);                                 // an expired value is better than an error,
+            cache.SlowAfter = TimeSpan.FromSeconds(2);                              // and better than a long wait
             cache.EarlyRefresh = 1;                                                 // entries in use do not expire
         });
         // </snippet>

@@ -1,0 +1,96 @@
+using Microsoft.Extensions.Caching.Hybrid;
+
+namespace RequestCoalescing.Caching;
+
+/// <content>Expired values, while a load is slow or has failed. The inner cache keeps a copy of each value that lives longer.</content>
+public sealed partial class CoalescingHybridCache
+{
+    // No key of an application, because Unicode leaves the meaning of the character to private agreements.
+    private const char StaleMark = '\uE000';
+
+    private bool KeepsStale => _options.StaleFor > TimeSpan.Zero;
+
+    private async ValueTask<T> LoadOrStaleAsync<TState, T>(HybridLoad<TState, T> load, CancellationToken cancellationToken)
+    {
+        // Once the caller has an expired value, it stays a subscriber without a token, so that the flight goes on.
+        var leaving = new CancellationTokenSource();
+        using var link = cancellationToken.UnsafeRegister(static leaving => ((CancellationTokenSource)leaving!).Cancel(), leaving);
+        var pending = FlyAsync(load, leaving.Token).AsTask();
+        if (_options.SlowAfter > TimeSpan.Zero)
+        {
+            await ((Task)pending).WaitAsync(_options.SlowAfter, _clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (!pending.IsCompleted && !cancellationToken.IsCancellationRequested && await FindStaleAsync(load, "slow", cancellationToken).ConfigureAwait(false) is (true, var old))
+            {
+                _ = ObserveAsync(pending);
+                return old;
+            }
+        }
+
+        try
+        {
+            return await pending.ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            throw new OperationCanceledException(cancellationToken);
+        }
+        catch (Exception error) when (error is not FlightDeadlockException)
+        {
+            if (await FindStaleAsync(load, "failed", cancellationToken).ConfigureAwait(false) is (true, var old)) return old;
+            throw;
+        }
+    }
+
+    private static async Task ObserveAsync(Task pending) => await pending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+    private async ValueTask<(bool IsFound, T Value)> FindStaleAsync<TState, T>(HybridLoad<TState, T> load, string reason, CancellationToken cancellationToken)
+    {
+        if (StaleOf(load.Key) is not { } key) return default;
+
+        // A removal waits for the look, so that no later caller joins it.
+        using var look = _loads.Begin(load.Key);
+        _tags.Add(load.Tags, load.Key);
+        try
+        {
+            if (!look.TryWrite()) return default; // being removed
+            var options = StaleOptions(load.Options, TimeSpan.Zero, HybridCacheEntryFlags.DisableUnderlyingData | HybridCacheEntryFlags.DisableLocalCacheWrite);
+            var value = await _inner.GetOrCreateAsync(key, 0, static (_, _) => default(ValueTask<T>), options, load.NamedTags, cancellationToken).ConfigureAwait(false);
+            if (!IsSurelyFound(value)) return default;
+            _metrics.Stale(reason);
+            return (true, value);
+        }
+        catch (Exception error) when (error is not OperationCanceledException)
+        {
+            Log.StaleNotRead(_logger, _name, error);
+            return default;
+        }
+        finally
+        {
+            _tags.Remove(load.Tags, load.Key);
+        }
+    }
+
+    private async ValueTask StoreStaleAsync<T>(string key, T value, TimeSpan expiration, HybridCacheEntryOptions? options, IEnumerable<string>? tags, CancellationToken cancellationToken)
+    {
+        if (KeepsStale && StaleOf(key) is { } stale && IsSurelyFound(value))
+        {
+            await _inner.SetAsync(stale, value, StaleOptions(options, expiration + _options.StaleFor, HybridCacheEntryFlags.None), tags, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask RemoveWithStaleAsync(string key, CancellationToken cancellationToken)
+    {
+        if (KeepsStale && StaleOf(key) is { } stale) await _inner.RemoveAsync(stale, cancellationToken).ConfigureAwait(false);
+        await _inner.RemoveAsync(key, cancellationToken).ConfigureAwait(false);
+    }
+
+    // A removal on another node reaches the second level, and not the first level of this node.
+    private HybridCacheEntryOptions StaleOptions(HybridCacheEntryOptions? options, TimeSpan expiration, HybridCacheEntryFlags flags) => new()
+    {
+        Expiration = expiration == TimeSpan.Zero ? null : expiration,
+        LocalCacheExpiration = expiration == TimeSpan.Zero ? null : expiration,
+        Flags = FlagsOf(options) | flags | (_hasSecondLevel ? HybridCacheEntryFlags.DisableLocalCache : HybridCacheEntryFlags.None),
+    };
+
+    private static string? StaleOf(string key) => key.Length + 1 > MaxKeyLength ? null : StaleMark + key;
+}
