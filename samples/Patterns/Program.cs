@@ -1,0 +1,3 @@
+using Patterns;
+
+return await CommandLine.RunAsync(args, Pattern.All, Console.Out, Console.Error);
