@@ -4,10 +4,13 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.Caching.Memory;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Polly;
 using RequestCoalescing;
+using RequestCoalescing.Caching;
 using StackExchange.Redis;
 
 var runs = 0;
@@ -46,6 +49,8 @@ catch (FlightDeadlockException)
 }
 
 if (await ServeAsync() is { } failure) return Fail(failure);
+if (await CacheAsync() is { } stale) return Fail(stale);
+if (await ExecuteInPipelineAsync() is { } repeated) return Fail(repeated);
 if (await ClusterAsync(args.FirstOrDefault()) is { } broken) return Fail(broken);
 Console.WriteLine($"{singleflight.GetStats()}");
 return 0;
@@ -116,6 +121,50 @@ static async Task<string?> ServeAsync()
     {
         return null;
     }
+}
+
+// Checks a cache on an instance with a second run for slow leaders, a maximum duration that adapts, and the check for changed results. HybridCache itself
+// is not ready for native compilation.
+static async Task<string?> CacheAsync()
+{
+    var services = new ServiceCollection();
+    services.AddLogging();
+    services.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection([new("Singleflight:cache:Hedging:HedgeAfter", "00:00:00.001")]).Build());
+    services.AddMemoryCache();
+    services.AddSingleflight("cache").WithHedging().WithAdaptiveMaxDuration().WithMutationDetection(static mutation => mutation.Enabled = true);
+    await using var provider = services.BuildServiceProvider();
+    var (cache, singleflight) = (provider.GetRequiredService<IMemoryCache>(), provider.GetRequiredKeyedService<ISingleflight>("cache"));
+
+    var loads = 0;
+    var isLoading = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+    var calls = Enumerable.Range(0, 10).Select(_ => LoadAsync().AsTask()).ToArray();
+    if ((await Task.WhenAll(calls)).Any(text => text != "post") || await LoadAsync() != "post") return "a cached value was wrong";
+    if (loads != 2) return $"ten callers and a hit made {loads} runs, instead of the leader's and a second one";
+    cache.RemoveAndForget(singleflight, "viral");
+    return await LoadAsync() == "post" && loads == 3 ? null : "a removal did not reach the entry";
+
+    ValueTask<string?> LoadAsync() => cache.GetOrCreateAsync(singleflight, "viral", async flight =>
+    {
+        if (Interlocked.Increment(ref loads) == 1) await isLoading.Task.WaitAsync(flight); // slow
+        isLoading.TrySetResult();
+        return "post";
+    }, new MemoryCacheEntryOptions());
+}
+
+static async Task<string?> ExecuteInPipelineAsync()
+{
+    var pipeline = new ResiliencePipelineBuilder<int>().AddSingleflight(new Singleflight(), static _ => "key").Build();
+    var executions = 0;
+    var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+    var calls = Enumerable.Range(0, 10).Select(_ => pipeline.ExecuteAsync(async _ =>
+    {
+        executions++;
+        await release.Task;
+        return 1;
+    }).AsTask()).ToArray();
+    release.SetResult();
+    await Task.WhenAll(calls);
+    return executions == 1 ? null : $"ten executions of a pipeline ran {executions} times";
 }
 
 Task<int> RunAsync(CancellationToken cancellationToken)

@@ -21,16 +21,7 @@ internal sealed class MutationDetectingSingleflight<TKey>(ISingleflight<TKey> in
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken) =>
-        inner.ExecuteAsync(
-            key,
-            (Owner: this, State: state, Work: work),
-            static async (call, flight) =>
-            {
-                var result = await call.Work(call.State, flight).ConfigureAwait(false);
-                if (result is not null) call.Owner.Watch(result);
-                return result;
-            },
-            cancellationToken);
+        inner.ExecuteAsync(key, new Call<TState, TResult>(this, state, work), static (call, flight) => call.RunAsync(flight), cancellationToken);
 
     private void Watch(object result)
     {
@@ -41,5 +32,16 @@ internal sealed class MutationDetectingSingleflight<TKey>(ISingleflight<TKey> in
     {
         await Task.Delay(checkAfter, clock).ConfigureAwait(false);
         if (ContentHash.Of(result) is { } now && now != before && _logged.TryAdd(result.GetType(), true)) Log.ResultMutated(logger, name, result.GetType(), typeof(TKey));
+    }
+
+    // A class, because native compilation would never come to an end of structs around structs.
+    private sealed class Call<TState, TResult>(MutationDetectingSingleflight<TKey> owner, TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
+    {
+        public async ValueTask<TResult> RunAsync(FlightContext flight)
+        {
+            var result = await work(state, flight).ConfigureAwait(false);
+            if (result is not null) owner.Watch(result);
+            return result;
+        }
     }
 }
