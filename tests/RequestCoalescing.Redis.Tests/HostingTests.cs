@@ -38,6 +38,35 @@ public sealed class HostingTests
         Assert.Equal(1, _backend.Runs);
     }
 
+    [Fact]
+    public async Task The_second_run_beside_a_slow_leader_lands_for_all_nodes()
+    {
+        await using var server = RedisServer.StartGarnet();
+        await using var slow = Hedging(server);
+        await using var other = Hedging(server);
+        foreach (var node in new[] { slow, other }) await Get(node).ExecuteAsync("warm-up", static _ => ValueTask.FromResult(0));
+
+        var leader = Get(slow).ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var first = await _backend.NextRunAsync();
+        var elsewhere = Get(other).ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var follower = Get(slow).ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        (await _backend.NextRunAsync()).Succeed(7);
+        Assert.Equal((IEnumerable<int>)[7, 7, 7], await Task.WhenAll(leader, follower, elsewhere).SoonAsync());
+        await first.CancelledAsync();
+        Assert.Equal((2, 1L), (_backend.Runs, Get(slow).GetStats().Hedges));
+
+        static ISingleflight Get(ServiceProvider node) => node.GetRequiredKeyedService<ISingleflight>("posts");
+
+        static ServiceProvider Hedging(RedisServer server)
+        {
+            var services = new ServiceCollection();
+            services.AddSingleflight("posts")
+                .WithHedging(static hedging => hedging.HedgeAfter = TimeSpan.FromMilliseconds(1))
+                .UseRedis(server.ConnectionString, static options => options.CommandTimeout = TimeSpan.FromSeconds(10));
+            return services.BuildServiceProvider();
+        }
+    }
+
     [Theory]
     [InlineData(null)]
     [InlineData("posts")]
