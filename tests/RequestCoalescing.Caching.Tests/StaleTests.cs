@@ -153,6 +153,48 @@ public sealed class StaleTests : IAsyncDisposable
         Assert.Equal(Old, await hung.SoonAsync());
     }
 
+    [Theory]
+    [MemberData(nameof(Both))]
+    public async Task A_newer_value_that_is_the_default_of_its_type_drops_the_expired_one(bool overFusion)
+    {
+        var cache = Build(overFusion);
+        foreach (var isSet in new[] { false, true })
+        {
+            await cache.SetAsync(Key, Old);
+            await _inner!.RemoveAsync(Key);
+            if (isSet) await cache.SetAsync(Key, 0);
+            else await cache.GetOrCreateAsync(Key, static _ => ValueTask.FromResult(0));
+            await _inner.RemoveAsync(Key);
+            var call = CallAsync(cache);
+            (await _backend.NextRunAsync()).Fail(new InvalidDataException());
+            await call.ThrowsAsync<InvalidDataException>();
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Both))]
+    public async Task A_look_for_an_expired_value_that_hangs_holds_up_neither_its_load_nor_a_removal(bool overFusion)
+    {
+        var cache = Build(overFusion, static options => options.SlowAfter = s_slow);
+        await StoreOldAndExpireAsync(cache);
+        var call = CallAsync(cache);
+        var load = await _backend.NextRunAsync();
+        var isLooking = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        ((HookedCache)_inner!).BeforeLook = () =>
+        {
+            isLooking.TrySetResult();
+            return new TaskCompletionSource().Task;
+        };
+        _clock.Advance(s_slow);
+        await isLooking.Task.SoonAsync();
+        load.Succeed(New);
+        Assert.Equal(New, await call.SoonAsync());
+        ((HookedCache)_inner).BeforeLook = null;
+        var removal = cache.RemoveAsync(Key).AsTask();
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        await removal.SoonAsync();
+    }
+
     [Fact]
     public async Task A_key_of_the_greatest_length_is_cached_without_a_copy()
     {

@@ -19,10 +19,12 @@ public sealed partial class CoalescingHybridCache
         if (_options.SlowAfter > TimeSpan.Zero)
         {
             await ((Task)pending).WaitAsync(_options.SlowAfter, _clock, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (!pending.IsCompleted && !cancellationToken.IsCancellationRequested && await FindStaleAsync(load, "slow", cancellationToken).ConfigureAwait(false) is (true, var old))
+            if (!pending.IsCompleted && !cancellationToken.IsCancellationRequested)
             {
                 _ = ObserveAsync(pending);
-                return old;
+                var look = FindStaleAsync(load, "slow", cancellationToken);
+                await Task.WhenAny(look, pending).ConfigureAwait(false);
+                if (!pending.IsCompleted && await look.ConfigureAwait(false) is (true, var old)) return old;
             }
         }
 
@@ -43,23 +45,32 @@ public sealed partial class CoalescingHybridCache
 
     private static async Task ObserveAsync(Task pending) => await pending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
-    private async ValueTask<(bool IsFound, T Value)> FindStaleAsync<TState, T>(HybridLoad<TState, T> load, string reason, CancellationToken cancellationToken)
+    // A look that takes longer than this is given up. Removals wait for it.
+    private static readonly TimeSpan s_maxLook = TimeSpan.FromSeconds(1);
+
+    private async Task<(bool IsFound, T Value)> FindStaleAsync<TState, T>(HybridLoad<TState, T> load, string reason, CancellationToken cancellationToken)
     {
         if (StaleOf(load.Key) is not { } key) return default;
 
         // A removal waits for the look, so that no later caller joins it.
         using var look = _loads.Begin(load.Key);
         _tags.Add(load.Tags, load.Key);
+        using var limit = new CancellationTokenSource(s_maxLook, _clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {
             if (!look.TryWrite()) return default; // being removed
             var options = StaleOptions(load.Options, TimeSpan.Zero, HybridCacheEntryFlags.DisableUnderlyingData | HybridCacheEntryFlags.DisableLocalCacheWrite);
-            var value = await _inner.GetOrCreateAsync(key, 0, static (_, _) => default(ValueTask<T>), options, load.NamedTags, cancellationToken).ConfigureAwait(false);
+            var value = await _inner.GetOrCreateAsync(key, 0, static (_, _) => default(ValueTask<T>), options, load.NamedTags, either.Token).AsTask().WaitAsync(either.Token).ConfigureAwait(false);
             if (!IsSurelyFound(value)) return default;
             _metrics.Stale(reason);
             return (true, value);
         }
-        catch (Exception error) when (error is not OperationCanceledException)
+        catch (Exception) when (cancellationToken.IsCancellationRequested)
+        {
+            throw new OperationCanceledException(cancellationToken);
+        }
+        catch (Exception error)
         {
             Log.StaleNotRead(_logger, _name, error);
             return default;
@@ -72,10 +83,15 @@ public sealed partial class CoalescingHybridCache
 
     private async ValueTask StoreStaleAsync<T>(string key, T value, TimeSpan expiration, HybridCacheEntryOptions? options, IEnumerable<string>? tags, CancellationToken cancellationToken)
     {
-        if (KeepsStale && StaleOf(key) is { } stale && IsSurelyFound(value))
+        if (!KeepsStale || StaleOf(key) is not { } stale) return;
+        if (!IsSurelyFound(value))
         {
-            await _inner.SetAsync(stale, value, StaleOptions(options, expiration + _options.StaleFor, HybridCacheEntryFlags.None), tags, cancellationToken).ConfigureAwait(false);
+            await _inner.RemoveAsync(stale, cancellationToken).ConfigureAwait(false); // that of an older value
+            return;
         }
+
+        var lifetime = expiration > TimeSpan.MaxValue - _options.StaleFor ? TimeSpan.MaxValue : expiration + _options.StaleFor;
+        await _inner.SetAsync(stale, value, StaleOptions(options, lifetime, HybridCacheEntryFlags.None), tags, cancellationToken).ConfigureAwait(false);
     }
 
     private async ValueTask RemoveWithStaleAsync(string key, CancellationToken cancellationToken)

@@ -103,9 +103,9 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
 
         async ValueTask StoreAsync()
         {
-            if (KeepsStale) await RemoveWithStaleAsync(key, cancellationToken).ConfigureAwait(false);
-            await _inner.SetAsync(key, value, options, tags, cancellationToken).ConfigureAwait(false);
+            // The copy comes first. If a removal overtakes this call between the two, no copy is left without its entry.
             await StoreStaleAsync(key, value, options?.Expiration ?? _options.DefaultExpiration, options, tags, cancellationToken).ConfigureAwait(false);
+            await _inner.SetAsync(key, value, options, tags, cancellationToken).ConfigureAwait(false);
         }
     }
 

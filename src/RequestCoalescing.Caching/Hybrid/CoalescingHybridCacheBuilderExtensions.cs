@@ -61,15 +61,17 @@ public static class CoalescingHybridCacheBuilderExtensions
                 new SafeLogger(services.GetService<ILoggerFactory>()?.CreateLogger(typeof(CoalescingHybridCache).FullName!) ?? NullLogger.Instance),
                 services.GetService<TimeProvider>() ?? TimeProvider.System,
                 name,
-                HasSecondLevel(cache, services));
+                HasSecondLevel(cache, builder, services));
         });
         if (configure is not null) builder.Services.Configure(builder.Name, configure);
         return builder.BindSettings<CoalescingHybridCacheOptions>("HybridCache", static (section, options) => section.Bind(options), static options => options.Validate());
     }
 
-    // Microsoft's implementation takes any distributed cache that is registered, except one in memory. Others notify the first level of other nodes by themselves.
-    private static bool HasSecondLevel(HybridCache cache, IServiceProvider services) =>
-        cache.GetType().Assembly.GetName().Name == "Microsoft.Extensions.Caching.Hybrid" && services.GetService<IDistributedCache>() is not (null or MemoryDistributedCache);
+    // Microsoft's implementation takes any distributed cache that is registered, except one in memory, and may be decorated. FusionCache notifies the first level of
+    // other nodes by itself.
+    private static bool HasSecondLevel(HybridCache cache, ISingleflightBuilder builder, IServiceProvider services) =>
+        cache.GetType().Assembly.GetName().Name != "ZiggyCreatures.FusionCache" &&
+        (services.GetService<IDistributedCache>() is not (null or MemoryDistributedCache) || builder.Services.Any(static service => service.IsKeyedService && service.ServiceType == typeof(IDistributedCache)));
 
     private sealed class Marker;
 }

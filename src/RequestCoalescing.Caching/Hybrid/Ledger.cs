@@ -14,7 +14,7 @@ internal sealed class Ledger(TimeProvider clock) : IDisposable
 
     public void Failed(string key, Exception error, TimeSpan duration) => Set(_failures, key, ExceptionDispatchInfo.Capture(error), duration);
 
-    public void Loaded(string key, TimeSpan took, TimeSpan expiration) => Set(_loads, key, new LoadTime(took, clock.GetUtcNow() + expiration), expiration);
+    public void Loaded(string key, TimeSpan took, TimeSpan expiration) => Set(_loads, key, new LoadTime(took, expiration > DateTimeOffset.MaxValue - clock.GetUtcNow() ? DateTimeOffset.MaxValue : clock.GetUtcNow() + expiration), expiration);
 
     public ExceptionDispatchInfo? FailureOf(string key) => _failures.Get(key) as ExceptionDispatchInfo;
 

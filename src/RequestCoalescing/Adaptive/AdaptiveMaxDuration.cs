@@ -1,4 +1,3 @@
-using RequestCoalescing.DependencyInjection;
 using RequestCoalescing.Telemetry;
 
 namespace RequestCoalescing.Adaptive;
@@ -13,56 +12,69 @@ internal sealed class AdaptiveMaxDuration
     // The window moves in steps.
     private const int Steps = 10;
 
-    private readonly Reloading<AdaptiveMaxDurationOptions> _options;
     private readonly TimeProvider _clock;
     private readonly Lock _gate = new();
     private readonly LatencyHistogram _durations = new();
     private readonly Queue<(long At, long[] Counts)> _steps = new();
-    private long _nextStepAt;
-    private TimeSpan? _proposed;
+    private long _stepAt;
+    private TimeSpan? _p99; // null if there were too few flights
 
-    public AdaptiveMaxDuration(Reloading<AdaptiveMaxDurationOptions> options, TimeProvider clock)
+    public AdaptiveMaxDuration(AdaptiveMaxDurationOptions options, TimeProvider clock)
     {
-        (_options, _clock) = (options, clock);
-        EndStep(clock.GetTimestamp(), options.Current);
+        (Options, _clock) = (options, clock);
+        EndStep(clock.GetTimestamp());
     }
 
-    /// <summary>Called when the maximum duration has changed, on the thread of the flight that has caused it.</summary>
+    public AdaptiveMaxDurationOptions Options { get; set; }
+
+    /// <summary>Called when the maximum duration may have changed, on the thread of the flight that has caused it.</summary>
     public Action? Changed { get; set; }
 
     /// <summary>Returns the maximum duration, given its ceiling.</summary>
     public TimeSpan Under(TimeSpan ceiling)
     {
-        lock (_gate) return _proposed < ceiling ? _proposed.Value : ceiling;
+        var options = Options;
+        TimeSpan? p99;
+        lock (_gate) p99 = _p99;
+        if (p99 is not { } duration || duration >= LatencyHistogram.Largest) return ceiling;
+        var proposed = options.Factor * duration;
+        if (proposed < options.Floor) proposed = options.Floor;
+        return proposed < ceiling ? proposed : ceiling;
     }
 
     /// <summary>Counts a flight that has succeeded or timed out.</summary>
     public void Record(TimeSpan duration)
     {
         _durations.Record(duration);
-        var now = _clock.GetTimestamp();
-        if (now < Volatile.Read(ref _nextStepAt)) return;
+        Look(_clock.GetTimestamp());
+    }
+
+    /// <summary>Moves the window, if that is due. Called at take-offs too, because after an idle time the old flights do not count.</summary>
+    /// <param name="now">The time, as a timestamp of the clock.</param>
+    public void Look(long now)
+    {
+        if (!IsDue(now)) return;
         lock (_gate)
         {
-            if (now < _nextStepAt) return;
-            var before = _proposed;
-            EndStep(now, _options.Current);
-            if (_proposed == before) return;
+            if (!IsDue(now)) return;
+            var before = _p99;
+            EndStep(now);
+            if (_p99 == before) return;
         }
 
         Changed?.Invoke();
     }
 
-    private void EndStep(long now, AdaptiveMaxDurationOptions options)
+    private bool IsDue(long now) => _clock.GetElapsedTime(Volatile.Read(ref _stepAt), now) >= Options.Window / Steps;
+
+    private void EndStep(long now)
     {
         // The first one that stays is the latest that is as old as the window.
-        while (_steps.Count > 1 && _clock.GetElapsedTime(_steps.ElementAt(1).At, now) >= options.Window) _steps.Dequeue();
+        while (_steps.Count > 1 && _clock.GetElapsedTime(_steps.ElementAt(1).At, now) >= Options.Window) _steps.Dequeue();
         var counts = _durations.Snapshot(before: null);
         var recent = _steps.TryPeek(out var oldest) ? LatencyHistogram.Between(oldest.Counts, counts) : null;
-        _proposed = recent is null || recent.Count < options.MinimumFlights ? null : Longest(options.Floor, options.Factor * recent.P99);
+        _p99 = recent is null || recent.Count < Options.MinimumFlights ? null : recent.P99;
         _steps.Enqueue((now, counts));
-        Volatile.Write(ref _nextStepAt, now + (long)(options.Window.TotalSeconds / Steps * _clock.TimestampFrequency));
+        Volatile.Write(ref _stepAt, now);
     }
-
-    private static TimeSpan Longest(TimeSpan a, TimeSpan b) => a > b ? a : b;
 }

@@ -50,7 +50,8 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
             var clock = options.Current.TimeProvider;
 
             _redactor = new KeyRedactor(registration.TextOf, telemetry);
-            var adaptive = registration.AdaptsMaxDuration ? new AdaptiveMaxDuration(Follow<AdaptiveMaxDurationOptions>(services, registration), clock) : null;
+            var adapting = registration.AdaptsMaxDuration ? Follow<AdaptiveMaxDurationOptions>(services, registration) : null;
+            var adaptive = adapting is null ? null : new AdaptiveMaxDuration(adapting.Current, clock);
             _telemetry = new FlightTelemetry(Name, _logger, _metrics, _redactor, clock, telemetry, adaptive);
             _engine = new Singleflight<TKey>(options.Current, comparer: null, Name, _redactor.Redact, _telemetry);
 
@@ -71,12 +72,30 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
             Entry = HostedSingleflight.Create(
                 new HostedParts<TKey>(decorated as Singleflight<TKey>, verified, rolledOut, services.GetRequiredService<IServiceScopeFactory>(), _metrics, _telemetry.Latencies, Name, clock));
 
+            // A flight that lands may change the maximum duration. It does not wait for a reload, which runs code of the application.
+            var applying = new Lock();
+            var applied = options.Current;
             options.Apply(changed =>
             {
-                _engine.Change(adaptive is null ? changed : changed.Within(adaptive.Under(changed.MaxDuration)));
+                Apply(changed);
                 observation.Change(changed);
             });
-            if (adaptive is not null) adaptive.Changed = options.Reapply;
+            adapting?.Apply(changed =>
+            {
+                adaptive!.Options = changed;
+                Apply(null);
+            });
+            if (adaptive is not null) adaptive.Changed = () => Apply(null);
+
+            void Apply(SingleflightOptions? changed)
+            {
+                lock (applying)
+                {
+                    changed ??= applied;
+                    _engine.Change(adaptive is null ? changed : changed.Within(adaptive.Under(changed.MaxDuration)));
+                    applied = changed;
+                }
+            }
         }
         catch
         {

@@ -50,12 +50,6 @@ internal sealed class Reloading<[DynamicallyAccessedMembers(DynamicallyAccessedM
         }
     }
 
-    /// <summary>Has the current options taken over once more.</summary>
-    public void Reapply()
-    {
-        lock (_gate) _changed?.Invoke(_current);
-    }
-
     public void Dispose()
     {
         foreach (var subscription in _subscriptions) subscription.Dispose();

@@ -49,7 +49,7 @@ internal abstract class Relay<TResult> : IValueTaskSource<TResult>
 
     /// <summary>Sets the inner call. Call it once.</summary>
     /// <param name="inner">The call.</param>
-    /// <param name="awaitsAtOnce">Whether the inner call is awaited at once. Only in a constructor, and not within work.</param>
+    /// <param name="awaitsAtOnce">Whether the inner call is awaited at once. Only before the relay has been handed out, and not within work.</param>
     protected void Start(ValueTask<TResult> inner, bool awaitsAtOnce = false)
     {
         _inner = inner.ConfigureAwait(false).GetAwaiter();

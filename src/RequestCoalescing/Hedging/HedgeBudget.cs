@@ -3,14 +3,14 @@ namespace RequestCoalescing.Hedging;
 /// <summary>Limits second runs to a share of the flights.</summary>
 internal sealed class HedgeBudget
 {
-    // In thousandths of a run.
-    private const int One = 1_000;
+    // In millionths of a run.
+    private const int One = 1_000_000;
     private const int Most = 10 * One;
 
     private int _saved = Most;
 
     /// <summary>A flight has taken off.</summary>
-    public void Earn(double share) => Add((int)(share * One));
+    public void Earn(double share) => Add((int)Math.Ceiling(share * One));
 
     /// <returns>False if too few flights have taken off since the last second runs.</returns>
     public bool TrySpend() => Add(-One);

@@ -7,6 +7,8 @@ internal abstract class HedgedCall<TResult> : Relay<TResult>, IHedgedCall
 {
     private volatile bool _hasStarted;
 
+    protected HedgedCall() => Node = new LinkedListNode<IHedgedCall>(this);
+
     /// <summary>Whether its work has been started, or lent to a flight that is slow.</summary>
     public bool HasStarted
     {
@@ -14,10 +16,12 @@ internal abstract class HedgedCall<TResult> : Relay<TResult>, IHedgedCall
         set => _hasStarted = value;
     }
 
-    /// <summary>Whether its caller leaves.</summary>
+    /// <summary>Whether its caller has left.</summary>
     public abstract bool HasCancelled { get; }
 
-    public LinkedListNode<IHedgedCall>? Place { get; set; }
+    public LinkedListNode<IHedgedCall> Node { get; }
+
+    public Lead? Lead { get; set; }
 
     /// <summary>Runs its work.</summary>
     public abstract Task<TResult> RunAsync(HedgedFlight flight);

@@ -10,8 +10,8 @@ public sealed class HedgingOptions
     public TimeSpan HedgeAfter { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// The share of flights that may have a second run, so that a backend that is slow for all flights does not get twice the load. Up to ten second runs
-    /// are saved up for later. Default: 0.1. Range: 0 (off) to 1.
+    /// The share of flights that may have a second run, so that a backend that is slow for all flights does not get twice the load. Ten second runs are
+    /// saved up at the start, and up to ten later on. Default: 0.1. Range: 0 (off) to 1.
     /// </summary>
     public double MaxShare { get; set; } = 0.1;
 

@@ -39,11 +39,13 @@ internal sealed class HedgingSingleflight<TKey>(ISingleflight<TKey> inner, Reloa
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken) : HedgedCall<TResult>
     {
+        private Followers<TKey>.Place? _place;
+
         public override bool HasCancelled => cancellationToken.IsCancellationRequested;
 
         public ValueTask<TResult> Follow(ValueTask<TResult> pending)
         {
-            owner._followers.Add(key, this);
+            _place = owner._followers.Add(key, this);
             Start(pending, awaitsAtOnce: true);
             return Call;
         }
@@ -52,20 +54,30 @@ internal sealed class HedgingSingleflight<TKey>(ISingleflight<TKey> inner, Reloa
         {
             HasStarted = true;
             owner._budget.Earn(owner._options.Current.MaxShare);
+            if (!flight.IsCurrent) return await work(state, flight).ConfigureAwait(false); // it runs alone, and has no followers
             var first = new HedgedFlight(flight);
-            var run = RunAsync(first);
-            if (!run.IsCompleted && await IsSlowAsync(run).ConfigureAwait(false) && await BorrowAsync(run).ConfigureAwait(false) is { } follower)
+            var lead = new Lead(flight);
+            var place = owner._followers.AddLeader(key, lead);
+            try
             {
-                var second = new HedgedFlight(flight);
-                var hedge = follower.RunAsync(second);
-                var ended = await Task.WhenAny(run, hedge).ConfigureAwait(false);
-                if (!ended.IsCompletedSuccessfully) await Task.WhenAny(ended == run ? hedge : run).ConfigureAwait(false);
-                (run, hedge, first, second) = hedge.IsCompletedSuccessfully ? (hedge, run, second, first) : (run, hedge, first, second);
-                Outcome.Observe(hedge);
-                second.Cancel();
-            }
+                var run = RunAsync(first);
+                if (!run.IsCompleted && await IsSlowAsync(run).ConfigureAwait(false) && await BorrowAsync(run, place, lead, flight).ConfigureAwait(false) is { } follower)
+                {
+                    var second = new HedgedFlight(flight);
+                    var hedge = follower.RunAsync(second);
+                    var ended = await Task.WhenAny(run, hedge).ConfigureAwait(false);
+                    if (!ended.IsCompletedSuccessfully) await Task.WhenAny(ended == run ? hedge : run).ConfigureAwait(false);
+                    (run, hedge, second) = hedge.IsCompletedSuccessfully ? (hedge, run, first) : (run, hedge, second);
+                    _ = Outcome.ObserveAtEnd(hedge);
+                    second.Stop();
+                }
 
-            return await run.ConfigureAwait(false);
+                return await run.ConfigureAwait(false);
+            }
+            finally
+            {
+                place.Remove(lead);
+            }
         }
 
         public override async Task<TResult> RunAsync(HedgedFlight flight)
@@ -75,7 +87,7 @@ internal sealed class HedgingSingleflight<TKey>(ISingleflight<TKey> inner, Reloa
             return await work(state, new FlightContext(flight)).ConfigureAwait(false);
         }
 
-        protected override void OnEnded() => owner._followers.Remove(key, this);
+        protected override void OnEnded() => _place!.Remove(this);
 
         private async Task<bool> IsSlowAsync(Task run)
         {
@@ -83,12 +95,12 @@ internal sealed class HedgingSingleflight<TKey>(ISingleflight<TKey> inner, Reloa
             return !run.IsCompleted;
         }
 
-        // Waits for a follower while the run goes on.
-        private async Task<HedgedCall<TResult>?> BorrowAsync(Task run)
+        // Waits for a follower while the run goes on, and its flight is in flight.
+        private async Task<HedgedCall<TResult>?> BorrowAsync(Task run, Followers<TKey>.Place place, Lead lead, FlightContext flight)
         {
-            using var wanted = owner._followers.Want<TResult>(key);
-            await Task.WhenAny(run, wanted.Found).ConfigureAwait(false);
-            if (run.IsCompleted || owner._options.Current.MaxShare == 0 || !owner._budget.TrySpend()) return null;
+            using var wanted = place.Want<TResult>(lead);
+            await ((Task)Task.WhenAny(run, wanted.Found)).WaitAsync(flight.CancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (run.IsCompleted || flight.CancellationToken.IsCancellationRequested || owner._options.Current.MaxShare == 0 || !owner._budget.TrySpend()) return null;
             Interlocked.Increment(ref owner._hedges);
             return await wanted.Found.ConfigureAwait(false);
         }

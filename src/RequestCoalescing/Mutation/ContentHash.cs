@@ -35,13 +35,16 @@ internal sealed class ContentHash
 
     private void Add(object? content)
     {
-        if (content is null || ++_steps > MaxSteps || !RuntimeHelpers.TryEnsureSufficientExecutionStack())
+        if (content is null)
         {
             _hash.Add(0);
             return;
         }
 
+        if (!RuntimeHelpers.TryEnsureSufficientExecutionStack()) _steps = MaxSteps; // the hash would depend on the stack
+        if (++_steps > MaxSteps) return;
         var shape = ResultShape.Of(content.GetType());
+        if (shape.HasOverriddenProperties) _steps = MaxSteps + 1; // a read may fill the property: a proxy of an object-relational mapper
         if (shape.Kind == ResultKind.Value)
         {
             _hash.Add(content);
@@ -50,9 +53,18 @@ internal sealed class ContentHash
 
         if (!content.GetType().IsValueType && !_entered.Add(content)) return;
         if (shape.Kind == ResultKind.Tuple) AddItems((ITuple)content);
-        else if (shape.Kind is not (ResultKind.Members or ResultKind.Opaque)) AddElements((IEnumerable)content);
-        foreach (var field in shape.Visible) Add(field.GetValue(content));
+        else if (shape.Kind is not (ResultKind.Members or ResultKind.Opaque) && IsPlain(content.GetType())) AddElements((IEnumerable)content);
+        foreach (var field in shape.Visible)
+        {
+            // What callers cannot set may change by itself, for example a counter of a service. An object in it may still be changed by callers.
+            var value = field.GetValue(content);
+            if (shape.Settable.Contains(field) || value is null || ResultShape.Of(value.GetType()).Kind != ResultKind.Value) Add(value);
+        }
     }
+
+    // Another collection may load its elements when it is enumerated.
+    private static bool IsPlain(Type type) =>
+        type.IsArray || (type.Namespace is "System.Collections" or "System.Collections.Generic" or "System.Collections.Concurrent" or "System.Collections.Immutable" or "System.Collections.ObjectModel" or "System.Collections.Frozen" or "System.Collections.Specialized");
 
     private void AddItems(ITuple tuple)
     {

@@ -39,8 +39,9 @@ internal sealed class MutationDetectingSingleflight<TKey>(ISingleflight<TKey> in
     {
         public async ValueTask<TResult> RunAsync(FlightContext flight)
         {
+            var isShared = flight.IsCurrent; // a call that runs alone shares its result with nobody
             var result = await work(state, flight).ConfigureAwait(false);
-            if (result is not null) owner.Watch(result);
+            if (isShared && result is not null) owner.Watch(result);
             return result;
         }
     }

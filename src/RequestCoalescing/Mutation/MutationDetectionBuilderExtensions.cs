@@ -8,8 +8,8 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class MutationDetectionBuilderExtensions
 {
     /// <summary>
-    /// In Development, compares the content of each result at the end of its flight with its content some seconds later. A difference means that a caller
-    /// has changed an object that other callers share, and is logged (event 17) with the types of the result and of the key. Objects that cannot be compared with certainty are
+    /// In Development, compares the content of each result at the end of its flight with its content some seconds later. A difference means that an object
+    /// that callers share was changed after the flight. It is logged (event 17) with the types of the result and of the key. Objects that cannot be read with certainty are
     /// skipped.
     /// </summary>
     /// <param name="builder">The instance.</param>

@@ -48,6 +48,7 @@ internal sealed class FlightTelemetry(
             // A listener that fails must not affect the flight.
         }
 
+        adaptive?.Look(flight.TakenOffAt);
         _keys.Look(flight);
         if (logger.IsEnabled(LogLevel.Debug)) Log.FlightStarted(logger, instance, KeyOf(flight));
     }

@@ -8,6 +8,9 @@ internal sealed class LatencyHistogram
     private const double SmallestMs = 0.1;
     private const int Buckets = (7 * PerDecade) + 2;
 
+    /// <summary>Durations from here on are in the last bucket, and look alike.</summary>
+    public static readonly TimeSpan Largest = TimeSpan.FromSeconds(1_000);
+
     private readonly long[] _counts = new long[Buckets];
 
     /// <summary>Counts a duration.</summary>

@@ -50,7 +50,7 @@ internal static partial class Log
     [LoggerMessage(16, LogLevel.Warning, "{Instance}: calls with keys of type {KeyType} are never coalesced, because two keys are never equal: {PartType} has no value equality. Use a string, a tuple or a record as the key, or override Equals and GetHashCode. This is logged once for each type")]
     public static partial void KeyWithoutEquality(ILogger logger, string instance, Type keyType, Type partType);
 
-    [LoggerMessage(17, LogLevel.Error, "{Instance}: a caller has changed a result of type {ResultType}, which all callers of its flight share. The keys are of type {KeyType}. Return an immutable type, or let each caller copy the result. This is logged once for each type")]
+    [LoggerMessage(17, LogLevel.Error, "{Instance}: a result of type {ResultType} has changed after its flight, and all callers of the flight share it. The keys are of type {KeyType}. Return an immutable type, or let each caller copy the result. This is logged once for each type")]
     public static partial void ResultMutated(ILogger logger, string instance, Type resultType, Type keyType);
 
     [LoggerMessage(15, LogLevel.Error, "{Instance}: keys of type {KeyType} have no text, which the rollout needs in order to choose a fraction of them; their calls run alone. Override ToString, or register the instance with WithKeyText. This is logged once for each type")]

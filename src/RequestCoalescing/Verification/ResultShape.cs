@@ -67,6 +67,8 @@ internal sealed class ResultShape
 
         var fields = FieldsOf(type, isCollection).ToLookup(IsVisible);
         Visible = [.. fields[true]];
+        Settable = [.. Visible.Where(static field => PropertyOf(field) is not { } property || property.SetMethod is { IsPublic: true })];
+        HasOverriddenProperties = Visible.Any(field => PropertyOf(field)?.GetMethod is { IsVirtual: true, IsFinal: false } getter && IsOverridden(getter, type));
 
         // If a collection stores its elements in fields of its own, comparing the elements has compared these fields too.
         var keepsElements = isCollection && TypeEqualities.BasesOf(type).First(IsFrameworks) is var basis && (basis == typeof(object) || basis == typeof(ValueType));
@@ -80,6 +82,12 @@ internal sealed class ResultShape
 
     /// <summary>Other fields. Callers may never see a difference in them, for example in a lock or a cached value.</summary>
     public FieldInfo[] Hidden { get; } = [];
+
+    /// <summary>Whether reading or writing an auto-property of the type runs other code, because it is overridden.</summary>
+    public bool HasOverriddenProperties { get; }
+
+    /// <summary>The visible fields that callers can set.</summary>
+    public HashSet<FieldInfo> Settable { get; } = [];
 
     public static ResultShape Of(Type type) => s_shapes.GetValue(type, static type => new ResultShape(type));
 
@@ -135,4 +143,12 @@ internal sealed class ResultShape
         if (property is not { Length: > 0 } || field.DeclaringType?.GetProperty(property, TypeEqualities.Declared)?.GetMethod is not { IsPublic: true } getter) return false;
         return !name.EndsWith("k__BackingField", StringComparison.Ordinal) || getter.IsDefined(typeof(CompilerGeneratedAttribute)); // otherwise the getter may fill the field when it is called
     }
+
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "A property that was trimmed away is not used.")]
+    private static PropertyInfo? PropertyOf(FieldInfo field) =>
+        field.IsPublic ? null : field.DeclaringType!.GetProperty(field.Name.Split('>')[0].TrimStart('<'), TypeEqualities.Declared);
+
+    [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "An override that was trimmed away is not called.")]
+    private static bool IsOverridden(MethodInfo getter, Type type) =>
+        TypeEqualities.BasesOf(type).TakeWhile(level => level != getter.DeclaringType).Any(level => level.GetMethod(getter.Name, TypeEqualities.Declared, []) is { IsVirtual: true } other && other.GetBaseDefinition() == getter.GetBaseDefinition());
 }

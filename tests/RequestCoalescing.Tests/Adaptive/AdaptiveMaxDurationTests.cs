@@ -17,6 +17,7 @@ public sealed class AdaptiveMaxDurationTests : IAsyncDisposable
 
     private readonly IConfigurationRoot _configuration = new ConfigurationBuilder().AddInMemoryCollection().Build();
     private readonly FakeTimeProvider _clock = new();
+    private Action _onConfigure = static () => { };
     private readonly Backend<int> _backend = new();
     private readonly ServiceProvider _provider;
     private readonly ISingleflight _singleflight;
@@ -94,7 +95,7 @@ public sealed class AdaptiveMaxDurationTests : IAsyncDisposable
         await FlyForAsync(s_window, TimeSpan.FromMilliseconds(200));
         Assert.NotEqual(s_ceiling, MaxDuration);
         _clock.Advance(2 * s_window);
-        await FlyAsync(TimeSpan.FromMilliseconds(200));
+        Assert.True(await FlyAsync(TimeSpan.FromSeconds(5)));
         Assert.Equal(s_ceiling, MaxDuration);
     }
 
@@ -119,11 +120,36 @@ public sealed class AdaptiveMaxDurationTests : IAsyncDisposable
         AssertNear(Factor * TimeSpan.FromMilliseconds(200));
 
         Reload("AdaptiveMaxDuration:Factor", "10");
-        await FlyForAsync(s_window, TimeSpan.FromMilliseconds(200));
         AssertNear(10 * TimeSpan.FromMilliseconds(200));
         Reload("AdaptiveMaxDuration:Floor", "00:00:05");
-        await FlyForAsync(s_window, TimeSpan.FromMilliseconds(200));
         Assert.Equal(TimeSpan.FromSeconds(5), MaxDuration);
+    }
+
+    [Fact]
+    public async Task Flights_that_are_longer_than_the_histogram_get_the_ceiling()
+    {
+        Reload("MaxDuration", "06:00:00");
+        Reload("AdaptiveMaxDuration:Window", "1.00:00:00");
+        for (var i = 0; i < 110; i++) Assert.True(await FlyAsync(TimeSpan.FromMinutes(50)));
+        Assert.Equal(TimeSpan.FromHours(6), MaxDuration);
+    }
+
+    [Fact]
+    public async Task A_landing_does_not_wait_for_a_reload()
+    {
+        using var mayGo = new ManualResetEventSlim();
+        var isReloading = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await FlyForAsync(s_window, TimeSpan.FromMilliseconds(200));
+        _onConfigure = () =>
+        {
+            isReloading.TrySetResult();
+            mayGo.Wait(Patience.Limit);
+        };
+        var reload = Task.Run(_configuration.Reload);
+        await isReloading.Task.SoonAsync();
+        Assert.True(await FlyAsync(TimeSpan.FromMilliseconds(500)));
+        mayGo.Set();
+        await reload.SoonAsync();
     }
 
     [Fact]
@@ -155,14 +181,15 @@ public sealed class AdaptiveMaxDurationTests : IAsyncDisposable
                 await _singleflight.ExecuteAsync($"{thread}", static _ => Task.FromResult(1));
             }
         }))).SoonAsync();
-        await FlyAsync(s_window / 10);
+        _clock.Advance(s_window / 10);
+        await FlyAsync(TimeSpan.FromMilliseconds(1));
         Assert.Equal(s_floor, MaxDuration);
     }
 
     [Fact]
     public void An_option_out_of_its_range_is_refused_with_its_path()
     {
-        _configuration["Singleflight:weather:AdaptiveMaxDuration:Factor"] = "0.9";
+        _configuration["Singleflight:weather:AdaptiveMaxDuration:Factor"] = "1.9";
         using var provider = Build();
         var error = Assert.Throws<OptionsValidationException>(() => provider.GetRequiredKeyedService<ISingleflight>("weather"));
         Assert.Contains("Singleflight:weather:AdaptiveMaxDuration:Factor", error.Message, StringComparison.Ordinal);
@@ -173,7 +200,11 @@ public sealed class AdaptiveMaxDurationTests : IAsyncDisposable
         var services = new ServiceCollection();
         services.AddMetrics();
         services.AddSingleton<IConfiguration>(_configuration);
-        services.AddSingleflight("weather", options => (options.TimeProvider, options.MaxDuration) = (_clock, s_ceiling))
+        services.AddSingleflight("weather", options =>
+            {
+                (options.TimeProvider, options.MaxDuration) = (_clock, s_ceiling);
+                _onConfigure();
+            })
             .WithAdaptiveMaxDuration(adaptive => (adaptive.Factor, adaptive.Floor, adaptive.Window) = (Factor, s_floor, s_window))
             .WithAdaptiveMaxDuration(); // a second call adds nothing
         return services.BuildServiceProvider();
@@ -186,7 +217,7 @@ public sealed class AdaptiveMaxDurationTests : IAsyncDisposable
 
     private async Task<bool> FlyAsync(TimeSpan duration)
     {
-        var call = _singleflight.ExecuteAsync("key", _backend.RunAsync).AsTask();
+        var call = _singleflight.ExecuteAsync("key", _backend.RunStubbornAsync).AsTask();
         var run = await _backend.NextRunAsync();
         _clock.Advance(duration);
         run.Succeed(1);

@@ -206,6 +206,80 @@ public sealed class HedgingTests : IAsyncDisposable
         Assert.Equal(0, _singleflight.GetStats().Elections);
     }
 
+    [Theory]
+    [InlineData("forgotten")]
+    [InlineData("expired")]
+    [InlineData("left by all")]
+    public async Task A_slow_flight_that_is_not_current_takes_no_follower_of_the_next_one(string end)
+    {
+        using var leaving = new CancellationTokenSource();
+        var old = _singleflight.ExecuteAsync("key", _leaders.RunStubbornAsync, leaving.Token).AsTask();
+        var oldRun = await _leaders.NextRunAsync();
+        _clock.Advance(s_after);
+        if (end == "forgotten") _singleflight.Forget("key");
+        else if (end == "expired") _clock.Advance(TimeSpan.FromHours(12));
+        else await leaving.CancelAsync();
+        if (end != "forgotten") Assert.NotNull(await Record.ExceptionAsync(() => old));
+
+        var next = LeadAsync();
+        await _leaders.NextRunAsync();
+        var follower = FollowAsync();
+        _clock.Advance(s_after);
+        var second = await _followers.NextRunAsync();
+        oldRun.Succeed(1);
+        if (end == "forgotten") Assert.Equal(1, await old.SoonAsync());
+        second.Succeed(7); // lands the flight that its caller has joined
+        Assert.Equal((7, 7), (await next.SoonAsync(), await follower.SoonAsync()));
+        Assert.Equal(1, _singleflight.GetStats().Hedges);
+    }
+
+    [Fact]
+    public async Task A_callback_of_the_losing_run_harms_no_caller()
+    {
+        using var mayGo = new ManualResetEventSlim();
+        var leader = _singleflight.ExecuteAsync("key", token =>
+        {
+            token.Register(() => mayGo.Wait(Patience.Limit));
+            token.Register(static () => throw new InvalidDataException());
+            return new TaskCompletionSource<int>().Task;
+        }).AsTask();
+        var follower = FollowAsync();
+        _clock.Advance(s_after);
+        (await _followers.NextRunAsync()).Succeed(7);
+        Assert.Equal((7, 7), (await leader.SoonAsync(), await follower.SoonAsync()));
+        mayGo.Set();
+    }
+
+    [Fact]
+    public Task A_losing_run_that_fails_after_the_landing_leaves_no_unobserved_exception() => Unobserved.AssertNoneAsync(
+        async () =>
+        {
+            var leader = _singleflight.ExecuteAsync("key", _leaders.RunStubbornAsync).AsTask();
+            var slow = await _leaders.NextRunAsync();
+            var follower = FollowAsync();
+            _clock.Advance(s_after);
+            (await _followers.NextRunAsync()).Succeed(7);
+            Assert.Equal((7, 7), (await leader.SoonAsync(), await follower.SoonAsync()));
+            slow.Fail(new InvalidDataException("lost"));
+        },
+        static error => error.Message == "lost");
+
+    [Fact]
+    public async Task A_key_that_changes_while_its_call_waits_harms_no_caller()
+    {
+        var services = new ServiceCollection();
+        services.AddSingleflight<ChangingKey>().WithHedging();
+        await using var provider = services.BuildServiceProvider();
+        var singleflight = provider.GetRequiredService<ISingleflight<ChangingKey>>();
+        var key = new ChangingKey { Id = 1 };
+        var leader = singleflight.ExecuteAsync(key, _leaders.RunAsync).AsTask();
+        var run = await _leaders.NextRunAsync();
+        var follower = singleflight.ExecuteAsync(key, _followers.RunAsync).AsTask();
+        key.Id = 2;
+        run.Succeed(7);
+        Assert.Equal((7, 7), (await leader.SoonAsync(), await follower.SoonAsync()));
+    }
+
     [Fact]
     public async Task Second_runs_are_limited_to_a_share_of_the_flights()
     {
@@ -312,6 +386,11 @@ public sealed class HedgingTests : IAsyncDisposable
         slow.Succeed(7);
         Assert.Equal((7, 7), (await leader.SoonAsync(), await follower.SoonAsync()));
         Assert.Equal(isStarted ? 1 : 0, _singleflight.GetStats().Hedges - before);
+    }
+
+    private sealed record ChangingKey
+    {
+        public int Id { get; set; }
     }
 
     private void Reload(string name, string value)

@@ -66,7 +66,7 @@ public sealed class MutationDetectionTests : IAsyncDisposable
         list.Add(1);
         _clock.Advance(TimeSpan.FromSeconds(5));
         await Patience.UntilAsync(() => Reports(logs).Count == 2, "the list is reported too");
-        Assert.Single(Reports(logs), entry => entry.Message.Contains(nameof(Post) + ",", StringComparison.Ordinal));
+        Assert.Single(Reports(logs), entry => entry.Message.Contains(nameof(Post) + " has", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -74,7 +74,7 @@ public sealed class MutationDetectionTests : IAsyncDisposable
     {
         var (singleflight, logs) = Build(Environments.Development);
         var enumerations = 0;
-        object?[] results = [null, 1, "text", new Post { Title = "a", Tags = { "b" } }, Cyclic(), new MemoryStream([1]), Lazily(), new Counting(), Task.FromResult(1)];
+        object?[] results = [null, 1, "text", new Post { Title = "a", Tags = { "b" } }, Cyclic(), new MemoryStream([1]), Lazily(), new Counting(), Task.FromResult(1), new Proxy(), new View("a", new Service()), Chain(100_000), new LazyCollection(() => enumerations++)];
         for (var i = 0; i < results.Length; i++)
         {
             var index = i;
@@ -83,6 +83,8 @@ public sealed class MutationDetectionTests : IAsyncDisposable
 
         ((MemoryStream)results[5]!).WriteByte(2);
         ((Counting)results[7]!).Count();
+        Assert.NotNull(((Proxy)results[9]!).Comments);
+        ((View)results[10]!).Service.Ask();
         var canary = await singleflight.ExecuteAsync(new PostKey(99), static _ => Task.FromResult(new List<int>()));
         canary.Add(1);
         _clock.Advance(TimeSpan.FromSeconds(5));
@@ -95,6 +97,24 @@ public sealed class MutationDetectionTests : IAsyncDisposable
             enumerations++;
             yield return 1;
         }
+    }
+
+    [Fact]
+    public async Task The_result_of_a_call_that_runs_alone_is_not_reported()
+    {
+        var (singleflight, logs) = Build(Environments.Development, limits: static options => (options.MaxInFlight, options.Overflow) = (1, OverflowBehavior.RunAlone));
+        var work = new TaskCompletionSource<Post>();
+        var flying = singleflight.ExecuteAsync(new PostKey(1), _ => work.Task).AsTask();
+        var own = await singleflight.ExecuteAsync(new PostKey(2), static _ => Task.FromResult(new Post()));
+        own.Title = "changed";
+        work.SetResult(new Post());
+        await flying.SoonAsync();
+        _clock.Advance(TimeSpan.FromSeconds(5));
+        var canary = await singleflight.ExecuteAsync(new PostKey(99), static _ => Task.FromResult(new List<int>()));
+        canary.Add(1);
+        _clock.Advance(TimeSpan.FromSeconds(5));
+        Assert.Contains("List", (await ReportAsync(logs)).Message, StringComparison.Ordinal);
+        Assert.Single(Reports(logs));
     }
 
     [Theory]
@@ -127,12 +147,17 @@ public sealed class MutationDetectionTests : IAsyncDisposable
 
     private static List<FakeLogRecord> Reports(FakeLogCollector logs) => [.. logs.GetSnapshot().Where(entry => entry.Id.Id == 17)];
 
-    private (ISingleflight<PostKey> Singleflight, FakeLogCollector Logs) Build(string? environment, Action<MutationDetectionOptions>? configure = null)
+    private (ISingleflight<PostKey> Singleflight, FakeLogCollector Logs) Build(
+        string? environment, Action<MutationDetectionOptions>? configure = null, Action<SingleflightOptions>? limits = null)
     {
         var services = new ServiceCollection();
         services.AddLogging(logging => logging.AddFakeLogging());
         if (environment is not null) services.AddSingleton<IHostEnvironment>(new HostingEnvironment(environment));
-        services.AddSingleflight<PostKey>(options => options.TimeProvider = _clock).WithMutationDetection(configure).WithMutationDetection();
+        services.AddSingleflight<PostKey>(options =>
+        {
+            options.TimeProvider = _clock;
+            limits?.Invoke(options);
+        }).WithMutationDetection(configure).WithMutationDetection();
         var provider = services.BuildServiceProvider();
         _providers.Add(provider);
         return (provider.GetRequiredService<ISingleflight<PostKey>>(), provider.GetFakeLogCollector());
@@ -157,6 +182,50 @@ public sealed class MutationDetectionTests : IAsyncDisposable
         private int _count;
 
         public int Count() => ++_count;
+    }
+
+    private static Post Chain(int length)
+    {
+        var first = new Post();
+        for (var (last, i) = (first, 0); i < length; i++) last = last.Next = new Post();
+        return first;
+    }
+
+    private class Entity
+    {
+        public virtual List<string>? Comments { get; set; }
+    }
+
+    // As object-relational mappers make them: a read fills the property.
+    private sealed class Proxy : Entity
+    {
+        public override List<string>? Comments
+        {
+            get => base.Comments ??= ["loaded"];
+            set => base.Comments = value;
+        }
+    }
+
+    private sealed record View(string Text, Service Service);
+
+    private sealed class Service
+    {
+        public int Questions { get; private set; }
+
+        public void Ask() => Questions++;
+    }
+
+    private sealed class LazyCollection(Action onEnumerate) : IReadOnlyCollection<int>
+    {
+        public int Count => 1;
+
+        public IEnumerator<int> GetEnumerator()
+        {
+            onEnumerate();
+            yield return 1;
+        }
+
+        System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
     }
 
     private sealed class HostingEnvironment(string name) : IHostEnvironment

@@ -8,6 +8,9 @@ public sealed class HookedCache(HybridCache inner) : HybridCache
     /// <summary>Runs before each store.</summary>
     public Func<Task>? BeforeStore { get; set; }
 
+    /// <summary>Runs before each look.</summary>
+    public Func<Task>? BeforeLook { get; set; }
+
     /// <summary>The options of the last store.</summary>
     public HybridCacheEntryOptions? LastOptions { get; private set; }
 
@@ -20,7 +23,8 @@ public sealed class HookedCache(HybridCache inner) : HybridCache
         Func<TState, CancellationToken, ValueTask<T>> factory,
         HybridCacheEntryOptions? options = null,
         IEnumerable<string>? tags = null,
-        CancellationToken cancellationToken = default) => inner.GetOrCreateAsync(key, state, factory, options, tags, cancellationToken);
+        CancellationToken cancellationToken = default) =>
+        BeforeLook is { } hook ? LookAfterAsync(hook, key, state, factory, options, tags, cancellationToken) : inner.GetOrCreateAsync(key, state, factory, options, tags, cancellationToken);
 
     public override async ValueTask SetAsync<T>(
         string key,
@@ -38,6 +42,19 @@ public sealed class HookedCache(HybridCache inner) : HybridCache
     {
         await inner.RemoveAsync(key, cancellationToken);
         if (AfterRemoval is { } hook) await hook();
+    }
+
+    private async ValueTask<T> LookAfterAsync<TState, T>(
+        Func<Task> hook,
+        string key,
+        TState state,
+        Func<TState, CancellationToken, ValueTask<T>> factory,
+        HybridCacheEntryOptions? options,
+        IEnumerable<string>? tags,
+        CancellationToken cancellationToken)
+    {
+        await hook();
+        return await inner.GetOrCreateAsync(key, state, factory, options, tags, cancellationToken);
     }
 
     public override ValueTask RemoveByTagAsync(string tag, CancellationToken cancellationToken = default) => inner.RemoveByTagAsync(tag, cancellationToken);
