@@ -11,6 +11,7 @@ using Microsoft.Extensions.Logging;
 using Polly;
 using RequestCoalescing;
 using RequestCoalescing.Caching;
+using RequestCoalescing.Http;
 using StackExchange.Redis;
 
 var runs = 0;
@@ -103,7 +104,7 @@ static async Task<string?> ServeAsync()
     }
 
     if (posts.GetStats().Alone is < 20 or > 80) return "the setting of the rollout was not bound";
-    using var client = new HttpClient { BaseAddress = new Uri(app.Urls.First()) };
+    using var client = new HttpClient(new CoalescingHandler { InnerHandler = new SocketsHttpHandler() }) { BaseAddress = new Uri(app.Urls.First()) };
     using var stats = JsonDocument.Parse(await client.GetStringAsync("/metrics/singleflight"));
     if (stats.RootElement.GetProperty("instances")[0].GetProperty("calls").GetInt64() != 100) return "the statistics were not served";
     if (!(await client.GetStringAsync("/singleflight")).Contains("Singleflight", StringComparison.Ordinal)) return "the dashboard was not served";

@@ -1,0 +1,193 @@
+using System.Collections.Concurrent;
+using RequestCoalescing.Http.Rules;
+using RequestCoalescing.Http.Streams;
+
+namespace RequestCoalescing.Http;
+
+/// <summary>What all handlers of a client share: the flights, the bodies that are streamed now, and what is known of the origin's responses.</summary>
+internal sealed class HttpCoalescer : IDisposable
+{
+    // The response of a first flight may vary in a way that was not known, and the beginning of its body may be gone.
+    private const int Attempts = 3;
+
+    private readonly ISingleflight<string> _flights;
+    private readonly HttpCoalescingOptions _options;
+    private readonly TimeProvider _clock;
+    private readonly string? _cacheStatus;
+    private readonly BufferBudget _budget;
+    private readonly Remembered<object> _notShared;
+    private readonly Remembered<string[]> _varying;
+    private readonly ConcurrentDictionary<string, SharedResponse> _streaming = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, bool> _waiting = new(StringComparer.Ordinal); // keys whose headers have not arrived
+
+    /// <param name="flights">Coalesces the requests until the headers of their response arrive.</param>
+    /// <param name="options">Validated options.</param>
+    /// <param name="clock">The clock.</param>
+    /// <param name="name">The name in <c>Cache-Status</c>.</param>
+    public HttpCoalescer(ISingleflight<string> flights, HttpCoalescingOptions options, TimeProvider clock, string name)
+    {
+        (_flights, _options, _clock) = (flights, options, clock);
+        _cacheStatus = options.AddsCacheStatus ? $"\"{name.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"; fwd=miss; collapsed" : null;
+        _budget = new BufferBudget(options.MaxTotalBufferedBytes);
+        _notShared = new Remembered<object>(options.MaxRemembered, options.NotSharedDuration, clock);
+        _varying = new Remembered<string[]>(options.MaxRemembered, options.NotSharedDuration, clock);
+    }
+
+    /// <summary>The bytes of bodies that are in memory now.</summary>
+    public long BufferedBytes => _budget.Taken;
+
+    /// <summary>The bodies that arrive now.</summary>
+    public int Streaming => _streaming.Count;
+
+    /// <summary>Sends a request, or shares one that is in the air.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="send">Sends a request to the origin, and completes when its headers have arrived.</param>
+    /// <param name="cancellationToken">The caller's token.</param>
+    public async Task<HttpResponseMessage> SendAsync(
+        HttpRequestMessage request,
+        Func<HttpRequestMessage, CancellationToken, Task<HttpResponseMessage>> send,
+        CancellationToken cancellationToken)
+    {
+        for (var attempt = 0; attempt < Attempts && RequestRules.MayShare(request, _options); attempt++)
+        {
+            var vary = VaryOf(request);
+            var method = MethodFor(request, vary);
+            var key = RequestKey.Of(request, method, vary, _options);
+            if (_notShared.TryGet(key, out _)) break;
+            if (_streaming.TryGetValue(key, out var streaming) && streaming.TryGive(request, isExpected: false, _cacheStatus, out var late)) return late;
+
+            var call = new Call(this, key, RequestKey.Shared(request, method, vary, _options), send);
+            try
+            {
+                var shared = await _flights.ExecuteAsync(key, call, static (call, flight) => call.RunAsync(flight), cancellationToken).ConfigureAwait(false);
+                if (shared != SharedResponse.NotShared)
+                {
+                    if (shared.TryGive(request, isExpected: true, call.HasLed ? null : _cacheStatus, out var response)) return response;
+                }
+                else if (call.TakeOwn() is { } own)
+                {
+                    own.RequestMessage = request;
+                    return own;
+                }
+            }
+            catch
+            {
+                call.Abandon();
+                throw;
+            }
+        }
+
+        return await send(request, cancellationToken).ConfigureAwait(false);
+    }
+
+    public void Dispose()
+    {
+        _notShared.Dispose();
+        _varying.Dispose();
+    }
+
+    // A HEAD request gets its response from a GET that is in the air (RFC 9110, 9.3.2).
+    private HttpMethod MethodFor(HttpRequestMessage request, string[] vary)
+    {
+        if (request.Method != HttpMethod.Head) return request.Method;
+        var get = RequestKey.Of(request, HttpMethod.Get, vary, _options);
+        return _waiting.ContainsKey(get) || _streaming.ContainsKey(get) ? HttpMethod.Get : HttpMethod.Head;
+    }
+
+    private string[] VaryOf(HttpRequestMessage request) => _varying.TryGet(Target(request), out var names) ? names : [];
+
+    private void RememberVary(HttpRequestMessage request, string[] names)
+    {
+        var known = VaryOf(request);
+        string[] all = [.. known.Union(names).Order(StringComparer.Ordinal)];
+        if (all.Length > known.Length) _varying.Add(Target(request), all);
+    }
+
+    private static string Target(HttpRequestMessage request) => request.RequestUri!.GetComponents(UriComponents.HttpRequestUrl, UriFormat.UriEscaped);
+
+    /// <summary>One call. If it leads, it sends the request.</summary>
+    private sealed class Call(
+        HttpCoalescer owner,
+        string key,
+        HttpRequestMessage sent,
+        Func<HttpRequestMessage, CancellationToken, Task<HttpResponseMessage>> send)
+    {
+        private readonly Lock _gate = new();
+        private HttpResponseMessage? _own;
+        private bool _isAbandoned;
+        private volatile bool _hasLed;
+
+        public bool HasLed => _hasLed;
+
+        public async ValueTask<SharedResponse> RunAsync(FlightContext flight)
+        {
+            _hasLed = true;
+            owner._waiting[key] = true;
+            try
+            {
+                var response = await send(sent, flight.CancellationToken).ConfigureAwait(false);
+                if (!ResponseRules.MayShare(response, owner._options.Mode))
+                {
+                    owner._notShared.Add(key, key);
+                    Keep(response);
+                    return SharedResponse.NotShared;
+                }
+
+                var shared = await ShareAsync(response, flight).ConfigureAwait(false);
+                return shared;
+            }
+            finally
+            {
+                owner._waiting.TryRemove(key, out _);
+            }
+        }
+
+        /// <summary>Returns the response, if it is only for this call.</summary>
+        public HttpResponseMessage? TakeOwn()
+        {
+            lock (_gate)
+            {
+                var own = _own;
+                _own = null;
+                return own;
+            }
+        }
+
+        /// <summary>The caller has left, and takes no response.</summary>
+        public void Abandon()
+        {
+            lock (_gate) _isAbandoned = true;
+            TakeOwn()?.Dispose();
+        }
+
+        private void Keep(HttpResponseMessage response)
+        {
+            lock (_gate)
+            {
+                if (!_isAbandoned) _own = response;
+                if (!_isAbandoned) return;
+            }
+
+            response.Dispose();
+        }
+
+        private async ValueTask<SharedResponse> ShareAsync(HttpResponseMessage response, FlightContext flight)
+        {
+            var options = owner._options;
+            var origin = await response.Content.ReadAsStreamAsync(flight.CancellationToken).ConfigureAwait(false);
+            var body = new SharedBody(owner._budget, options.MaxBufferedBytes, options.MaxBodyIdle, flight.SubscriberCount, owner._clock);
+            var shared = new SharedResponse(response, sent, body);
+            if (shared.Vary.Length > 0) owner.RememberVary(sent, shared.Vary);
+            if (flight.IsCurrent) owner._streaming[key] = shared;
+            _ = FillAsync();
+            return shared;
+
+            async Task FillAsync()
+            {
+                using (response) await body.FillAsync(origin).ConfigureAwait(false);
+                owner._streaming.TryRemove(new(key, shared));
+                await body.CloseAsync().ConfigureAwait(false);
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Options;
+using RequestCoalescing;
+using RequestCoalescing.Http;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Coalesces the requests of a client.</summary>
+public static class HttpCoalescingBuilderExtensions
+{
+    /// <summary>
+    /// Lets equal requests of this client that are in the air at once share one. The instance is registered as <c>http-NAME</c> for the client NAME, and as <c>http</c>
+    /// for the client without a name. Its settings are in <c>Singleflight:http-NAME</c>.
+    /// </summary>
+    /// <param name="builder">The client.</param>
+    /// <param name="configure">Sets the application's defaults. Settings in <c>Singleflight:http-NAME:Http</c> override them.</param>
+    /// <param name="singleflight">Adds to the instance, for example limits. Do not let it use Redis: a response that is streamed cannot leave the process.</param>
+    /// <returns>The builder.</returns>
+    /// <example>
+    /// <code>
+    /// builder.Services.AddHttpClient("github", client => client.BaseAddress = new Uri("https://api.github.com"))
+    ///     .AddRequestCoalescing();
+    /// </code>
+    /// </example>
+    public static IHttpClientBuilder AddRequestCoalescing(
+        this IHttpClientBuilder builder,
+        Action<HttpCoalescingOptions>? configure = null,
+        Action<ISingleflightBuilder>? singleflight = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        var name = string.IsNullOrEmpty(builder.Name) ? "http" : $"http-{builder.Name.Replace(':', '-')}";
+        var isFirst = !builder.Services.Any(service => service.IsKeyedService && service.ServiceType == typeof(HttpCoalescer) && Equals(service.ServiceKey, name));
+        if (!isFirst) throw new InvalidOperationException($"The client '{builder.Name}' coalesces its requests already. Call AddRequestCoalescing once for each client.");
+
+        var instance = builder.Services.AddSingleflight(name);
+        singleflight?.Invoke(instance);
+        if (configure is not null) builder.Services.Configure(name, configure);
+        instance.BindSettings<HttpCoalescingOptions>("Http", static (section, options) => section.Bind(options), static options => options.Validate());
+        builder.Services.AddKeyedSingleton(name, static (services, key) => new HttpCoalescer(
+            services.GetRequiredKeyedService<ISingleflight>(key),
+            services.GetRequiredService<IOptionsFactory<HttpCoalescingOptions>>().Create((string)key!),
+            services.GetRequiredService<IOptionsFactory<SingleflightOptions>>().Create((string)key!).TimeProvider,
+            (string)key!));
+        return builder.AddHttpMessageHandler(services => new CoalescingHandler(services.GetRequiredKeyedService<HttpCoalescer>(name)));
+    }
+}

@@ -1,0 +1,64 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace RequestCoalescing.Http.Rules;
+
+/// <summary>The key of a request, and the request that is sent for all that have the key. They have the same headers, so that nothing of a caller is sent that is not in its key.</summary>
+internal static class RequestKey
+{
+    // Answered for each caller from the shared response.
+    private static readonly HashSet<string> s_conditions = new(StringComparer.OrdinalIgnoreCase) { "If-None-Match", "If-Modified-Since" };
+    private static readonly HashSet<string> s_secrets = new(StringComparer.OrdinalIgnoreCase) { "Authorization", "Proxy-Authorization", "Cookie" };
+    private static readonly byte[] s_salt = RandomNumberGenerator.GetBytes(32);
+
+    /// <summary>Returns the key.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="method">The method of the shared request.</param>
+    /// <param name="vary">The ignored headers that the response is known to depend on, in order.</param>
+    /// <param name="options">The options.</param>
+    public static string Of(HttpRequestMessage request, HttpMethod method, IReadOnlyCollection<string> vary, HttpCoalescingOptions options)
+    {
+        var text = new StringBuilder(method.Method).Append(' ').Append(request.RequestUri!.GetComponents(UriComponents.HttpRequestUrl, UriFormat.UriEscaped));
+        foreach (var (name, value) in HeadersOf(request, vary, options).OrderBy(static header => header.Name, StringComparer.Ordinal))
+        {
+            // With its length, a value cannot look like another header.
+            var shown = s_secrets.Contains(name) ? HashOf(value) : value;
+            text.Append('\n').Append(name).Append(':').Append(shown.Length).Append(':').Append(shown);
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>Makes the request that is sent.</summary>
+    public static HttpRequestMessage Shared(HttpRequestMessage request, HttpMethod method, IReadOnlyCollection<string> vary, HttpCoalescingOptions options)
+    {
+        var shared = new HttpRequestMessage(method, request.RequestUri) { Version = request.Version, VersionPolicy = request.VersionPolicy };
+        foreach (var (name, value) in HeadersOf(request, vary, options)) shared.Headers.TryAddWithoutValidation(name, value);
+        if (options.SendsUserAgent && !shared.Headers.NonValidated.Contains("User-Agent") && request.Headers.NonValidated.TryGetValues("User-Agent", out var agent))
+        {
+            shared.Headers.TryAddWithoutValidation("User-Agent", agent.ToString());
+        }
+
+        return shared;
+    }
+
+    /// <summary>Whether two requests have the same values of some headers.</summary>
+    public static bool AreAlike(HttpRequestMessage request, HttpRequestMessage shared, IEnumerable<string> names) =>
+        names.All(name => ValueOf(request, name) == ValueOf(shared, name));
+
+    private static IEnumerable<(string Name, string Value)> HeadersOf(HttpRequestMessage request, IReadOnlyCollection<string> vary, HttpCoalescingOptions options)
+    {
+        foreach (var (given, values) in request.Headers.NonValidated)
+        {
+            var name = given.ToLowerInvariant();
+            if (s_conditions.Contains(name)) continue;
+            if ((options.IgnoredHeaders.Contains(name) || name == "user-agent") && !vary.Contains(name)) continue;
+            yield return (name, values.ToString());
+        }
+    }
+
+    private static string? ValueOf(HttpRequestMessage request, string name) =>
+        request.Headers.NonValidated.TryGetValues(name, out var values) ? values.ToString() : null;
+
+    private static string HashOf(string secret) => Convert.ToHexString(HMACSHA256.HashData(s_salt, Encoding.UTF8.GetBytes(secret)));
+}

@@ -1,0 +1,56 @@
+using System.Net;
+
+namespace RequestCoalescing.Http.Rules;
+
+/// <summary>Which responses may be shared.</summary>
+internal static class ResponseRules
+{
+    // Responses that a cache may store without an explicit lifetime (RFC 9110, 15.1).
+    private static readonly HashSet<int> s_heuristic = [200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501];
+
+    /// <summary>Whether a response may be given to all callers of its request.</summary>
+    public static bool MayShare(HttpResponseMessage response, SharingMode mode)
+    {
+        var status = (int)response.StatusCode;
+
+        // The outcome of a handshake, a part, a challenge or a limit is for the one that asked (RFC 9110, 15.2.2, 15.3.7, 15.5.2, 15.5.8; RFC 6585, 4).
+        if (status is 101 or 206 or 401 or 407 or 429) return false;
+
+        var headers = response.Headers;
+        if (headers.NonValidated.Contains("Set-Cookie")) return false; // RFC 6265, 3
+        if (VaryOf(response).Contains("*")) return false; // RFC 9110, 12.5.5
+
+        var control = headers.CacheControl;
+        if (control is null && headers.NonValidated.Contains("Cache-Control")) return false; // it cannot be parsed
+        if (control is { Private: true } && mode == SharingMode.Shared) return false; // RFC 9111, 5.2.2.7
+
+        var hasContent = response.Content.Headers.ContentLength != 0;
+        if (control is { NoStore: true } && (status < 500 || hasContent)) return false; // RFC 9111, 5.2.2.5
+
+        // An error of the origin is one error for all, if it contains nothing that is protected.
+        if (status >= 500) return true;
+
+        // A lifetime, explicit or heuristic (RFC 9111, 3).
+        return s_heuristic.Contains(status) || control is { Public: true } or { MaxAge: not null } or { Private: true } || (control?.SharedMaxAge is not null && mode == SharingMode.Shared) || response.Content.Headers.NonValidated.Contains("Expires");
+    }
+
+    /// <summary>The names of the request headers that the response depends on (RFC 9110, 12.5.5), in lower case.</summary>
+    public static string[] VaryOf(HttpResponseMessage response) =>
+        response.Headers.NonValidated.TryGetValues("Vary", out var values)
+            ? [.. values.SelectMany(static value => value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)).Select(static name => name.ToLowerInvariant()).Distinct().Order(StringComparer.Ordinal)]
+            : [];
+
+    /// <summary>Whether a caller that has sent conditions gets a 304 instead of the response (RFC 9110, 13.1.2, 13.1.3, 13.2.2).</summary>
+    public static bool IsNotModified(HttpRequestMessage request, SharedResponse response)
+    {
+        if (response.StatusCode != HttpStatusCode.OK) return false;
+        var headers = request.Headers;
+        if (headers.NonValidated.Contains("If-None-Match"))
+        {
+            if (headers.IfNoneMatch.Any(static tag => tag.Tag == "*")) return true;
+            return response.ETag is { } etag && headers.IfNoneMatch.Any(known => known.Tag == etag.Tag); // the weak comparison (RFC 9110, 8.8.3.2)
+        }
+
+        return headers.IfModifiedSince is { } since && response.LastModified is { } modified && modified <= since;
+    }
+}

@@ -1,0 +1,35 @@
+namespace RequestCoalescing.Http.Streams;
+
+/// <summary>The bytes that all bodies of a client may keep in memory.</summary>
+internal sealed class BufferBudget(long most)
+{
+    private readonly Lock _gate = new();
+    private TaskCompletionSource? _freed;
+    private long _taken;
+
+    /// <summary>The bytes that are in memory now.</summary>
+    public long Taken => Volatile.Read(ref _taken);
+
+    /// <returns>Null if the bytes have been taken. Otherwise, a task that completes when others have been given back.</returns>
+    public Task? Take(long bytes)
+    {
+        lock (_gate)
+        {
+            if (_taken + bytes > most) return (_freed ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+            _taken += bytes;
+            return null;
+        }
+    }
+
+    public void GiveBack(long bytes)
+    {
+        TaskCompletionSource? freed;
+        lock (_gate)
+        {
+            _taken -= bytes;
+            (freed, _freed) = (_freed, null);
+        }
+
+        freed?.SetResult();
+    }
+}

@@ -1,0 +1,79 @@
+using System.Net;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
+
+namespace RequestCoalescing.Http.Tests;
+
+/// <summary>A client whose requests are coalesced, and a real origin.</summary>
+public abstract class HandlerFixture(bool overHttp2 = false) : IAsyncLifetime
+{
+    private readonly List<ServiceProvider> _providers = [];
+
+    protected Origin Origin { get; private set; } = null!;
+
+    protected FakeTimeProvider Clock { get; } = new(DateTimeOffset.UtcNow);
+
+    protected HttpClient Client { get; private set; } = null!;
+
+    protected ISingleflight Flights { get; private set; } = null!;
+
+    internal HttpCoalescer Coalescer { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        Origin = await Origin.StartAsync(overHttp2);
+        Use(static _ => { });
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var provider in _providers) await provider.DisposeAsync();
+        await Origin.DisposeAsync();
+        GC.SuppressFinalize(this);
+    }
+
+    protected void Use(Action<HttpCoalescingOptions> configure, Action<SingleflightOptions>? limits = null)
+    {
+        var services = new ServiceCollection();
+        services.AddHttpClient("origin", client =>
+            {
+                client.BaseAddress = Origin.Address;
+                client.DefaultRequestVersion = overHttp2 ? HttpVersion.Version20 : HttpVersion.Version11;
+                client.DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact;
+            })
+            .ConfigurePrimaryHttpMessageHandler(static () => new SocketsHttpHandler { UseCookies = false, MaxConnectionsPerServer = 1_000 })
+            .AddRequestCoalescing(configure);
+        services.AddSingleflight("http-origin", options =>
+        {
+            options.TimeProvider = Clock;
+            limits?.Invoke(options);
+        });
+        var provider = services.BuildServiceProvider();
+        _providers.Add(provider);
+        Client = provider.GetRequiredService<IHttpClientFactory>().CreateClient("origin");
+        Flights = provider.GetRequiredKeyedService<ISingleflight>("http-origin");
+        Coalescer = provider.GetRequiredKeyedService<HttpCoalescer>("http-origin");
+    }
+
+    protected Task<HttpResponseMessage> GetAsync(string path = "/", params (string Name, string Value)[] headers) => SendAsync(HttpMethod.Get, path, default, headers);
+
+    protected Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, CancellationToken token, params (string Name, string Value)[] headers)
+    {
+        var request = new HttpRequestMessage(method, path) { Version = Client.DefaultRequestVersion, VersionPolicy = Client.DefaultVersionPolicy };
+        foreach (var (name, value) in headers) Assert.True(request.Headers.TryAddWithoutValidation(name, value));
+        return Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, token);
+    }
+
+    protected static async Task<string> TextOf(Task<HttpResponseMessage> response)
+    {
+        using var message = await response.SoonAsync();
+        return await message.Content.ReadAsStringAsync().SoonAsync();
+    }
+
+    /// <summary>Nothing stays behind: no flight, no body, no buffer.</summary>
+    protected async Task AllIsFreeAsync()
+    {
+        await Patience.UntilAsync(() => Coalescer.BufferedBytes == 0 && Coalescer.Streaming == 0, "the buffers are free");
+        Assert.Equal((0, 0L), (Flights.GetStats().InFlightCount, Flights.GetStats().TotalSubscribers));
+    }
+}
