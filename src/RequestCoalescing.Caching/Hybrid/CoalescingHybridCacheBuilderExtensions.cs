@@ -71,7 +71,7 @@ public static class CoalescingHybridCacheBuilderExtensions
     // other nodes by itself.
     private static bool HasSecondLevel(HybridCache cache, ISingleflightBuilder builder, IServiceProvider services) =>
         cache.GetType().Assembly.GetName().Name != "ZiggyCreatures.FusionCache" &&
-        (services.GetService<IDistributedCache>() is not (null or MemoryDistributedCache) || builder.Services.Any(static service => service.IsKeyedService && service.ServiceType == typeof(IDistributedCache)));
+        ((services.GetService<IDistributedCache>() is { } second && second.GetType() != typeof(MemoryDistributedCache)) || builder.Services.Any(static service => service.IsKeyedService && service.ServiceType == typeof(IDistributedCache)));
 
     private sealed class Marker;
 }

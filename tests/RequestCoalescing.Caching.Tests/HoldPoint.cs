@@ -1,0 +1,9 @@
+namespace RequestCoalescing.Caching.Tests;
+
+/// <summary>Whether a call of the inner cache is held up, and where.</summary>
+internal enum HoldPoint
+{
+    Nowhere,
+    Before,
+    After,
+}
