@@ -48,27 +48,36 @@ internal sealed class HttpCoalescer : IDisposable
         Func<HttpRequestMessage, CancellationToken, Task<HttpResponseMessage>> send,
         CancellationToken cancellationToken)
     {
+        string[] learnt = [];
         for (var attempt = 0; attempt < Attempts && RequestRules.MayShare(request, _options); attempt++)
         {
-            var vary = VaryOf(request);
+            string[] vary = [.. VaryOf(request).Union(learnt).Order(StringComparer.Ordinal)];
             var method = MethodFor(request, vary);
             var key = RequestKey.Of(request, method, vary, _options);
             if (_notShared.TryGet(key, out _)) break;
-            if (_streaming.TryGetValue(key, out var streaming) && streaming.TryGive(request, isExpected: false, _cacheStatus, out var late)) return late;
+            if (_streaming.TryGetValue(key, out var streaming) && _clock.GetTimestamp() <= streaming.JoinableUntil && streaming.TryGive(request, isExpected: false, _cacheStatus, out var late)) return late;
 
-            var call = new Call(this, key, RequestKey.Shared(request, method, vary, _options), send);
+            var call = new Call(this, key, () => RequestKey.Shared(request, method, vary, _options), send);
             try
             {
                 var shared = await _flights.ExecuteAsync(key, call, static (call, flight) => call.RunAsync(flight), cancellationToken).ConfigureAwait(false);
                 if (shared != SharedResponse.NotShared)
                 {
                     if (shared.TryGive(request, isExpected: true, call.HasLed ? null : _cacheStatus, out var response)) return response;
+                    learnt = shared.Vary;
+                    continue;
                 }
-                else if (call.TakeOwn() is { } own)
+
+                if (call.TakeOwn() is not { } own) break;
+                if (call.Matches(request, own))
                 {
+                    request.RequestUri = own.RequestMessage?.RequestUri ?? request.RequestUri; // after redirections
                     own.RequestMessage = request;
                     return own;
                 }
+
+                own.Dispose(); // it depends on a header that was not sent
+                break;
             }
             catch
             {
@@ -94,25 +103,24 @@ internal sealed class HttpCoalescer : IDisposable
         return _waiting.ContainsKey(get) || _streaming.ContainsKey(get) ? HttpMethod.Get : HttpMethod.Head;
     }
 
-    private string[] VaryOf(HttpRequestMessage request) => _varying.TryGet(Target(request), out var names) ? names : [];
+    private string[] VaryOf(HttpRequestMessage request) => _varying.TryGet(RequestKey.TargetOf(request), out var names) ? names : [];
 
     private void RememberVary(HttpRequestMessage request, string[] names)
     {
         var known = VaryOf(request);
         string[] all = [.. known.Union(names).Order(StringComparer.Ordinal)];
-        if (all.Length > known.Length) _varying.Add(Target(request), all);
+        if (all.Length > known.Length) _varying.Add(RequestKey.TargetOf(request), all);
     }
-
-    private static string Target(HttpRequestMessage request) => request.RequestUri!.GetComponents(UriComponents.HttpRequestUrl, UriFormat.UriEscaped);
 
     /// <summary>One call. If it leads, it sends the request.</summary>
     private sealed class Call(
         HttpCoalescer owner,
         string key,
-        HttpRequestMessage sent,
+        Func<HttpRequestMessage> makeRequest,
         Func<HttpRequestMessage, CancellationToken, Task<HttpResponseMessage>> send)
     {
         private readonly Lock _gate = new();
+        private readonly HttpRequestMessage _before = makeRequest();
         private HttpResponseMessage? _own;
         private bool _isAbandoned;
         private volatile bool _hasLed;
@@ -125,22 +133,31 @@ internal sealed class HttpCoalescer : IDisposable
             owner._waiting[key] = true;
             try
             {
+                var sent = makeRequest(); // handlers may change it
                 var response = await send(sent, flight.CancellationToken).ConfigureAwait(false);
-                if (!ResponseRules.MayShare(response, owner._options.Mode))
+                if (flight.CancellationToken.IsCancellationRequested)
+                {
+                    response.Dispose();
+                    flight.CancellationToken.ThrowIfCancellationRequested();
+                }
+
+                if (!ResponseRules.MayShare(response, owner._options.Mode, RequestKey.HasGainedCredentials(_before, sent)))
                 {
                     owner._notShared.Add(key, key);
                     Keep(response);
                     return SharedResponse.NotShared;
                 }
 
-                var shared = await ShareAsync(response, flight).ConfigureAwait(false);
-                return shared;
+                return await ShareAsync(response, flight).ConfigureAwait(false);
             }
             finally
             {
                 owner._waiting.TryRemove(key, out _);
             }
         }
+
+        /// <summary>Whether the response depends on nothing that was not sent.</summary>
+        public bool Matches(HttpRequestMessage request, HttpResponseMessage own) => RequestKey.AreAlike(request, _before, ResponseRules.VaryOf(own).Where(static name => name != "*"));
 
         /// <summary>Returns the response, if it is only for this call.</summary>
         public HttpResponseMessage? TakeOwn()
@@ -176,9 +193,11 @@ internal sealed class HttpCoalescer : IDisposable
             var options = owner._options;
             var origin = await response.Content.ReadAsStreamAsync(flight.CancellationToken).ConfigureAwait(false);
             var body = new SharedBody(owner._budget, options.MaxBufferedBytes, options.MaxBodyIdle, flight.SubscriberCount, owner._clock);
-            var shared = new SharedResponse(response, sent, body);
-            if (shared.Vary.Length > 0) owner.RememberVary(sent, shared.Vary);
+            var joinableUntil = owner._clock.GetTimestamp() + (long)(options.MaxBodyIdle.TotalSeconds * owner._clock.TimestampFrequency);
+            var shared = new SharedResponse(response, _before, body, joinableUntil);
+            if (shared.Vary.Length > 0) owner.RememberVary(_before, shared.Vary);
             if (flight.IsCurrent) owner._streaming[key] = shared;
+            _ = body.CloseAsync();
             _ = FillAsync();
             return shared;
 
@@ -186,7 +205,6 @@ internal sealed class HttpCoalescer : IDisposable
             {
                 using (response) await body.FillAsync(origin).ConfigureAwait(false);
                 owner._streaming.TryRemove(new(key, shared));
-                await body.CloseAsync().ConfigureAwait(false);
             }
         }
     }

@@ -18,9 +18,6 @@ public sealed class HttpCoalescingOptions
     /// </summary>
     public bool AllowCookies { get; set; }
 
-    /// <summary>Whether requests for a range are coalesced. Only requests for the same range share a response. Default <see langword="false"/>: they go alone.</summary>
-    public bool AllowRanges { get; set; }
-
     /// <summary>
     /// The headers that are neither part of the key nor sent with a shared request. By default, those that forward, trace or identify a caller. All other
     /// headers of a request are part of the key. If the origin names one of these in <c>Vary</c>, it becomes a part of the key. The names ignore case.
@@ -38,7 +35,7 @@ public sealed class HttpCoalescingOptions
     /// </summary>
     public bool SendsUserAgent { get; set; } = true;
 
-    /// <summary>Chooses the requests that may be coalesced, among those that the rules allow. Null for all of them. It must not throw.</summary>
+    /// <summary>Chooses the requests that may be coalesced, among those that the rules allow. Null for all of them. Its exceptions reach the caller.</summary>
     public Func<HttpRequestMessage, bool>? ShouldCoalesce { get; set; }
 
     /// <summary>

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Internal;
 
 namespace RequestCoalescing.Http;
 
-/// <summary>Remembers a value for some keys for a while. Bounded: the least recently used ones are forgotten first.</summary>
+/// <summary>Remembers a value for some keys for a while. Bounded: when it is full, it makes room in the background, and does not take new keys meanwhile.</summary>
 internal sealed class Remembered<T>(int most, TimeSpan duration, TimeProvider clock) : IDisposable
     where T : class
 {

@@ -23,9 +23,13 @@ internal sealed class SharedResponse
     private readonly (string Name, string[] Values)[] _headers;
     private readonly (string Name, string[] Values)[] _contentHeaders;
 
-    public SharedResponse(HttpResponseMessage origin, HttpRequestMessage sent, SharedBody body)
+    /// <param name="origin">The response of the origin.</param>
+    /// <param name="sent">The request as it was before other handlers changed it.</param>
+    /// <param name="body">The body.</param>
+    /// <param name="joinableUntil">The timestamp until which callers that come later can join.</param>
+    public SharedResponse(HttpResponseMessage origin, HttpRequestMessage sent, SharedBody body, long joinableUntil)
     {
-        (_origin, Sent, _body) = (origin, sent, body);
+        (_origin, Sent, _body, JoinableUntil) = (origin, sent, body, joinableUntil);
         Vary = ResponseRules.VaryOf(origin);
         HashSet<string> dropped = [.. s_hopByHop, .. origin.Headers.Connection];
         _headers = [.. origin.Headers.NonValidated.Where(header => !dropped.Contains(header.Key, StringComparer.OrdinalIgnoreCase)).Select(static header => (header.Key, header.Value.ToArray()))];
@@ -41,6 +45,8 @@ internal sealed class SharedResponse
 
     /// <summary>The request that the origin has got.</summary>
     public HttpRequestMessage Sent { get; }
+
+    public long JoinableUntil { get; }
 
     /// <summary>The request headers that the response depends on.</summary>
     public string[] Vary { get; }
@@ -84,6 +90,7 @@ internal sealed class SharedResponse
     private HttpResponseMessage New(HttpRequestMessage request, string? cacheStatus, bool isNotModified)
     {
         var message = new HttpResponseMessage(isNotModified ? HttpStatusCode.NotModified : _origin.StatusCode) { RequestMessage = request, Version = _origin.Version };
+        if (_origin.RequestMessage?.RequestUri is { } target) request.RequestUri = target; // after redirections
         if (!isNotModified) message.ReasonPhrase = _origin.ReasonPhrase;
         foreach (var (name, values) in _headers)
         {

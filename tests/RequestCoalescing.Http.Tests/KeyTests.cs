@@ -44,11 +44,9 @@ public sealed class KeyTests() : HandlerFixture
     [InlineData("Authorization", "Bearer a", null, false)]
     [InlineData("Cookie", "session=1", "session=1", true)]
     [InlineData("Cookie", "session=1", "session=2", false)]
-    [InlineData("Range", "bytes=0-3", "bytes=0-3", true)]
-    [InlineData("Range", "bytes=0-3", "bytes=0-4", false)]
     public Task What_a_policy_allows_counts(string name, string one, string? other, bool isShared)
     {
-        Use(static options => (options.AllowAuthorization, options.AllowCookies, options.AllowRanges) = (true, true, true));
+        Use(static options => (options.AllowAuthorization, options.AllowCookies) = (true, true));
         return PairAsync(("/", [(name, one)]), ("/", other is null ? [] : [(name, other)]), isShared);
     }
 
@@ -153,7 +151,7 @@ public sealed class KeyTests() : HandlerFixture
         var headers = Gen.Select(names, text).Array[0, 5];
         Gen.Select(headers, headers).Sample((one, other) =>
         {
-            var options = new HttpCoalescingOptions { AllowAuthorization = true, AllowCookies = true, AllowRanges = true };
+            var options = new HttpCoalescingOptions { AllowAuthorization = true, AllowCookies = true };
             var (first, second) = (Request(one), Request(other));
             RequestRules.MayShare(first, options);
             var areEqual = RequestKey.Of(first, first.Method, [], options) == RequestKey.Of(second, second.Method, [], options);

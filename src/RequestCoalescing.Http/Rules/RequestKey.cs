@@ -8,7 +8,8 @@ internal static class RequestKey
 {
     // Answered for each caller from the shared response.
     private static readonly HashSet<string> s_conditions = new(StringComparer.OrdinalIgnoreCase) { "If-None-Match", "If-Modified-Since" };
-    private static readonly HashSet<string> s_secrets = new(StringComparer.OrdinalIgnoreCase) { "Authorization", "Proxy-Authorization", "Cookie" };
+    private static readonly HashSet<string> s_plain = new(StringComparer.OrdinalIgnoreCase) { "Accept", "Accept-Encoding", "Accept-Language", "Host" }; // others may be secret
+    private static readonly string[] s_credentials = ["Authorization", "Proxy-Authorization", "Cookie"];
     private static readonly byte[] s_salt = RandomNumberGenerator.GetBytes(32);
 
     /// <summary>Returns the key.</summary>
@@ -18,16 +19,22 @@ internal static class RequestKey
     /// <param name="options">The options.</param>
     public static string Of(HttpRequestMessage request, HttpMethod method, IReadOnlyCollection<string> vary, HttpCoalescingOptions options)
     {
-        var text = new StringBuilder(method.Method).Append(' ').Append(request.RequestUri!.GetComponents(UriComponents.HttpRequestUrl, UriFormat.UriEscaped));
+        var text = new StringBuilder(method.Method).Append(' ').Append(TargetOf(request)).Append(' ').Append(request.Version).Append(' ').Append(request.VersionPolicy);
         foreach (var (name, value) in HeadersOf(request, vary, options).OrderBy(static header => header.Name, StringComparer.Ordinal))
         {
             // With its length, a value cannot look like another header.
-            var shown = s_secrets.Contains(name) ? HashOf(value) : value;
+            var shown = s_plain.Contains(name) ? value : HashOf(value);
             text.Append('\n').Append(name).Append(':').Append(shown.Length).Append(':').Append(shown);
         }
 
         return text.ToString();
     }
+
+    /// <summary>Returns the target without a fragment.</summary>
+    public static string TargetOf(HttpRequestMessage request) => $"{request.RequestUri!.Scheme}://{request.RequestUri.Authority}{request.RequestUri.PathAndQuery}";
+
+    /// <summary>Whether a request was sent with credentials that it did not have before.</summary>
+    public static bool HasGainedCredentials(HttpRequestMessage before, HttpRequestMessage sent) => !AreAlike(before, sent, s_credentials);
 
     /// <summary>Makes the request that is sent.</summary>
     public static HttpRequestMessage Shared(HttpRequestMessage request, HttpMethod method, IReadOnlyCollection<string> vary, HttpCoalescingOptions options)

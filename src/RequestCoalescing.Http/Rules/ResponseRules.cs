@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Headers;
 
 namespace RequestCoalescing.Http.Rules;
 
@@ -9,7 +10,10 @@ internal static class ResponseRules
     private static readonly HashSet<int> s_heuristic = [200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501];
 
     /// <summary>Whether a response may be given to all callers of its request.</summary>
-    public static bool MayShare(HttpResponseMessage response, SharingMode mode)
+    /// <param name="response">The response.</param>
+    /// <param name="mode">The kind of cache.</param>
+    /// <param name="hasCredentials">Whether the request was sent with credentials that are not in its key.</param>
+    public static bool MayShare(HttpResponseMessage response, SharingMode mode, bool hasCredentials)
     {
         var status = (int)response.StatusCode;
 
@@ -20,8 +24,13 @@ internal static class ResponseRules
         if (headers.NonValidated.Contains("Set-Cookie")) return false; // RFC 6265, 3
         if (VaryOf(response).Contains("*")) return false; // RFC 9110, 12.5.5
 
-        var control = headers.CacheControl;
-        if (control is null && headers.NonValidated.Contains("Cache-Control")) return false; // it cannot be parsed
+        if (response.Content.Headers.ContentType?.MediaType == "text/event-stream") return false; // it has no end, and its beginning is soon out of date
+
+        var control = headers.NonValidated.TryGetValues("Cache-Control", out var lines) ? CacheControl.Parse(lines) : new CacheControlHeaderValue();
+        if (control is null) return false; // it cannot be parsed
+
+        // Handlers behind this one have added credentials, which are not in the key (RFC 9111, 3.5).
+        if (hasCredentials && control is not ({ Public: true } or { MustRevalidate: true } or { SharedMaxAge: not null })) return false;
         if (control is { Private: true } && mode == SharingMode.Shared) return false; // RFC 9111, 5.2.2.7
 
         var hasContent = response.Content.Headers.ContentLength != 0;
@@ -31,7 +40,7 @@ internal static class ResponseRules
         if (status >= 500) return true;
 
         // A lifetime, explicit or heuristic (RFC 9111, 3).
-        return s_heuristic.Contains(status) || control is { Public: true } or { MaxAge: not null } or { Private: true } || (control?.SharedMaxAge is not null && mode == SharingMode.Shared) || response.Content.Headers.NonValidated.Contains("Expires");
+        return s_heuristic.Contains(status) || control is { Public: true } or { MaxAge: not null } or { Private: true } || (control.SharedMaxAge is not null && mode == SharingMode.Shared) || response.Content.Headers.NonValidated.Contains("Expires");
     }
 
     /// <summary>The names of the request headers that the response depends on (RFC 9110, 12.5.5), in lower case.</summary>

@@ -4,6 +4,9 @@ namespace RequestCoalescing.Http.Streams;
 internal sealed class BodyReader(SharedBody body, Segment? first) : IDisposable
 {
     private SharedBodyLagException? _cutOff;
+    private Exception? _error;
+    private bool _hasEnded;
+    private volatile bool _isDisposed;
 
     public Segment? Segment { get; set; } = first;
 
@@ -15,6 +18,9 @@ internal sealed class BodyReader(SharedBody body, Segment? first) : IDisposable
 
     public bool IsCopying { get; set; }
 
+    /// <summary>Whether it has no place in the body any more.</summary>
+    public bool HasLeft { get; set; }
+
     /// <summary>Lets the next read fail, because the bytes that it needs are no longer in memory.</summary>
     public void CutOff(long maxBuffered) => _cutOff = new SharedBodyLagException(maxBuffered);
 
@@ -24,7 +30,29 @@ internal sealed class BodyReader(SharedBody body, Segment? first) : IDisposable
     }
 
     /// <returns>The number of bytes that have been read. 0 at the end of the body.</returns>
-    public ValueTask<int> ReadAsync(Memory<byte> destination, CancellationToken cancellationToken) => body.ReadAsync(this, destination, cancellationToken);
+    public async ValueTask<int> ReadAsync(Memory<byte> destination, CancellationToken cancellationToken)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        if (_error is not null) throw _error;
+        if (_hasEnded) return 0;
+        try
+        {
+            var count = await body.ReadAsync(this, destination, cancellationToken).ConfigureAwait(false);
+            if (count > 0 || destination.Length == 0) return count;
+            _hasEnded = true;
+        }
+        catch (IOException error)
+        {
+            _error = error;
+        }
 
-    public void Dispose() => body.Leave(this);
+        body.Leave(this); // what it has read is free, even if the response is not disposed of
+        return _error is null ? 0 : throw _error;
+    }
+
+    public void Dispose()
+    {
+        _isDisposed = true;
+        body.Leave(this);
+    }
 }

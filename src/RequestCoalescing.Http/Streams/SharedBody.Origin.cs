@@ -109,5 +109,6 @@ internal sealed partial class SharedBody
         }
 
         news?.SetResult();
+        _end.TrySetResult();
     }
 }

@@ -29,6 +29,7 @@ internal sealed partial class SharedBody
     private readonly HashSet<BodyReader> _readers = [];
     private readonly CancellationTokenSource _stop; // fires when the last subscriber has left, or the origin is idle for too long
     private readonly TaskCompletionSource _allJoined = New();
+    private readonly TaskCompletionSource _end = New();
     private Segment? _head;
     private Segment? _tail;
     private long _start; // the position of the first byte in memory
@@ -86,10 +87,16 @@ internal sealed partial class SharedBody
         Leave(reader: null);
     }
 
-    /// <summary>Waits for the expected subscribers that have not joined yet. Then no subscriber joins any more, and those that have joined free what they leave.</summary>
+    /// <summary>
+    /// Waits for the expected subscribers for a while, and for the end of the origin. Then no subscriber joins any more, and those that have joined free what they
+    /// leave.
+    /// </summary>
     public async Task CloseAsync()
     {
         await _allJoined.Task.WaitAsync(_maxIdle, _clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        lock (_gate) _joined = Math.Max(_joined, _expected);
+        Leave(reader: null);
+        await _end.Task.ConfigureAwait(false);
         lock (_gate)
         {
             _isOpen = false;
@@ -104,15 +111,16 @@ internal sealed partial class SharedBody
         {
             Task news;
             Segment? segment;
-            var count = 0;
+            var (count, offset) = (0, 0);
             lock (_gate)
             {
                 reader.ThrowIfCutOff();
+                ObjectDisposedException.ThrowIf(reader.HasLeft, reader);
                 if (reader.Segment is { Next: { } next } read && reader.Offset == read.Length) Move(reader, next);
-                segment = reader.Segment;
-                if (segment is not null && reader.Offset < segment.Length)
+                (segment, offset) = (reader.Segment, reader.Offset);
+                if (segment is not null && offset < segment.Length && destination.Length > 0)
                 {
-                    count = Math.Min(destination.Length, segment.Length - reader.Offset);
+                    count = Math.Min(destination.Length, segment.Length - offset);
                     reader.IsCopying = true;
                 }
 
@@ -123,7 +131,7 @@ internal sealed partial class SharedBody
 
             if (count > 0)
             {
-                segment!.Bytes.AsSpan(reader.Offset, count).CopyTo(destination.Span);
+                segment!.Bytes.AsSpan(offset, count).CopyTo(destination.Span);
                 Advance(reader, count);
                 return count;
             }
@@ -135,14 +143,24 @@ internal sealed partial class SharedBody
     internal void Leave(BodyReader? reader)
     {
         var isLast = false;
+        TaskCompletionSource? news = null;
         TaskCompletionSource? demand;
         lock (_gate)
         {
             if (reader is not null)
             {
-                if (!_readers.Remove(reader)) return;
-                if (reader.Segment is { } segment) segment.Readers--;
+                var isReader = _readers.Remove(reader); // unless it has been cut off
+                if (reader.HasLeft || !isReader)
+                {
+                    reader.HasLeft = true;
+                    return;
+                }
+
+                reader.HasLeft = true;
                 if (reader.IsCopying) reader.Segment!.Keep(); // the stream is read and disposed of at once
+                if (reader.Segment is { } segment) segment.Readers--;
+                reader.Segment = null;
+                (news, _news) = (_news, null); // a read that waits ends
             }
 
             Trim();
@@ -156,6 +174,7 @@ internal sealed partial class SharedBody
             (demand, _demand) = (_demand, null);
         }
 
+        news?.SetResult();
         demand?.SetResult();
         if (isLast) _stop.Cancel();
     }
@@ -176,6 +195,7 @@ internal sealed partial class SharedBody
         {
             reader.IsCopying = false;
             reader.ThrowIfCutOff();
+            ObjectDisposedException.ThrowIf(reader.HasLeft, reader);
             reader.Offset += count;
             reader.Position += count;
             if (reader.Segment is { Next: { } next } read && reader.Offset == read.Length)
