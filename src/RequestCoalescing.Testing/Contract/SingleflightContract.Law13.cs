@@ -50,6 +50,7 @@ public abstract partial class SingleflightContract
         var disposable = DisposableOrSkip(singleflight);
         var backend = new Backend<int>();
         var caller = (await WaitingCallersAsync(singleflight, 1, backend.RunStubbornAsync))[0];
+        await backend.NextRunAsync();
 
         var disposal = disposable.DisposeAsync().AsTask();
         Clock.Advance(30 * s_second);
