@@ -14,7 +14,6 @@ internal sealed class CacheMetrics(IMeterFactory? factory, string instance)
     private readonly Counter<long> _notFound = MeterOf(factory).CreateCounter<long>("singleflight.cache.not_found", "{load}", "Loads that found nothing, and whose result was stored for a short time.");
     private readonly Counter<long> _refreshes = MeterOf(factory).CreateCounter<long>("singleflight.cache.early_refreshes", "{load}", "Loads that began before their entry expired.");
     private readonly Counter<long> _notStored = MeterOf(factory).CreateCounter<long>("singleflight.cache.not_stored", "{load}", "Loads whose result was not stored, because the key was removed or set after the load had begun.");
-
     private readonly Counter<long> _stale = MeterOf(factory).CreateCounter<long>("singleflight.cache.stale", "{call}", "Calls that got an expired value, because their load failed or was slow.");
 
     public void RememberedFailure() => Count(_rememberedFailures);

@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace RequestCoalescing.Caching;
 
 /// <summary>
-/// The loads that are under way, and the removals. A removal marks the loads of its keys, and those that begin while it lasts. It waits for loads that are
-/// just reading from the cache into a nearer level, or storing. So a load has either seen the removal, or has written before the removal empties the cache.
+/// The loads that are under way, and the removals. A removal marks the loads of its keys, and those that begin while it lasts. Then it waits for the loads
+/// that are writing just now: they store, or bring a value into a nearer level. So a load either knows of the removal, or has written before the cache is emptied.
 /// </summary>
 internal sealed class Loads
 {

@@ -32,8 +32,6 @@ public sealed class CoalescingHandler : DelegatingHandler
 
     internal CoalescingHandler(HttpCoalescer coalescer) => _coalescer = coalescer;
 
-    internal HttpCoalescer Coalescer => _coalescer;
-
     /// <inheritdoc/>
     protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {

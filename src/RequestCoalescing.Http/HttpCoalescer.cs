@@ -49,7 +49,8 @@ internal sealed class HttpCoalescer : IDisposable
         CancellationToken cancellationToken)
     {
         string[] learnt = [];
-        for (var attempt = 0; attempt < Attempts && RequestRules.MayShare(request, _options); attempt++)
+        var attempts = RequestRules.MayShare(request, _options) ? Attempts : 0;
+        for (var attempt = 0; attempt < attempts; attempt++)
         {
             string[] vary = [.. VaryOf(request).Union(learnt).Order(StringComparer.Ordinal)];
             var method = MethodFor(request, vary);
@@ -76,7 +77,7 @@ internal sealed class HttpCoalescer : IDisposable
                     return own;
                 }
 
-                own.Dispose(); // it depends on a header that was not sent
+                own.Dispose(); // it depends on a header that was not sent, or is that of a GET request for a HEAD request
                 break;
             }
             catch
@@ -148,7 +149,15 @@ internal sealed class HttpCoalescer : IDisposable
                     return SharedResponse.NotShared;
                 }
 
-                return await ShareAsync(response, flight).ConfigureAwait(false);
+                try
+                {
+                    return await ShareAsync(response, flight).ConfigureAwait(false);
+                }
+                catch
+                {
+                    response.Dispose();
+                    throw;
+                }
             }
             finally
             {
@@ -156,8 +165,8 @@ internal sealed class HttpCoalescer : IDisposable
             }
         }
 
-        /// <summary>Whether the response depends on nothing that was not sent.</summary>
-        public bool Matches(HttpRequestMessage request, HttpResponseMessage own) => RequestKey.AreAlike(request, _before, ResponseRules.VaryOf(own).Where(static name => name != "*"));
+        /// <summary>Whether the response is what the request asks for, and depends on nothing that was not sent.</summary>
+        public bool Matches(HttpRequestMessage request, HttpResponseMessage own) => request.Method == _before.Method && RequestKey.AreAlike(request, _before, ResponseRules.VaryOf(own).Where(static name => name != "*"));
 
         /// <summary>Returns the response, if it is only for this call.</summary>
         public HttpResponseMessage? TakeOwn()
@@ -179,13 +188,14 @@ internal sealed class HttpCoalescer : IDisposable
 
         private void Keep(HttpResponseMessage response)
         {
+            bool isAbandoned;
             lock (_gate)
             {
-                if (!_isAbandoned) _own = response;
-                if (!_isAbandoned) return;
+                isAbandoned = _isAbandoned;
+                if (!isAbandoned) _own = response;
             }
 
-            response.Dispose();
+            if (isAbandoned) response.Dispose();
         }
 
         private async ValueTask<SharedResponse> ShareAsync(HttpResponseMessage response, FlightContext flight)

@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Caching.Memory;
-using Microsoft.Extensions.Internal;
+using RequestCoalescing.Shared;
 
 namespace RequestCoalescing.Http;
 
@@ -8,16 +8,11 @@ namespace RequestCoalescing.Http;
 internal sealed class Remembered<T>(int most, TimeSpan duration, TimeProvider clock) : IDisposable
     where T : class
 {
-    private readonly MemoryCache _values = new(new MemoryCacheOptions { SizeLimit = most, Clock = new Clock(clock) });
+    private readonly MemoryCache _values = new(new MemoryCacheOptions { SizeLimit = most, Clock = new CacheClock(clock) });
 
     public void Add(string key, T value) => _values.Set(key, value, new MemoryCacheEntryOptions { Size = 1, AbsoluteExpirationRelativeToNow = duration });
 
     public bool TryGet(string key, [NotNullWhen(true)] out T? value) => _values.TryGetValue(key, out value) && value is not null;
 
     public void Dispose() => _values.Dispose();
-
-    private sealed class Clock(TimeProvider clock) : ISystemClock
-    {
-        public DateTimeOffset UtcNow => clock.GetUtcNow();
-    }
 }

@@ -31,8 +31,8 @@ internal sealed class SharedResponse
     {
         (_origin, Sent, _body, JoinableUntil) = (origin, sent, body, joinableUntil);
         Vary = ResponseRules.VaryOf(origin);
-        HashSet<string> dropped = [.. s_hopByHop, .. origin.Headers.Connection];
-        _headers = [.. origin.Headers.NonValidated.Where(header => !dropped.Contains(header.Key, StringComparer.OrdinalIgnoreCase)).Select(static header => (header.Key, header.Value.ToArray()))];
+        var dropped = new HashSet<string>(s_hopByHop.Concat(origin.Headers.Connection), StringComparer.OrdinalIgnoreCase);
+        _headers = [.. origin.Headers.NonValidated.Where(header => !dropped.Contains(header.Key)).Select(static header => (header.Key, header.Value.ToArray()))];
         _contentHeaders = [.. origin.Content.Headers.NonValidated.Select(static header => (header.Key, header.Value.ToArray()))];
         ETag = origin.Headers.ETag;
         LastModified = origin.Content.Headers.LastModified;
@@ -43,9 +43,10 @@ internal sealed class SharedResponse
 
     public static SharedResponse NotShared { get; } = new();
 
-    /// <summary>The request that the origin has got.</summary>
+    /// <summary>The request as it was before other handlers changed it.</summary>
     public HttpRequestMessage Sent { get; }
 
+    /// <summary>The timestamp until which callers that come later can join.</summary>
     public long JoinableUntil { get; }
 
     /// <summary>The request headers that the response depends on.</summary>
@@ -76,20 +77,20 @@ internal sealed class SharedResponse
         if (isNotModified || request.Method == HttpMethod.Head)
         {
             if (isExpected) _body.Decline();
-            response = New(request, cacheStatus, isNotModified);
+            response = New(request, new ByteArrayContent([]), cacheStatus, isNotModified);
             return true;
         }
 
         if (!_body.TryJoin(isExpected, out var reader)) return false;
-        var message = response = New(request, cacheStatus, isNotModified: false);
-        message.Content = new StreamContent(new BodyStream(reader, () => AddTrailers(message)));
-        foreach (var (name, values) in _contentHeaders) message.Content.Headers.TryAddWithoutValidation(name, values);
+        var stream = new BodyStream(reader);
+        var message = response = New(request, new StreamContent(stream), cacheStatus, isNotModified: false);
+        stream.AtEnd = () => AddTrailers(message);
         return true;
     }
 
-    private HttpResponseMessage New(HttpRequestMessage request, string? cacheStatus, bool isNotModified)
+    private HttpResponseMessage New(HttpRequestMessage request, HttpContent content, string? cacheStatus, bool isNotModified)
     {
-        var message = new HttpResponseMessage(isNotModified ? HttpStatusCode.NotModified : _origin.StatusCode) { RequestMessage = request, Version = _origin.Version };
+        var message = new HttpResponseMessage(isNotModified ? HttpStatusCode.NotModified : _origin.StatusCode) { RequestMessage = request, Version = _origin.Version, Content = content };
         if (_origin.RequestMessage?.RequestUri is { } target) request.RequestUri = target; // after redirections
         if (!isNotModified) message.ReasonPhrase = _origin.ReasonPhrase;
         foreach (var (name, values) in _headers)

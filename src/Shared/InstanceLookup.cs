@@ -2,7 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace RequestCoalescing.Shared;
 
-/// <summary>Finds the instance that a builder registers: under its name, or by the type of its keys alone.</summary>
+/// <summary>Finds the instance of a builder among the services. It is registered under its name, or by the type of its keys alone.</summary>
 internal static class InstanceLookup
 {
     public static bool IsKeyed<TKey>(this ISingleflightBuilder builder)

@@ -3,8 +3,8 @@ using Microsoft.Extensions.Caching.Distributed;
 using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.Caching.Memory;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Internal;
 using Microsoft.Extensions.Time.Testing;
+using RequestCoalescing.Shared;
 using ZiggyCreatures.Caching.Fusion;
 using ZiggyCreatures.Caching.Fusion.Serialization.SystemTextJson;
 
@@ -60,7 +60,7 @@ public abstract class CacheHistoryTests
     private async Task<int> PlayAsync(CacheStep[] steps, bool hasSecondLevel, bool isBare)
     {
         var clock = new FakeTimeProvider(DateTimeOffset.UtcNow);
-        using var firstLevel = new MemoryCache(new MemoryCacheOptions { Clock = new Clock(clock) });
+        using var firstLevel = new MemoryCache(new MemoryCacheOptions { Clock = new CacheClock(clock) });
         var services = new ServiceCollection();
         services.AddSingleton<TimeProvider>(clock);
         AddInner(services, firstLevel, hasSecondLevel ? new SecondLevel() : null);
@@ -81,11 +81,6 @@ public abstract class CacheHistoryTests
         return history.Shared;
 
         void ExpireAll() => Expire(firstLevel, clock);
-    }
-
-    private sealed class Clock(TimeProvider clock) : ISystemClock
-    {
-        public DateTimeOffset UtcNow => clock.GetUtcNow();
     }
 }
 

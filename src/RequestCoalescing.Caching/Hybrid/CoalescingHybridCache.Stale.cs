@@ -8,6 +8,9 @@ public sealed partial class CoalescingHybridCache
     // No key of an application, because Unicode leaves the meaning of the character to private agreements.
     private const char StaleMark = '\uE000';
 
+    // A look that takes longer than this is given up. Removals wait for it.
+    private static readonly TimeSpan s_maxLook = TimeSpan.FromSeconds(1);
+
     private bool KeepsStale => _options.StaleFor > TimeSpan.Zero;
 
     private async ValueTask<T> LoadOrStaleAsync<TState, T>(HybridLoad<TState, T> load, CancellationToken cancellationToken)
@@ -45,9 +48,6 @@ public sealed partial class CoalescingHybridCache
 
     private static async Task ObserveAsync(Task pending) => await pending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
-    // A look that takes longer than this is given up. Removals wait for it.
-    private static readonly TimeSpan s_maxLook = TimeSpan.FromSeconds(1);
-
     private async Task<(bool IsFound, T Value)> FindStaleAsync<TState, T>(HybridLoad<TState, T> load, string reason, CancellationToken cancellationToken)
     {
         if (StaleOf(load.Key) is not { } key) return default;
@@ -60,7 +60,7 @@ public sealed partial class CoalescingHybridCache
         try
         {
             if (!look.TryWrite()) return default; // being removed
-            var options = StaleOptions(load.Options, TimeSpan.Zero, HybridCacheEntryFlags.DisableUnderlyingData | HybridCacheEntryFlags.DisableLocalCacheWrite);
+            var options = StaleOptions(load.Options, expiration: null, HybridCacheEntryFlags.DisableUnderlyingData | HybridCacheEntryFlags.DisableLocalCacheWrite);
             var value = await _inner.GetOrCreateAsync(key, 0, static (_, _) => default(ValueTask<T>), options, load.NamedTags, either.Token).AsTask().WaitAsync(either.Token).ConfigureAwait(false);
             if (!IsSurelyFound(value)) return default;
             _metrics.Stale(reason);
@@ -101,10 +101,10 @@ public sealed partial class CoalescingHybridCache
     }
 
     // A removal on another node reaches the second level, and not the first level of this node.
-    private HybridCacheEntryOptions StaleOptions(HybridCacheEntryOptions? options, TimeSpan expiration, HybridCacheEntryFlags flags) => new()
+    private HybridCacheEntryOptions StaleOptions(HybridCacheEntryOptions? options, TimeSpan? expiration, HybridCacheEntryFlags flags) => new()
     {
-        Expiration = expiration == TimeSpan.Zero ? null : expiration,
-        LocalCacheExpiration = expiration == TimeSpan.Zero ? null : expiration,
+        Expiration = expiration,
+        LocalCacheExpiration = expiration,
         Flags = FlagsOf(options) | flags | (_hasSecondLevel ? HybridCacheEntryFlags.DisableLocalCache : HybridCacheEntryFlags.None),
     };
 

@@ -1,6 +1,6 @@
 using System.Runtime.ExceptionServices;
 using Microsoft.Extensions.Caching.Memory;
-using Microsoft.Extensions.Internal;
+using RequestCoalescing.Shared;
 
 namespace RequestCoalescing.Caching;
 
@@ -14,7 +14,12 @@ internal sealed class Ledger(TimeProvider clock) : IDisposable
 
     public void Failed(string key, Exception error, TimeSpan duration) => Set(_failures, key, ExceptionDispatchInfo.Capture(error), duration);
 
-    public void Loaded(string key, TimeSpan took, TimeSpan expiration) => Set(_loads, key, new LoadTime(took, expiration > DateTimeOffset.MaxValue - clock.GetUtcNow() ? DateTimeOffset.MaxValue : clock.GetUtcNow() + expiration), expiration);
+    public void Loaded(string key, TimeSpan took, TimeSpan expiration)
+    {
+        var now = clock.GetUtcNow();
+        var expiresAt = expiration > DateTimeOffset.MaxValue - now ? DateTimeOffset.MaxValue : now + expiration;
+        Set(_loads, key, new LoadTime(took, expiresAt), expiration);
+    }
 
     public ExceptionDispatchInfo? FailureOf(string key) => _failures.Get(key) as ExceptionDispatchInfo;
 
@@ -43,7 +48,7 @@ internal sealed class Ledger(TimeProvider clock) : IDisposable
         _loads.Dispose();
     }
 
-    private static MemoryCache New(TimeProvider clock) => new(new MemoryCacheOptions { SizeLimit = MaxEntries, Clock = new Clock(clock) });
+    private static MemoryCache New(TimeProvider clock) => new(new MemoryCacheOptions { SizeLimit = MaxEntries, Clock = new CacheClock(clock) });
 
     private static void Set(MemoryCache entries, string key, object value, TimeSpan expiration)
     {
@@ -55,10 +60,5 @@ internal sealed class Ledger(TimeProvider clock) : IDisposable
         {
             // A load outlives the services. Its callers still get its own outcome.
         }
-    }
-
-    private sealed class Clock(TimeProvider clock) : ISystemClock
-    {
-        public DateTimeOffset UtcNow => clock.GetUtcNow();
     }
 }

@@ -25,7 +25,7 @@ internal static class RequestRules
         if (headers.NonValidated.TryGetValues("Cache-Control", out var lines) && Forbids(CacheControl.Parse(lines))) return false;
         if (Has(headers, "Pragma") && headers.Pragma.Any(static value => Is(value.Name, "no-cache"))) return false;
 
-        // What belongs to one user (RFC 9110, 11.6.2; RFC 9111, 3.5; RFC 6265, 8).
+        // Credentials and cookies belong to one user (RFC 9110, 11.6.2; RFC 9111, 3.5; RFC 6265, 8).
         if (!options.AllowAuthorization && (Has(headers, "Authorization") || Has(headers, "Proxy-Authorization"))) return false;
         if (!options.AllowCookies && Has(headers, "Cookie")) return false;
 

@@ -1,8 +1,11 @@
 namespace RequestCoalescing.Http.Streams;
 
 /// <summary>The body of a shared response as one subscriber reads it.</summary>
-internal sealed class BodyStream(BodyReader reader, Action atEnd) : Stream
+internal sealed class BodyStream(BodyReader reader) : Stream
 {
+    /// <summary>Called when the end has been read.</summary>
+    public Action? AtEnd { get; set; }
+
     public override bool CanRead => true;
 
     public override bool CanSeek => false;
@@ -20,7 +23,7 @@ internal sealed class BodyStream(BodyReader reader, Action atEnd) : Stream
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         var count = await reader.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
-        if (count == 0 && buffer.Length > 0) atEnd();
+        if (count == 0 && buffer.Length > 0) AtEnd?.Invoke();
         return count;
     }
 

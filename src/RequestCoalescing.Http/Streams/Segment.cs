@@ -17,7 +17,7 @@ internal sealed class Segment(int size)
     /// <summary>The number of readers whose next byte is in this part.</summary>
     public int Readers { get; set; }
 
-    /// <summary>Keeps the bytes from being used again, because a reader may still copy them.</summary>
+    /// <summary>Does not give the array back to its pool at the end, because a reader may still copy from it.</summary>
     public void Keep() => _isKept = true;
 
     public void Free()

@@ -28,22 +28,22 @@ internal sealed partial class SharedBody
         {
             End(error);
         }
-
     }
 
     // Returns the part that the next bytes go to.
     private async ValueTask<Segment> GetRoomAsync()
     {
+        long? fullSince = null;
         while (true)
         {
             _stop.Token.ThrowIfCancellationRequested();
             Task wait;
-            var isFull = false;
+            var patience = _maxIdle;
             lock (_gate)
             {
                 if (_received - FastestPosition() >= _readAhead)
                 {
-                    wait = (_demand ??= New()).Task;
+                    (wait, fullSince) = ((_demand ??= New()).Task, null);
                 }
                 else
                 {
@@ -53,14 +53,17 @@ internal sealed partial class SharedBody
                     if (_budget.Take(size) is not { } freed) return AddSegment(size);
                     CutOff(FastestPosition() - _readAhead); // before this body waits for others, it gives up what only laggards need
                     if (_budget.Take(size) is null) return AddSegment(size);
-                    (wait, isFull) = (freed, true);
+                    wait = freed;
+                    fullSince ??= _clock.GetTimestamp();
+                    patience -= _clock.GetElapsedTime(fullSince.Value);
+                    if (patience < TimeSpan.Zero) patience = TimeSpan.Zero;
                 }
             }
 
-            await wait.WaitAsync(_maxIdle, _clock, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await wait.WaitAsync(patience, _clock, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (wait.IsCompleted) continue;
             _stop.Token.ThrowIfCancellationRequested();
-            if (isFull) throw new IOException($"The bodies of other responses have filled the buffer for {_maxIdle}.");
+            if (fullSince is not null) throw new IOException($"The bodies of other responses have filled the buffer for {_maxIdle}.");
             lock (_gate)
             {
                 if (_readers.Count == 0) throw new TimeoutException($"No subscriber has read the response for {_maxIdle}."); // those that were expected have not come

@@ -55,9 +55,6 @@ internal sealed partial class SharedBody
         _stop = new CancellationTokenSource(Timeout.InfiniteTimeSpan, clock);
     }
 
-    /// <summary>Whether its origin has no more to send, or has failed.</summary>
-    public bool HasEnded => Volatile.Read(ref _hasEnded);
-
     /// <summary>Joins a subscriber at the beginning of the body.</summary>
     /// <param name="isExpected">Whether it is one of the expected subscribers.</param>
     /// <param name="reader">Reads the body. Dispose of it when it is no longer needed.</param>

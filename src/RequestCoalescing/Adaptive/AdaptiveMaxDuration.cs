@@ -49,7 +49,7 @@ internal sealed class AdaptiveMaxDuration
         Look(_clock.GetTimestamp());
     }
 
-    /// <summary>Moves the window, if that is due. Called at take-offs too, because after an idle time the old flights do not count.</summary>
+    /// <summary>Moves the window if a step is over. Take-offs call it too: after an idle time, the flights before it no longer count.</summary>
     /// <param name="now">The time, as a timestamp of the clock.</param>
     public void Look(long now)
     {

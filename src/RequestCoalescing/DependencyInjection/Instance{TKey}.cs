@@ -131,8 +131,8 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
 
     public override SingleflightSettings GetSettings()
     {
-        var (options, rollout) = (_options.Current, _rollout.Current);
-        return new SingleflightSettings(MaxDuration, options.JoinWindow, options.MaxInFlight, options.MaxSubscribers, options.Overflow)
+        var (options, rollout) = (_options.Current.Within(MaxDuration), _rollout.Current);
+        return new SingleflightSettings(options.MaxDuration, options.JoinWindow, options.MaxInFlight, options.MaxSubscribers, options.Overflow)
         {
             IsEnabled = rollout.Enabled,
             Mode = rollout.Mode,

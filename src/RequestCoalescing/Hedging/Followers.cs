@@ -47,7 +47,7 @@ internal sealed class Followers<TKey>
         {
             lock (part.Gate)
             {
-                if (call.Node.List is not null) line.Calls.Remove(call.Node);
+                line.Calls.Remove(call.Node);
                 part.Trim(key, line);
             }
         }

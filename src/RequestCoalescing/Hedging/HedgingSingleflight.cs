@@ -67,9 +67,10 @@ internal sealed class HedgingSingleflight<TKey>(ISingleflight<TKey> inner, Reloa
                     var hedge = follower.RunAsync(second);
                     var ended = await Task.WhenAny(run, hedge).ConfigureAwait(false);
                     if (!ended.IsCompletedSuccessfully) await Task.WhenAny(ended == run ? hedge : run).ConfigureAwait(false);
-                    (run, hedge, second) = hedge.IsCompletedSuccessfully ? (hedge, run, first) : (run, hedge, second);
-                    _ = Outcome.ObserveAtEnd(hedge);
-                    second.Stop();
+                    var (winner, loser, losing) = hedge.IsCompletedSuccessfully ? (hedge, run, first) : (run, hedge, second);
+                    _ = Outcome.ObserveAtEnd(loser);
+                    losing.Stop();
+                    run = winner;
                 }
 
                 return await run.ConfigureAwait(false);

@@ -8,9 +8,9 @@ namespace Microsoft.Extensions.DependencyInjection;
 public static class MutationDetectionBuilderExtensions
 {
     /// <summary>
-    /// In Development, compares the content of each result at the end of its flight with its content some seconds later. A difference means that an object
-    /// that callers share was changed after the flight. It is logged (event 17) with the types of the result and of the key. Objects that cannot be read with certainty are
-    /// skipped.
+    /// In Development, compares the content of each result at the end of its flight with its content some seconds later. A difference means that an
+    /// object that callers share was changed after the flight. It is logged (event 17) with the types of the result and of the key. Objects that cannot
+    /// be read with certainty are skipped.
     /// </summary>
     /// <param name="builder">The instance.</param>
     /// <param name="configure">Sets the application's defaults. Settings in <c>Singleflight[:name]:MutationDetection</c> override them.</param>

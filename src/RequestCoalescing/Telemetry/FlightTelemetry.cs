@@ -40,6 +40,7 @@ internal sealed class FlightTelemetry(
     {
         try
         {
+            adaptive?.Look(flight.TakenOffAt);
             var role = flight.Elections > 0 ? "elected" : flight.IsAlone ? "alone" : "leader";
             FlightSpan.Start(ref flight.ListenerState, instance, role, leader?.Context ?? default, options.Current.MaxSpanLinks);
         }
@@ -48,7 +49,6 @@ internal sealed class FlightTelemetry(
             // A listener that fails must not affect the flight.
         }
 
-        adaptive?.Look(flight.TakenOffAt);
         _keys.Look(flight);
         if (logger.IsEnabled(LogLevel.Debug)) Log.FlightStarted(logger, instance, KeyOf(flight));
     }

@@ -133,22 +133,26 @@ internal sealed class ResultShape
     private static IEnumerable<FieldInfo> FieldsOf(Type type, bool isCollection) =>
         TypeEqualities.BasesOf(type).TakeWhile(level => !isCollection || !IsFrameworks(level)).SelectMany(level => level.GetFields(TypeEqualities.Declared));
 
-    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "If its property was trimmed away, a field counts as hidden, and a difference in it is reported as uncertain.")]
     private static bool IsVisible(FieldInfo field)
     {
-        var name = field.Name;
         if (field.IsPublic) return true;
         if (field.DeclaringType is { IsGenericType: true } type && type.GetGenericTypeDefinition() == typeof(KeyValuePair<,>)) return true;
-        var property = name.StartsWith('<') ? name[1..Math.Max(1, name.IndexOf('>'))] : name.EndsWith('@') ? name[..^1] : null; // the names that C# and F# generate
-        if (property is not { Length: > 0 } || field.DeclaringType?.GetProperty(property, TypeEqualities.Declared)?.GetMethod is not { IsPublic: true } getter) return false;
-        return !name.EndsWith("k__BackingField", StringComparison.Ordinal) || getter.IsDefined(typeof(CompilerGeneratedAttribute)); // otherwise the getter may fill the field when it is called
+        if (PropertyOf(field)?.GetMethod is not { IsPublic: true } getter) return false;
+        return !field.Name.EndsWith("k__BackingField", StringComparison.Ordinal) || getter.IsDefined(typeof(CompilerGeneratedAttribute)); // otherwise the getter may fill the field when it is called
     }
 
-    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "A property that was trimmed away is not used.")]
-    private static PropertyInfo? PropertyOf(FieldInfo field) =>
-        field.IsPublic ? null : field.DeclaringType!.GetProperty(field.Name.Split('>')[0].TrimStart('<'), TypeEqualities.Declared);
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "If its property was trimmed away, a field counts as hidden, and a difference in it is reported as uncertain.")]
+    private static PropertyInfo? PropertyOf(FieldInfo field)
+    {
+        var name = field.Name;
+        var property = name.StartsWith('<') ? name[1..Math.Max(1, name.IndexOf('>'))] : name.EndsWith('@') ? name[..^1] : ""; // the names that C# and F# generate
+        return property.Length == 0 ? null : field.DeclaringType?.GetProperty(property, TypeEqualities.Declared);
+    }
 
     [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "An override that was trimmed away is not called.")]
-    private static bool IsOverridden(MethodInfo getter, Type type) =>
-        TypeEqualities.BasesOf(type).TakeWhile(level => level != getter.DeclaringType).Any(level => level.GetMethod(getter.Name, TypeEqualities.Declared, []) is { IsVirtual: true } other && other.GetBaseDefinition() == getter.GetBaseDefinition());
+    private static bool IsOverridden(MethodInfo getter, Type type)
+    {
+        var overrides = TypeEqualities.BasesOf(type).TakeWhile(level => level != getter.DeclaringType).Select(level => level.GetMethod(getter.Name, TypeEqualities.Declared, []));
+        return overrides.Any(method => method?.GetBaseDefinition() == getter.GetBaseDefinition());
+    }
 }
