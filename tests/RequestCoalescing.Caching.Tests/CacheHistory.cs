@@ -6,8 +6,8 @@ namespace RequestCoalescing.Caching.Tests;
 /// <summary>Plays a history on a cache, and checks that no reader that comes after a completed removal sees a value that was loaded before it.</summary>
 /// <remarks>
 /// All events draw their numbers from one counter. A load returns the number that it drew at its start, as a backend returns the version that it
-/// read. A change that completes sets the least version that later readers of its keys may see. It draws it at its beginning. A removal of a key, or of
-/// everything, draws it when the inner cache has removed, because loads that began during the removal are neither stored nor joined after it.
+/// read. A change that completes sets the least version that later readers of its keys may see. The change draws this number at its beginning. A removal of
+/// a key, or of everything, draws it when the inner cache has removed, because loads that began during the removal are neither stored nor joined after it.
 /// </remarks>
 /// <param name="cache">The cache.</param>
 /// <param name="inner">Its inner cache, whose calls can be held up. Null for a bare cache.</param>

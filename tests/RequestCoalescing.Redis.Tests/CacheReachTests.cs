@@ -1,0 +1,166 @@
+using Microsoft.Extensions.Caching.Distributed;
+using Microsoft.Extensions.Caching.Hybrid;
+using Microsoft.Extensions.Caching.StackExchangeRedis;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+
+namespace RequestCoalescing.Redis.Tests;
+
+/// <summary>The limits of a removal on one node that docs/caching.md states: what it does to a load of another node.</summary>
+public abstract class CacheReachTests : IAsyncLifetime
+{
+    private const string Key = "post:1";
+    private const string Tag = "posts";
+    private const int Nothing = 0, Old = 1, New = 2;
+
+    private static readonly HybridCacheEntryOptions s_secondLevel = new() { Flags = HybridCacheEntryFlags.DisableLocalCache };
+    private static readonly HybridCacheEntryOptions s_lookOnly = new() { Flags = HybridCacheEntryFlags.DisableLocalCache | HybridCacheEntryFlags.DisableUnderlyingData };
+
+    private readonly Backend<int> _backend = new();
+    private readonly List<ServiceProvider> _nodes = [];
+    private RedisServer _server = null!;
+
+    protected abstract Task<RedisServer> StartAsync();
+
+    public async ValueTask InitializeAsync() => _server = await StartAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var node in _nodes) await node.DisposeAsync();
+        await _server.DisposeAsync();
+        GC.SuppressFinalize(this);
+    }
+
+    [Fact]
+    public async Task A_store_at_the_moment_of_a_removal_on_another_node_is_undone_and_until_then_readers_can_see_it()
+    {
+        var (loading, removing) = (Start(out var second), Start(out _));
+        var before = CallAsync(loading, s_secondLevel);
+        var (stores, mayStore) = second.HoldNextStore();
+        (await _backend.NextRunAsync()).Succeed(Old);
+        await stores.SoonAsync();
+        await removing.RemoveAsync(Key);
+        var after = CallAsync(loading, s_secondLevel);
+        var run = await _backend.NextRunAsync(); // the loading node has heard of the removal
+
+        var (undoes, mayUndo) = second.HoldNextRemoval();
+        mayStore.SetResult();
+        await undoes.SoonAsync();
+        Assert.Equal(Old, await LookAsync(removing));
+        mayUndo.SetResult();
+        Assert.Equal(Old, await before.SoonAsync());
+        Assert.Equal(Nothing, await LookAsync(removing));
+        run.Succeed(New);
+        Assert.Equal(New, await after.SoonAsync());
+        Assert.Equal(New, await LookAsync(removing));
+    }
+
+    [Fact]
+    public async Task A_removal_by_tag_does_not_reach_the_load_of_another_node()
+    {
+        var (loading, removing) = (Start(out _), Start(out _));
+        var before = CallAsync(loading);
+        var load = await _backend.NextRunAsync();
+        await removing.RemoveByTagAsync(Tag);
+        load.Succeed(Old);
+        Assert.Equal(Old, await before.SoonAsync());
+        Assert.Equal(Old, await CallAsync(removing).SoonAsync());
+        Assert.Equal(1, _backend.Runs);
+    }
+
+    [Fact]
+    public async Task A_removal_by_tag_reaches_the_load_of_another_node_if_a_caller_of_its_own_node_waits_for_it()
+    {
+        var (loading, removing) = (Start(out _), Start(out _));
+        var before = CallAsync(loading);
+        var load = await _backend.NextRunAsync();
+        var follower = CallAsync(removing);
+        await _nodes[^1].GetRequiredKeyedService<ISingleflight>("cache").UntilSubscribersAsync(1);
+        await removing.RemoveByTagAsync(Tag);
+        var second = await _backend.NextRunAsync(); // for the follower, as it waits for a flight that was forgotten
+        load.Succeed(Old);
+        Assert.Equal(Old, await before.SoonAsync());
+        second.Succeed(New);
+        Assert.Equal(New, await follower.SoonAsync());
+        Assert.Equal(New, await removing.GetOrCreateAsync(Key, static _ => ValueTask.FromResult(New), tags: [Tag]).AsTask().SoonAsync()); // stored or not, as the follower's flight may be the forgotten one
+    }
+
+    private Task<int> CallAsync(HybridCache cache, HybridCacheEntryOptions? options = null) => cache.GetOrCreateAsync(Key, _backend.RunAsync, options, [Tag]).AsTask();
+
+    // Looks without a load and without a flight.
+    private static Task<int> LookAsync(HybridCache cache) =>
+        cache.GetOrCreateAsync(Key, static _ => ValueTask.FromResult(Nothing), s_lookOnly).AsTask().SoonAsync();
+
+    private HybridCache Start(out SlowCache second)
+    {
+        second = new SlowCache(new RedisCache(Options.Create(new RedisCacheOptions { Configuration = _server.ConnectionString })));
+        var services = new ServiceCollection();
+        services.AddLogging();
+        services.AddSingleton<IDistributedCache>(second);
+        services.AddHybridCache();
+        services.AddSingleflight("cache")
+            .UseRedis(_server.ConnectionString, static options => options.LeaseDuration = TimeSpan.FromMinutes(1)) // longer than any pause of a busy machine
+            .CoalesceHybridCache(static cache => cache.ForgetInCluster = static (services, key) =>
+                services.GetRequiredKeyedService<IClusterSingleflight<string>>("cache").ForgetAsync(key));
+        var node = services.BuildServiceProvider();
+        _nodes.Add(node);
+        return node.GetRequiredService<HybridCache>();
+    }
+
+    // Holds up one store, or one removal, before it reaches Redis.
+    private sealed class SlowCache(IDistributedCache inner) : IDistributedCache
+    {
+        private Func<Task>? _beforeStore;
+        private Func<Task>? _beforeRemoval;
+
+        public (Task Stores, TaskCompletionSource MayStore) HoldNextStore() => Hold(hook => _beforeStore = hook);
+
+        public (Task Removes, TaskCompletionSource MayRemove) HoldNextRemoval() => Hold(hook => _beforeRemoval = hook);
+
+        public async Task SetAsync(string key, byte[] value, DistributedCacheEntryOptions options, CancellationToken token = default)
+        {
+            if (key == Key && Interlocked.Exchange(ref _beforeStore, null) is { } hook) await hook();
+            await inner.SetAsync(key, value, options, token);
+        }
+
+        public async Task RemoveAsync(string key, CancellationToken token = default)
+        {
+            if (key == Key && Interlocked.Exchange(ref _beforeRemoval, null) is { } hook) await hook();
+            await inner.RemoveAsync(key, token);
+        }
+
+        public Task<byte[]?> GetAsync(string key, CancellationToken token = default) => inner.GetAsync(key, token);
+
+        public Task RefreshAsync(string key, CancellationToken token = default) => inner.RefreshAsync(key, token);
+
+        public byte[]? Get(string key) => inner.Get(key);
+
+        public void Set(string key, byte[] value, DistributedCacheEntryOptions options) => inner.Set(key, value, options);
+
+        public void Remove(string key) => inner.Remove(key);
+
+        public void Refresh(string key) => inner.Refresh(key);
+
+        private static (Task, TaskCompletionSource) Hold(Action<Func<Task>> set)
+        {
+            var isThere = new TaskCompletionSource();
+            var mayGo = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            set(() =>
+            {
+                isThere.SetResult();
+                return mayGo.Task;
+            });
+            return (isThere.Task, mayGo);
+        }
+    }
+}
+
+public sealed class GarnetCacheReachTests : CacheReachTests
+{
+    protected override Task<RedisServer> StartAsync() => Task.FromResult(RedisServer.StartGarnet());
+}
+
+public sealed class RedisServerCacheReachTests : CacheReachTests
+{
+    protected override Task<RedisServer> StartAsync() => RedisServer.StartRedisAsync();
+}
