@@ -9,7 +9,7 @@ namespace RequestCoalescing.Redis.Tests;
 
 /// <summary>
 /// Records what the caches of all nodes do, in the order of one counter. A value is the number that its load drew when it began, or that a set drew. The check
-/// allows what docs/caching.md puts beyond the reach of the cache, and no more.
+/// allows what docs/caching.md puts beyond the reach of the cache. It does not check how late another node stores: <c>CacheReachTests</c> has one such store.
 /// </summary>
 internal sealed partial class CacheClusterHistory
 {
@@ -78,7 +78,7 @@ internal sealed partial class CacheClusterHistory
         {
             foreach (var change in changes[read.Key].Where(change => change.Done < read.Came && _setAt.GetValueOrDefault(read.Value, read.Value) < change.Called))
             {
-                // A store of another node that the change did not find. That node removes the value again unless it is killed, but readers may come before that.
+                // A store of another node that was not over when the change began. That node removes the value again unless it is killed, but readers may come before that.
                 if (stores[read.Value].Any(store => store.Node != change.Node && store.Ended > change.Called)) continue;
                 return $"{read} came after {change}. Its value: {string.Join(", ", stores[read.Value])}.";
             }
