@@ -33,4 +33,16 @@ public readonly struct FlightContext(IFlight flight)
 
     /// <summary>How many subscribers wait for the outcome now. The leader is one of them.</summary>
     public int SubscriberCount => flight?.SubscriberCount ?? 0;
+
+    /// <summary>Whether the flight runs for one caller alone because a limit is reached. No other caller can join it, and it is never current.</summary>
+    public bool IsAlone => flight?.IsAlone ?? false;
+
+    /// <summary>
+    /// As <see cref="IsCurrent"/>, but a flight of a cluster asks the cluster, because the message of a forget may still be on its way to this node.
+    /// Ask after you have stored the result where other nodes can read it, and remove it again if the answer is false.
+    /// </summary>
+    /// <returns>
+    /// Whether the flight is certainly current. False also if the cluster cannot be reached. Flights that run without a lease during an outage ask nobody.
+    /// </returns>
+    public ValueTask<bool> ConfirmCurrentAsync() => flight?.ConfirmCurrentAsync() ?? new(false);
 }

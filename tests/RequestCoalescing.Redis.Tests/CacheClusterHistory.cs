@@ -9,9 +9,10 @@ namespace RequestCoalescing.Redis.Tests;
 
 /// <summary>
 /// Records what the caches of all nodes do, in the order of one counter. A value is the number that its load drew when it began, or that a set drew. The check
-/// allows what docs/caching.md puts beyond the reach of the cache. It does not check how late another node stores: <c>CacheReachTests</c> has one such store.
+/// allows what docs/caching.md puts beyond the reach of the cache, and no more.
 /// </summary>
-internal sealed partial class CacheClusterHistory
+/// <param name="readEverywhere">Reads a key on all nodes, whether the reads succeed or not.</param>
+internal sealed partial class CacheClusterHistory(Func<string, Task> readEverywhere)
 {
     // No call reads or writes the first level, which removals of other nodes do not reach.
     private static readonly HybridCacheEntryOptions s_secondLevel = new() { Flags = HybridCacheEntryFlags.DisableLocalCache };
@@ -19,6 +20,7 @@ internal sealed partial class CacheClusterHistory
     private readonly ConcurrentQueue<Read> _reads = new();
     private readonly ConcurrentQueue<Change> _changes = new();
     private readonly ConcurrentQueue<Store> _stores = new();
+    private readonly ConcurrentDictionary<int, int> _loadedAt = new(); // when the load of a value had ended
     private readonly ConcurrentDictionary<int, int> _setAt = new(); // when the call that set a value had completed
     private int _now;
     private int _shared;
@@ -47,7 +49,9 @@ internal sealed partial class CacheClusterHistory
         async ValueTask<string> LoadAsync(CancellationToken token)
         {
             var began = Now();
-            return await load(token) ? $"<{began}>" : throw new InvalidDataException();
+            if (!await load(token)) throw new InvalidDataException();
+            _loadedAt[began] = Now();
+            return $"<{began}>";
         }
     }
 
@@ -55,7 +59,7 @@ internal sealed partial class CacheClusterHistory
     {
         var called = Now();
         await cache.RemoveAsync(key);
-        if (isAlive()) _changes.Enqueue(new Change(node, key, called, Now()));
+        await CompleteAsync(node, key, called, Now(), isAlive);
     }
 
     public async Task SetAsync(HybridCache cache, int node, string key, Func<bool> isAlive)
@@ -63,14 +67,14 @@ internal sealed partial class CacheClusterHistory
         var called = Now();
         _setAt[called] = int.MaxValue;
         await cache.SetAsync(key, $"<{called}>", s_secondLevel);
-        if (isAlive()) _changes.Enqueue(new Change(node, key, called, _setAt[called] = Now()));
+        await CompleteAsync(node, key, called, _setAt[called] = Now(), isAlive);
     }
 
     /// <summary>Records the stores of a node.</summary>
     public IDistributedCache Record(IDistributedCache inner, int node) => new Recorder(this, inner, node);
 
     /// <summary>Returns a reader that saw what was loaded, or set, before a change that had completed before the reader came. Null if there is none.</summary>
-    public string? FindViolation()
+    public string? FindViolation(Func<int, bool> isAlive)
     {
         var changes = _changes.ToLookup(change => change.Key);
         var stores = _stores.ToLookup(store => store.Value);
@@ -78,13 +82,21 @@ internal sealed partial class CacheClusterHistory
         {
             foreach (var change in changes[read.Key].Where(change => change.Done < read.Came && _setAt.GetValueOrDefault(read.Value, read.Value) < change.Called))
             {
-                // A store of another node that was not over when the change began. That node removes the value again unless it is killed, but readers may come before that.
-                if (stores[read.Value].Any(store => store.Node != change.Node && store.Ended > change.Called)) continue;
+                // A store of another node that the change did not find. That node removes the value again unless it is killed, but readers may come before that.
+                if (stores[read.Value].Any(store => store.Node != change.Node && store.Ended > change.Called && (_loadedAt.GetValueOrDefault(read.Value) < change.Heard || !isAlive(store.Node)))) continue;
                 return $"{read} came after {change}. Its value: {string.Join(", ", stores[read.Value])}.";
             }
         }
 
         return null;
+    }
+
+    // A reader gets an outcome only when its node has forgotten the older flight, or when that flight has landed.
+    private async Task CompleteAsync(int node, string key, int called, int done, Func<bool> isAlive)
+    {
+        if (!isAlive()) return;
+        await readEverywhere(key);
+        _changes.Enqueue(new Change(node, key, called, done, Now()));
     }
 
     private static int NumberIn(string value) => int.Parse(Number().Match(value).Groups[1].Value, CultureInfo.InvariantCulture);
@@ -96,7 +108,7 @@ internal sealed partial class CacheClusterHistory
 
     private sealed record Read(string Key, int Came, int Value);
 
-    private sealed record Change(int Node, string Key, int Called, int Done);
+    private sealed record Change(int Node, string Key, int Called, int Done, int Heard);
 
     private sealed record Store(int Node, int Value)
     {

@@ -33,7 +33,8 @@ public abstract class CacheClusterHistoryTests(ITestOutputHelper output)
         var seed = Random.Shared.Next();
         output.WriteLine($"Seed {seed}.");
         var nodes = new List<Node>();
-        var history = new CacheClusterHistory();
+        var history = default(CacheClusterHistory)!;
+        history = new CacheClusterHistory(key => Task.WhenAll(nodes.Select(node => ReadQuicklyAsync(node, key))));
         await using var server = await StartAsync();
         for (var node = 0; node < Nodes; node++) nodes.Add(await Node.StartAsync(history, server, node, isBare));
         try
@@ -81,7 +82,10 @@ public abstract class CacheClusterHistoryTests(ITestOutputHelper output)
         }
 
         output.WriteLine($"{history.Reads} reads, {history.Shared} of values that were there or under way, {history.Changes} changes.");
-        return history.FindViolation();
+        return history.FindViolation(node => nodes[node].IsAlive);
+
+        async Task ReadQuicklyAsync(Node node, string key) =>
+            await history.ReadAsync(node.Cache, key, static _ => Task.FromResult(true), () => node.IsAlive, default).WaitAsync(node.Killed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     // A load fails on the node of the reader or on another one, or all callers of the node that loads have left.

@@ -16,6 +16,8 @@ public abstract class CacheReachTests : IAsyncLifetime
     private static readonly HybridCacheEntryOptions s_secondLevel = new() { Flags = HybridCacheEntryFlags.DisableLocalCache };
     private static readonly HybridCacheEntryOptions s_lookOnly = new() { Flags = HybridCacheEntryFlags.DisableLocalCache | HybridCacheEntryFlags.DisableUnderlyingData };
 
+    private static readonly HybridCacheEntryOptions s_noStore = new() { Flags = HybridCacheEntryFlags.DisableLocalCacheWrite | HybridCacheEntryFlags.DisableDistributedCacheWrite };
+
     private readonly Backend<int> _backend = new();
     private readonly List<ServiceProvider> _nodes = [];
     private RedisServer _server = null!;
@@ -56,6 +58,64 @@ public abstract class CacheReachTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_store_is_undone_if_the_message_of_a_removal_arrives_only_after_it()
+    {
+        await using var proxy = new FaultyProxy(_server.Port);
+        var (loading, removing) = (Start(out _, proxy.Port), Start(out _));
+        var before = CallAsync(loading);
+        var load = await _backend.NextRunAsync();
+        proxy.Deafen();
+        await removing.RemoveAsync(Key);
+        load.Succeed(Old);
+        Assert.Equal(Old, await before.SoonAsync());
+        Assert.Equal(Nothing, await LookAsync(removing));
+        proxy.CatchUp();
+        Assert.Equal(Nothing, await LookAsync(removing));
+    }
+
+    [Fact]
+    public async Task A_node_that_loads_a_value_too_large_to_send_undoes_its_store_if_the_message_of_a_removal_arrives_only_after_it()
+    {
+        await using var proxy = new FaultyProxy(_server.Port);
+        var (leading, loading) = (Start(out _, maxPayload: 0), Start(out _, proxy.Port, maxPayload: 0));
+        var first = CallAsync(leading, s_noStore);
+        var lead = await _backend.NextRunAsync();
+        var before = CallAsync(loading);
+        await using (var redis = await _server.ConnectAsync())
+        {
+            await Patience.UntilAsync(() => redis.GetDatabase().KeyExists($"singleflight:cache:{{{Key}}}:{Key}:waiting"), "the other node waits for the outcome");
+        }
+
+        lead.Succeed(Old);
+        Assert.Equal(Old, await first.SoonAsync());
+        var load = await _backend.NextRunAsync();
+        proxy.Deafen();
+        await leading.RemoveAsync(Key);
+        load.Succeed(Old);
+        Assert.Equal(Old, await before.SoonAsync());
+        Assert.Equal(Nothing, await LookAsync(leading));
+        proxy.CatchUp();
+    }
+
+    [Fact]
+    public async Task A_flight_that_was_forgotten_before_it_had_its_lease_stores_nothing()
+    {
+        await using var proxy = new FaultyProxy(_server.Port);
+        var (loading, removing) = (Start(out _, proxy.Port), Start(out _));
+        var flights = _nodes[0].GetRequiredKeyedService<ISingleflight>("cache");
+        proxy.HoldCommands();
+        var before = CallAsync(loading);
+        await proxy.UntilHeldAsync();
+        flights.Forget(Key);
+        proxy.PassCommands();
+        var load = await _backend.NextRunAsync();
+        await removing.RemoveAsync(Key);
+        load.Succeed(Old);
+        Assert.Equal(Old, await before.SoonAsync());
+        Assert.Equal(Nothing, await LookAsync(removing));
+    }
+
+    [Fact]
     public async Task A_removal_by_tag_does_not_reach_the_load_of_another_node()
     {
         var (loading, removing) = (Start(out _), Start(out _));
@@ -91,15 +151,16 @@ public abstract class CacheReachTests : IAsyncLifetime
     private static Task<int> LookAsync(HybridCache cache) =>
         cache.GetOrCreateAsync(Key, static _ => ValueTask.FromResult(Nothing), s_lookOnly).AsTask().SoonAsync();
 
-    private HybridCache Start(out SlowCache second)
+    private HybridCache Start(out SlowCache second, int? port = null, int maxPayload = 1024)
     {
+        var redis = port is null ? _server.ConnectionString : $"127.0.0.1:{port},abortConnect=false,connectRetry=10,connectTimeout=2000";
         second = new SlowCache(new RedisCache(Options.Create(new RedisCacheOptions { Configuration = _server.ConnectionString })));
         var services = new ServiceCollection();
         services.AddLogging();
         services.AddSingleton<IDistributedCache>(second);
         services.AddHybridCache();
         services.AddSingleflight("cache")
-            .UseRedis(_server.ConnectionString, static options => options.LeaseDuration = TimeSpan.FromMinutes(1)) // longer than any pause of a busy machine
+            .UseRedis(redis, options => (options.LeaseDuration, options.CommandTimeout, options.MaxPayloadBytes) = (TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(1), maxPayload)) // longer than any pause of a busy machine
             .CoalesceHybridCache(static cache => cache.ForgetInCluster = static (services, key) =>
                 services.GetRequiredKeyedService<IClusterSingleflight<string>>("cache").ForgetAsync(key));
         var node = services.BuildServiceProvider();

@@ -42,9 +42,10 @@ public sealed class OptionsTests
     }
 
     [Fact]
-    public void A_default_context_stands_for_no_flight()
+    public async Task A_default_context_stands_for_no_flight()
     {
         FlightContext none = default;
-        Assert.Equal((false, 0, CancellationToken.None), (none.IsCurrent, none.SubscriberCount, none.CancellationToken));
+        Assert.Equal((false, false, 0, CancellationToken.None), (none.IsCurrent, none.IsAlone, none.SubscriberCount, none.CancellationToken));
+        Assert.False(await none.ConfirmCurrentAsync());
     }
 }

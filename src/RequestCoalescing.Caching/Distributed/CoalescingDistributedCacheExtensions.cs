@@ -73,18 +73,17 @@ public static class CoalescingDistributedCacheExtensions
         IFlightSerializer serializer,
         FlightContext flight)
     {
-        var isAlone = !flight.IsCurrent;
         using var load = Loads.Of(cache).Begin(key);
         if (await cache.GetAsync(key, flight.CancellationToken).ConfigureAwait(false) is { } bytes) return serializer.Deserialize<T>(bytes);
         var value = await work(flight.CancellationToken).ConfigureAwait(false);
-        if (!(isAlone ? !flight.CancellationToken.IsCancellationRequested : flight.IsCurrent) || !load.TryWrite()) return value;
+        if (!(flight.IsAlone ? !flight.CancellationToken.IsCancellationRequested : flight.IsCurrent) || !load.TryWrite()) return value;
         try
         {
             await cache.SetAsync(key, serializer.Serialize(value), options, flight.CancellationToken).ConfigureAwait(false);
         }
         finally
         {
-            if (!isAlone && !flight.IsCurrent) await cache.RemoveAsync(key, CancellationToken.None).ConfigureAwait(false); // another node may have forgotten the key meanwhile
+            if (!flight.IsAlone && !await flight.ConfirmCurrentAsync().ConfigureAwait(false)) await cache.RemoveAsync(key, CancellationToken.None).ConfigureAwait(false); // another node may have forgotten the key meanwhile
         }
 
         return value;

@@ -33,8 +33,6 @@ public sealed partial class CoalescingHybridCache
 
         private async ValueTask<T> RunAsync(FlightContext flight, bool isRefresh)
         {
-            // A flight that is not current from the start runs alone, because the instance does not coalesce now. It stores its result all the same.
-            var isAlone = !flight.IsCurrent;
             using var load = cache._loads.Begin(key);
             cache._tags.Add(tags, key); // a removal by tag must find the load, also when its caller has left
             try
@@ -46,7 +44,7 @@ public sealed partial class CoalescingHybridCache
                     failure.Throw();
                 }
 
-                return await LoadAsync(load, isAlone, isRefresh, flight).ConfigureAwait(false);
+                return await LoadAsync(load, isRefresh, flight).ConfigureAwait(false);
             }
             finally
             {
@@ -54,7 +52,7 @@ public sealed partial class CoalescingHybridCache
             }
         }
 
-        private async ValueTask<T> LoadAsync(Loads.Load load, bool isAlone, bool isRefresh, FlightContext flight)
+        private async ValueTask<T> LoadAsync(Loads.Load load, bool isRefresh, FlightContext flight)
         {
             var start = cache._clock.GetTimestamp();
             T result;
@@ -70,13 +68,14 @@ public sealed partial class CoalescingHybridCache
 
             var took = cache._clock.GetElapsedTime(start);
             if (Has(options, DisableWrites)) return result;
-            if (MayStore(isAlone, flight) && load.TryWrite()) await StoreAsync(result, took, isAlone, flight).ConfigureAwait(false);
+            if (MayStore(flight) && load.TryWrite()) await StoreAsync(result, took, flight).ConfigureAwait(false);
             else cache._metrics.NotStored();
             return result;
         }
 
-        // A load that runs alone knows of removals by its mark only, until its caller has left.
-        private static bool MayStore(bool isAlone, FlightContext flight) => isAlone ? !flight.CancellationToken.IsCancellationRequested : flight.IsCurrent;
+        // A load that runs alone knows of removals by its mark only, until its caller has left. Removals of other nodes do not reach it.
+        private bool MayStore(FlightContext flight) =>
+            flight.IsAlone ? cache._forgetInCluster is null && !flight.CancellationToken.IsCancellationRequested : flight.IsCurrent;
 
         // Another flight may have stored the value since this flight's callers have looked, or the second level has it.
         private async ValueTask<(bool IsFound, T Value)> LookAgainAsync(Loads.Load load, CancellationToken cancellationToken)
@@ -117,7 +116,7 @@ public sealed partial class CoalescingHybridCache
             }
         }
 
-        private async ValueTask StoreAsync(T result, TimeSpan took, bool isAlone, FlightContext flight)
+        private async ValueTask StoreAsync(T result, TimeSpan took, FlightContext flight)
         {
             var expires = options;
             var expiration = options?.Expiration ?? cache._options.DefaultExpiration;
@@ -143,7 +142,7 @@ public sealed partial class CoalescingHybridCache
             try
             {
                 // Another node may have forgotten the key while this one stored.
-                if (!isAlone && !flight.IsCurrent) await cache.RemoveWithStaleAsync(key, CancellationToken.None).ConfigureAwait(false);
+                if (!flight.IsAlone && !await flight.ConfirmCurrentAsync().ConfigureAwait(false)) await cache.RemoveWithStaleAsync(key, CancellationToken.None).ConfigureAwait(false);
             }
             catch (Exception error)
             {

@@ -75,7 +75,6 @@ public static class CoalescingMemoryCacheExtensions
         FlightContext flight)
         where TKey : notnull
     {
-        var isAlone = !flight.IsCurrent;
         using var load = Loads.Of(cache).Begin(key);
         var (isFound, found) = (false, default(T));
         load.Do(() => isFound = cache.TryGetValue(key, out found));
@@ -83,7 +82,7 @@ public static class CoalescingMemoryCacheExtensions
         var value = await work(flight.CancellationToken).ConfigureAwait(false);
         load.Do(() =>
         {
-            if (isAlone ? !flight.CancellationToken.IsCancellationRequested : flight.IsCurrent) cache.Set(key, value, options);
+            if (flight.IsAlone ? !flight.CancellationToken.IsCancellationRequested : flight.IsCurrent) cache.Set(key, value, options);
         });
         return value;
     }

@@ -164,7 +164,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         }
 
         // Point 10: the outcome could not be sent, so that each waiting node makes its own.
-        return await LandHereAsync(key, state, work, flight, () => participation.UnlessForgottenAsync(entry.Token, entry.Until)).ConfigureAwait(false);
+        return await LandHereAsync(key, state, work, new FlightContext(new OwnRun(flight, participation, entry)), () => participation.UnlessForgottenAsync(entry.Token, entry.Until)).ConfigureAwait(false);
     }
 
     // Runs the work for this node alone. At its end, `until` asks for the latest time at which the key was certainly not forgotten.

@@ -14,6 +14,20 @@ internal sealed partial class Participation : IFlight
 
     public int SubscriberCount => flight.SubscriberCount;
 
+    public async ValueTask<bool> ConfirmCurrentAsync()
+    {
+        if (!IsCurrent) return false;
+        try
+        {
+            node.Telemetry.RoundTrip();
+            return (string?)await node.Commands.AnswerAsync(node.Commands.Database.StringGetAsync(Names.Lease)).ConfigureAwait(false) == lease.Value && IsCurrent;
+        }
+        catch (Exception)
+        {
+            return false;
+        }
+    }
+
     /// <summary>
     /// Point 4: hands the outcome to the other nodes, if the lease still holds. Does not fail. The callers of this node get the outcome after this has
     /// completed. So if one of them passes the outcome on, and its receiver calls on any node, that call starts a new flight.

@@ -50,8 +50,10 @@ public abstract partial class SingleflightContract
         var before = Call().AsTask();
         var old = await backend.NextRunAsync();
         Assert.True(old.Flight.IsCurrent);
+        Assert.True(await old.Flight.ConfirmCurrentAsync().AsTask().SoonAsync());
         singleflight.Forget(Key);
         Assert.False(old.Flight.IsCurrent);
+        Assert.False(await old.Flight.ConfirmCurrentAsync().AsTask().SoonAsync());
 
         var after = Call().AsTask();
         var current = await backend.NextRunAsync();

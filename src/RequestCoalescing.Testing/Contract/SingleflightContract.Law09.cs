@@ -48,6 +48,7 @@ public abstract partial class SingleflightContract
         var alone = await backend.NextRunAsync();
         Assert.True(shared.Flight.IsCurrent);
         Assert.False(alone.Flight.IsCurrent);
+        Assert.Equal((false, true), (shared.Flight.IsAlone, alone.Flight.IsAlone));
 
         alone.Succeed(2);
         Assert.Equal(2, await loner.SoonAsync());

@@ -11,6 +11,10 @@ internal sealed class HedgedFlight(FlightContext outer) : CancellationTokenSourc
 
     int IFlight.SubscriberCount => outer.SubscriberCount;
 
+    bool IFlight.IsAlone => outer.IsAlone;
+
+    async ValueTask<bool> IFlight.ConfirmCurrentAsync() => await outer.ConfirmCurrentAsync().ConfigureAwait(false) && !IsCancellationRequested;
+
     /// <summary>Lets the token fire with that of the flight, until the result is disposed of.</summary>
     public CancellationTokenRegistration LinkToOuter() => outer.CancellationToken.UnsafeRegister(static flight => ((HedgedFlight)flight!).Stop(), this);
 
