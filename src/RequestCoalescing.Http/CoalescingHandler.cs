@@ -33,10 +33,11 @@ public sealed class CoalescingHandler : DelegatingHandler
     internal CoalescingHandler(HttpCoalescer coalescer) => _coalescer = coalescer;
 
     /// <inheritdoc/>
-    protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
-        return _coalescer.SendAsync(request, base.SendAsync, cancellationToken);
+        return await _coalescer.TryShareAsync(request, scope: null, base.SendAsync, cancellationToken).ConfigureAwait(false) ??
+            await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>

@@ -1,4 +1,7 @@
 using System.Collections.Concurrent;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 using RequestCoalescing.Http.Rules;
 using RequestCoalescing.Http.Streams;
 
@@ -33,18 +36,32 @@ internal sealed class HttpCoalescer : IDisposable
         _varying = new Remembered<string[]>(options.MaxRemembered, options.NotSharedDuration, clock);
     }
 
+    /// <summary>Registers the coalescer of an instance, and its settings, under the name of the instance.</summary>
+    public static void AddTo(ISingleflightBuilder instance)
+    {
+        instance.BindSettings<HttpCoalescingOptions>("Http", static (section, options) => section.Bind(options), static options => options.Validate());
+        instance.Services.AddKeyedSingleton(instance.Name, static (services, key) => new HttpCoalescer(
+            services.GetRequiredKeyedService<ISingleflight>(key),
+            services.GetRequiredService<IOptionsFactory<HttpCoalescingOptions>>().Create((string)key!),
+            services.GetRequiredService<IOptionsFactory<SingleflightOptions>>().Create((string)key!).TimeProvider,
+            (string)key!));
+    }
+
     /// <summary>The bytes of bodies that are in memory now.</summary>
     public long BufferedBytes => _budget.Taken;
 
     /// <summary>The bodies that arrive now.</summary>
     public int Streaming => _streaming.Count;
 
-    /// <summary>Sends a request, or shares one that is in the air.</summary>
+    /// <summary>Sends a request that may be shared, or shares one that is in the air.</summary>
     /// <param name="request">The request.</param>
+    /// <param name="scope">A part of the key that the request does not show. It may be secret.</param>
     /// <param name="send">Sends a request to the origin, and completes when its headers have arrived.</param>
     /// <param name="cancellationToken">The caller's token.</param>
-    public async Task<HttpResponseMessage> SendAsync(
+    /// <returns>Null if the caller sends its request itself.</returns>
+    public async Task<HttpResponseMessage?> TryShareAsync(
         HttpRequestMessage request,
+        string? scope,
         Func<HttpRequestMessage, CancellationToken, Task<HttpResponseMessage>> send,
         CancellationToken cancellationToken)
     {
@@ -53,8 +70,8 @@ internal sealed class HttpCoalescer : IDisposable
         for (var attempt = 0; attempt < attempts; attempt++)
         {
             string[] vary = [.. VaryOf(request).Union(learnt).Order(StringComparer.Ordinal)];
-            var method = MethodFor(request, vary);
-            var key = RequestKey.Of(request, method, vary, _options);
+            var method = MethodFor(request, scope, vary);
+            var key = RequestKey.Of(request, method, scope, vary, _options);
             if (_notShared.TryGet(key, out _)) break;
             if (_streaming.TryGetValue(key, out var streaming) && _clock.GetTimestamp() <= streaming.JoinableUntil && streaming.TryGive(request, isExpected: false, _cacheStatus, out var late)) return late;
 
@@ -87,7 +104,7 @@ internal sealed class HttpCoalescer : IDisposable
             }
         }
 
-        return await send(request, cancellationToken).ConfigureAwait(false);
+        return null;
     }
 
     public void Dispose()
@@ -97,10 +114,10 @@ internal sealed class HttpCoalescer : IDisposable
     }
 
     // A HEAD request gets its response from a GET that is in the air (RFC 9110, 9.3.2).
-    private HttpMethod MethodFor(HttpRequestMessage request, string[] vary)
+    private HttpMethod MethodFor(HttpRequestMessage request, string? scope, string[] vary)
     {
         if (request.Method != HttpMethod.Head) return request.Method;
-        var get = RequestKey.Of(request, HttpMethod.Get, vary, _options);
+        var get = RequestKey.Of(request, HttpMethod.Get, scope, vary, _options);
         return _waiting.ContainsKey(get) || _streaming.ContainsKey(get) ? HttpMethod.Get : HttpMethod.Head;
     }
 

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.Options;
 using RequestCoalescing;
 using RequestCoalescing.Http;
 
@@ -35,12 +33,7 @@ public static class HttpCoalescingBuilderExtensions
         var instance = builder.Services.AddSingleflight(name);
         singleflight?.Invoke(instance);
         if (configure is not null) builder.Services.Configure(name, configure);
-        instance.BindSettings<HttpCoalescingOptions>("Http", static (section, options) => section.Bind(options), static options => options.Validate());
-        builder.Services.AddKeyedSingleton(name, static (services, key) => new HttpCoalescer(
-            services.GetRequiredKeyedService<ISingleflight>(key),
-            services.GetRequiredService<IOptionsFactory<HttpCoalescingOptions>>().Create((string)key!),
-            services.GetRequiredService<IOptionsFactory<SingleflightOptions>>().Create((string)key!).TimeProvider,
-            (string)key!));
+        HttpCoalescer.AddTo(instance);
         return builder.AddHttpMessageHandler(services => new CoalescingHandler(services.GetRequiredKeyedService<HttpCoalescer>(name)));
     }
 }

@@ -70,6 +70,11 @@ public sealed class HttpCoalescingOptions
     /// </summary>
     public bool AddsCacheStatus { get; set; } = true;
 
+    /// <summary>The only headers that are part of the key. Null if all but the ignored ones are.</summary>
+    internal ISet<string>? KeyHeaders { get; set; }
+
+    internal bool Ignores(string header) => KeyHeaders is null ? IgnoredHeaders.Contains(header) || header == "user-agent" : !KeyHeaders.Contains(header);
+
     internal void Validate()
     {
         if (!Enum.IsDefined(Mode)) throw new InvalidEnumArgumentException(nameof(Mode), (int)Mode, typeof(SharingMode));

@@ -15,9 +15,10 @@ internal static class RequestKey
     /// <summary>Returns the key.</summary>
     /// <param name="request">The request.</param>
     /// <param name="method">The method of the shared request.</param>
+    /// <param name="scope">A part that the request does not show. It may be secret.</param>
     /// <param name="vary">The ignored headers that the response is known to depend on, in order.</param>
     /// <param name="options">The options.</param>
-    public static string Of(HttpRequestMessage request, HttpMethod method, IReadOnlyCollection<string> vary, HttpCoalescingOptions options)
+    public static string Of(HttpRequestMessage request, HttpMethod method, string? scope, IReadOnlyCollection<string> vary, HttpCoalescingOptions options)
     {
         var text = new StringBuilder(method.Method).Append(' ').Append(TargetOf(request)).Append(' ').Append(request.Version).Append(' ').Append(request.VersionPolicy);
         foreach (var (name, value) in HeadersOf(request, vary, options).OrderBy(static header => header.Name, StringComparer.Ordinal))
@@ -27,6 +28,7 @@ internal static class RequestKey
             text.Append('\n').Append(name).Append(':').Append(shown.Length).Append(':').Append(shown);
         }
 
+        if (scope is not null) text.Append('\n').Append(HashOf(scope));
         return text.ToString();
     }
 
@@ -41,7 +43,7 @@ internal static class RequestKey
     {
         var shared = new HttpRequestMessage(method, request.RequestUri) { Version = request.Version, VersionPolicy = request.VersionPolicy };
         foreach (var (name, value) in HeadersOf(request, vary, options)) shared.Headers.TryAddWithoutValidation(name, value);
-        if (options.SendsUserAgent && !shared.Headers.NonValidated.Contains("User-Agent") && request.Headers.NonValidated.TryGetValues("User-Agent", out var agent))
+        if (options.SendsUserAgent && options.KeyHeaders is null && !shared.Headers.NonValidated.Contains("User-Agent") && request.Headers.NonValidated.TryGetValues("User-Agent", out var agent))
         {
             shared.Headers.TryAddWithoutValidation("User-Agent", agent.ToString());
         }
@@ -59,7 +61,7 @@ internal static class RequestKey
         {
             var name = given.ToLowerInvariant();
             if (s_conditions.Contains(name)) continue;
-            if ((options.IgnoredHeaders.Contains(name) || name == "user-agent") && !vary.Contains(name)) continue;
+            if (options.Ignores(name) && !vary.Contains(name)) continue;
             yield return (name, values.ToString());
         }
     }

@@ -1,0 +1,84 @@
+using System.Net;
+using System.Security.Claims;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Http.Features.Authentication;
+using Microsoft.AspNetCore.Routing;
+
+namespace RequestCoalescing.AspNetCore.Requests;
+
+/// <summary>Makes the request that the endpoint sees. It has only what all callers of the flight have in common.</summary>
+internal static class FlightRequest
+{
+    public static FeatureCollection Create(HttpContext leader, KeyParts parts, HttpRequestMessage shared, ReadGuard? guard)
+    {
+        var headers = new HeaderDictionary { ["Host"] = leader.Request.Host.Value?.ToLowerInvariant() };
+        foreach (var (name, values) in shared.Headers.NonValidated) headers[name] = values.ToArray();
+        var features = new FeatureCollection();
+        features.Set<IHttpRequestFeature>(new HttpRequestFeature
+        {
+            Protocol = HttpProtocol.Http11,
+            Scheme = leader.Request.Scheme,
+            Method = shared.Method.Method,
+            PathBase = leader.Request.PathBase.Value ?? "",
+            Path = leader.Request.Path.Value ?? "",
+            QueryString = leader.Request.QueryString.Value ?? "",
+            RawTarget = shared.RequestUri!.PathAndQuery,
+            Headers = guard is null ? headers : new GuardedHeaders(headers, guard),
+        });
+        features.Set<IHttpRequestBodyDetectionFeature>(new NoBody());
+        features.Set<IRouteValuesFeature>(new RouteValuesFeature { RouteValues = new RouteValueDictionary(leader.Request.RouteValues) });
+        features.Set<IHttpAuthenticationFeature>(new FlightUser(parts.User, guard));
+        features.Set<IHttpConnectionFeature>(new NoConnection(guard));
+        return features;
+    }
+
+    private sealed class NoBody : IHttpRequestBodyDetectionFeature
+    {
+        public bool CanHaveBody => false;
+    }
+
+    private sealed class FlightUser(ClaimsPrincipal user, ReadGuard? guard) : IHttpAuthenticationFeature
+    {
+        private ClaimsPrincipal? _user = user;
+
+        public ClaimsPrincipal? User
+        {
+            get
+            {
+                guard?.ReadUser();
+                return _user;
+            }
+            set => _user = value;
+        }
+    }
+
+    // The connections of the callers differ.
+    private sealed class NoConnection(ReadGuard? guard) : IHttpConnectionFeature
+    {
+        private string _id = Guid.CreateVersion7().ToString("n");
+        private IPAddress? _remote;
+
+        public string ConnectionId
+        {
+            get => _id;
+            set => _id = value;
+        }
+
+        public IPAddress? RemoteIpAddress
+        {
+            get
+            {
+                guard?.ReadConnection();
+                return _remote;
+            }
+            set => _remote = value;
+        }
+
+        public IPAddress? LocalIpAddress { get; set; }
+
+        public int RemotePort { get; set; }
+
+        public int LocalPort { get; set; }
+    }
+}

@@ -1,0 +1,79 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Security.Claims;
+using System.Text;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.DependencyInjection;
+using RequestCoalescing.Http;
+
+namespace RequestCoalescing.AspNetCore.Requests;
+
+/// <summary>Makes the key of a request by one policy.</summary>
+internal sealed class Policy(string name, RequestCoalescingPolicyBuilder rules, HttpCoalescer coalescer)
+{
+    private static readonly ConditionalWeakTable<Endpoint, string> s_numbers = [];
+    private static int s_last;
+
+    /// <summary>What was reported, so that it is reported once. Bounded by the application's code.</summary>
+    public ConcurrentDictionary<string, bool> Reported { get; } = new(StringComparer.Ordinal);
+
+    public string Name => name.Length == 0 ? "default" : name;
+
+    public HttpCoalescer Coalescer => coalescer;
+
+    public bool VariesByUser => rules.VariesByUser;
+
+    public static Policy Of(IServiceProvider services, string? name, Endpoint endpoint) =>
+        services.GetKeyedService<Policy>(name ?? "") ??
+        throw new InvalidOperationException($"The endpoint '{endpoint.DisplayName}' coalesces its requests by the policy '{name}', which does not exist. Add it in AddRequestCoalescing.");
+
+    /// <summary>Whether a header is part of the key.</summary>
+    public bool HasHeader(string header) => rules.Headers.Contains(header);
+
+    /// <summary>Describes a request by all of its headers. Null if it cannot be coalesced.</summary>
+    public HttpRequestMessage? TryDescribe(HttpContext context)
+    {
+        var request = context.Request;
+        if (context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true } || !rules.Conditions.TrueForAll(condition => condition(context))) return null;
+
+        // The parts are not made canonical: what the endpoint could tell apart stays apart.
+        var text = $"{request.Scheme}://{request.Host.ToUriComponent()}{request.PathBase.ToUriComponent()}{request.Path.ToUriComponent()}{request.QueryString.ToUriComponent()}";
+        if (!Uri.TryCreate(text, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true }, out var target)) return null;
+        var message = new HttpRequestMessage(HttpMethod.Parse(request.Method), target);
+        foreach (var (header, values) in request.Headers)
+        {
+            if (rules.IgnoresCookies && header.Equals("Cookie", StringComparison.OrdinalIgnoreCase)) continue;
+            message.Headers.TryAddWithoutValidation(header, (IEnumerable<string?>)values);
+        }
+
+        return message;
+    }
+
+    /// <summary>Reads the parts of the key that the request does not show.</summary>
+    public KeyParts ReadParts(HttpContext context, Endpoint endpoint)
+    {
+        var values = rules.Values.ConvertAll(value => (value.Name, Value: value.Read(context)));
+        var user = rules.VariesByUser ? context.User : new ClaimsPrincipal(new ClaimsIdentity());
+        var text = new StringBuilder(s_numbers.GetValue(endpoint, static _ => Interlocked.Increment(ref s_last).ToString(CultureInfo.InvariantCulture)));
+        Append(text, context.Request.Host.Value?.ToLowerInvariant());
+        foreach (var (_, value) in values) Append(text, value);
+        foreach (var identity in user.Identities.Where(static identity => identity.IsAuthenticated))
+        {
+            Append(text, identity.AuthenticationType);
+            text.Append(' ').Append(identity.Claims.Count());
+            foreach (var claim in identity.Claims)
+            {
+                Append(text, claim.Type);
+                Append(text, claim.Value);
+                Append(text, claim.Issuer);
+            }
+        }
+
+        return new KeyParts(text.ToString(), values, user);
+    }
+
+    // With its length, no part can look like two.
+    private static void Append(StringBuilder text, string? part) => text.Append('\n').Append(part?.Length ?? -1).Append(':').Append(part);
+}
