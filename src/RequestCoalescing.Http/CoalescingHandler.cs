@@ -36,7 +36,7 @@ public sealed class CoalescingHandler : DelegatingHandler
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
-        return await _coalescer.TryShareAsync(request, scope: null, base.SendAsync, cancellationToken).ConfigureAwait(false) ??
+        return await _coalescer.TryShareAsync(request, origin: null, scope: null, base.SendAsync, cancellationToken).ConfigureAwait(false) ??
             await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
     }
 

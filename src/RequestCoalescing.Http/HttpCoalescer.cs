@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
+using RequestCoalescing.Http.Cluster;
 using RequestCoalescing.Http.Rules;
 using RequestCoalescing.Http.Streams;
 
@@ -14,6 +15,7 @@ internal sealed class HttpCoalescer : IDisposable
     private const int Attempts = 3;
 
     private readonly ISingleflight<string> _flights;
+    private readonly ClusterOrigin? _cluster;
     private readonly HttpCoalescingOptions _options;
     private readonly TimeProvider _clock;
     private readonly string? _cacheStatus;
@@ -27,8 +29,10 @@ internal sealed class HttpCoalescer : IDisposable
     /// <param name="options">Validated options.</param>
     /// <param name="clock">The clock.</param>
     /// <param name="name">The name in <c>Cache-Status</c>.</param>
-    public HttpCoalescer(ISingleflight<string> flights, HttpCoalescingOptions options, TimeProvider clock, string name)
+    /// <param name="cluster">Lets the nodes of a cluster share the requests that are sent. Null if this is the only node.</param>
+    public HttpCoalescer(ISingleflight<string> flights, HttpCoalescingOptions options, TimeProvider clock, string name, ISingleflight<string>? cluster = null)
     {
+        _cluster = cluster is null ? null : new ClusterOrigin(cluster, options);
         (_flights, _options, _clock) = (flights, options, clock);
         _cacheStatus = options.AddsCacheStatus ? $"\"{name.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"; fwd=miss; collapsed" : null;
         _budget = new BufferBudget(options.MaxTotalBufferedBytes);
@@ -37,14 +41,19 @@ internal sealed class HttpCoalescer : IDisposable
     }
 
     /// <summary>Registers the coalescer of an instance, and its settings, under the name of the instance.</summary>
-    public static void AddTo(ISingleflightBuilder instance)
+    /// <param name="instance">The instance.</param>
+    /// <param name="cluster">Lets the instance <c>NAME-cluster</c> use Redis. Null if this is the only node.</param>
+    public static void AddTo(ISingleflightBuilder instance, Action<ISingleflightBuilder>? cluster)
     {
+        var clusterName = $"{instance.Name}-cluster";
+        cluster?.Invoke(instance.Services.AddSingleflight(clusterName));
         instance.BindSettings<HttpCoalescingOptions>("Http", static (section, options) => section.Bind(options), static options => options.Validate());
-        instance.Services.AddKeyedSingleton(instance.Name, static (services, key) => new HttpCoalescer(
+        instance.Services.AddKeyedSingleton(instance.Name, (services, key) => new HttpCoalescer(
             services.GetRequiredKeyedService<ISingleflight>(key),
             services.GetRequiredService<IOptionsFactory<HttpCoalescingOptions>>().Create((string)key!),
             services.GetRequiredService<IOptionsFactory<SingleflightOptions>>().Create((string)key!).TimeProvider,
-            (string)key!));
+            (string)key!,
+            cluster is null ? null : services.GetRequiredKeyedService<ISingleflight>(clusterName)));
     }
 
     /// <summary>The bytes of bodies that are in memory now.</summary>
@@ -55,27 +64,32 @@ internal sealed class HttpCoalescer : IDisposable
 
     /// <summary>Sends a request that may be shared, or shares one that is in the air.</summary>
     /// <param name="request">The request.</param>
+    /// <param name="origin">Stands for the scheme and the authority of the target in the key. Null for those of the request.</param>
     /// <param name="scope">A part of the key that the request does not show. It may be secret.</param>
     /// <param name="send">Sends a request to the origin, and completes when its headers have arrived.</param>
     /// <param name="cancellationToken">The caller's token.</param>
     /// <returns>Null if the caller sends its request itself.</returns>
     public async Task<HttpResponseMessage?> TryShareAsync(
         HttpRequestMessage request,
+        string? origin,
         string? scope,
         Func<HttpRequestMessage, CancellationToken, Task<HttpResponseMessage>> send,
         CancellationToken cancellationToken)
     {
         string[] learnt = [];
+        string? clusterKey = null;
         var attempts = RequestRules.MayShare(request, _options) ? Attempts : 0;
         for (var attempt = 0; attempt < attempts; attempt++)
         {
-            string[] vary = [.. VaryOf(request).Union(learnt).Order(StringComparer.Ordinal)];
-            var method = MethodFor(request, scope, vary);
-            var key = RequestKey.Of(request, method, scope, vary, _options);
+            var target = RequestKey.TargetOf(request, origin);
+            string[] vary = [.. VaryOf(target).Union(learnt).Order(StringComparer.Ordinal)];
+            var method = MethodFor(request, target, scope, vary);
+            var key = RequestKey.Of(request, target, method, scope, vary, _options);
             if (_notShared.TryGet(key, out _)) break;
             if (_streaming.TryGetValue(key, out var streaming) && _clock.GetTimestamp() <= streaming.JoinableUntil && streaming.TryGive(request, isExpected: false, _cacheStatus, out var late)) return late;
 
-            var call = new Call(this, key, () => RequestKey.Shared(request, method, vary, _options), send);
+            if (_cluster is not null) clusterKey = RequestKey.ForCluster(request, target, method, scope, vary, _options);
+            var call = new Call(this, key, clusterKey, target, () => RequestKey.Shared(request, method, vary, _options), send);
             try
             {
                 var shared = await _flights.ExecuteAsync(key, call, static (call, flight) => call.RunAsync(flight), cancellationToken).ConfigureAwait(false);
@@ -114,26 +128,28 @@ internal sealed class HttpCoalescer : IDisposable
     }
 
     // A HEAD request gets its response from a GET that is in the air (RFC 9110, 9.3.2).
-    private HttpMethod MethodFor(HttpRequestMessage request, string? scope, string[] vary)
+    private HttpMethod MethodFor(HttpRequestMessage request, string target, string? scope, string[] vary)
     {
         if (request.Method != HttpMethod.Head) return request.Method;
-        var get = RequestKey.Of(request, HttpMethod.Get, scope, vary, _options);
+        var get = RequestKey.Of(request, target, HttpMethod.Get, scope, vary, _options);
         return _waiting.ContainsKey(get) || _streaming.ContainsKey(get) ? HttpMethod.Get : HttpMethod.Head;
     }
 
-    private string[] VaryOf(HttpRequestMessage request) => _varying.TryGet(RequestKey.TargetOf(request), out var names) ? names : [];
+    private string[] VaryOf(string target) => _varying.TryGet(target, out var names) ? names : [];
 
-    private void RememberVary(HttpRequestMessage request, string[] names)
+    private void RememberVary(string target, string[] names)
     {
-        var known = VaryOf(request);
+        var known = VaryOf(target);
         string[] all = [.. known.Union(names).Order(StringComparer.Ordinal)];
-        if (all.Length > known.Length) _varying.Add(RequestKey.TargetOf(request), all);
+        if (all.Length > known.Length) _varying.Add(target, all);
     }
 
     /// <summary>One call. If it leads, it sends the request.</summary>
     private sealed class Call(
         HttpCoalescer owner,
         string key,
+        string? clusterKey,
+        string target,
         Func<HttpRequestMessage> makeRequest,
         Func<HttpRequestMessage, CancellationToken, Task<HttpResponseMessage>> send)
     {
@@ -152,7 +168,9 @@ internal sealed class HttpCoalescer : IDisposable
             try
             {
                 var sent = makeRequest(); // handlers may change it
-                var response = await send(sent, flight.CancellationToken).ConfigureAwait(false);
+                var response = owner._cluster is { } cluster
+                    ? await cluster.SendAsync(clusterKey!, _before, sent, send, flight.CancellationToken).ConfigureAwait(false)
+                    : await send(sent, flight.CancellationToken).ConfigureAwait(false);
                 if (flight.CancellationToken.IsCancellationRequested)
                 {
                     response.Dispose();
@@ -222,7 +240,7 @@ internal sealed class HttpCoalescer : IDisposable
             var body = new SharedBody(owner._budget, options.MaxBufferedBytes, options.MaxBodyIdle, flight.SubscriberCount, owner._clock);
             var joinableUntil = owner._clock.GetTimestamp() + (long)(options.MaxBodyIdle.TotalSeconds * owner._clock.TimestampFrequency);
             var shared = new SharedResponse(response, _before, body, joinableUntil);
-            if (shared.Vary.Length > 0) owner.RememberVary(_before, shared.Vary);
+            if (shared.Vary.Length > 0) owner.RememberVary(target, shared.Vary);
             if (flight.IsCurrent) owner._streaming[key] = shared;
             _ = body.CloseAsync();
             _ = FillAsync();

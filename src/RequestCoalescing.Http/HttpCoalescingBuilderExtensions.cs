@@ -13,6 +13,10 @@ public static class HttpCoalescingBuilderExtensions
     /// <param name="builder">The client.</param>
     /// <param name="configure">Sets the application's defaults. Settings in <c>Singleflight:http-NAME:Http</c> override them.</param>
     /// <param name="singleflight">Adds to the instance, for example limits. Do not let it use Redis: a response that is streamed cannot leave the process.</param>
+    /// <param name="cluster">
+    /// Lets the nodes of a cluster share requests, for example by <c>UseRedis</c>: its instance is <c>http-NAME-cluster</c>. Responses cross when their body has arrived.
+    /// Null if each node sends for itself.
+    /// </param>
     /// <returns>The builder.</returns>
     /// <example>
     /// <code>
@@ -23,7 +27,8 @@ public static class HttpCoalescingBuilderExtensions
     public static IHttpClientBuilder AddRequestCoalescing(
         this IHttpClientBuilder builder,
         Action<HttpCoalescingOptions>? configure = null,
-        Action<ISingleflightBuilder>? singleflight = null)
+        Action<ISingleflightBuilder>? singleflight = null,
+        Action<ISingleflightBuilder>? cluster = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
         var name = string.IsNullOrEmpty(builder.Name) ? "http" : $"http-{builder.Name.Replace(':', '-')}";
@@ -33,7 +38,7 @@ public static class HttpCoalescingBuilderExtensions
         var instance = builder.Services.AddSingleflight(name);
         singleflight?.Invoke(instance);
         if (configure is not null) builder.Services.Configure(name, configure);
-        HttpCoalescer.AddTo(instance);
+        HttpCoalescer.AddTo(instance, cluster);
         return builder.AddHttpMessageHandler(services => new CoalescingHandler(services.GetRequiredKeyedService<HttpCoalescer>(name)));
     }
 }

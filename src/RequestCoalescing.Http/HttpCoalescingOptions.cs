@@ -51,6 +51,12 @@ public sealed class HttpCoalescingOptions
     public long MaxTotalBufferedBytes { get; set; } = 256 * 1024 * 1024;
 
     /// <summary>
+    /// The size of the largest body that crosses to the other nodes of a cluster, in bytes. Larger ones stay with their node, and each waiting node sends the request itself. It
+    /// must fit into <c>MaxPayloadBytes</c> of the instance in Redis, as text that is a third longer. Default 512 KiB. Range: 0 to 64 MiB.
+    /// </summary>
+    public int MaxClusterBodyBytes { get; set; } = 512 * 1024;
+
+    /// <summary>
     /// How long an origin may send nothing of a body. Then its readers get an error. The time until the headers is bounded by
     /// <see cref="SingleflightOptions.MaxDuration"/>. Default 30 seconds. Range: 1 millisecond to 1 day.
     /// </summary>
@@ -80,6 +86,7 @@ public sealed class HttpCoalescingOptions
         if (!Enum.IsDefined(Mode)) throw new InvalidEnumArgumentException(nameof(Mode), (int)Mode, typeof(SharingMode));
         if (MaxBufferedBytes < 256 * 1024) throw new ArgumentOutOfRangeException(nameof(MaxBufferedBytes), MaxBufferedBytes, "It must be 262144 (256 KiB) or more.");
         if (MaxTotalBufferedBytes < 256 * 1024) throw new ArgumentOutOfRangeException(nameof(MaxTotalBufferedBytes), MaxTotalBufferedBytes, "It must be 262144 (256 KiB) or more.");
+        if (MaxClusterBodyBytes is < 0 or > 64 * 1024 * 1024) throw new ArgumentOutOfRangeException(nameof(MaxClusterBodyBytes), MaxClusterBodyBytes, "It must be from 0 to 67108864 (64 MiB).");
         ThrowIfOutside(MaxBodyIdle, TimeSpan.FromMilliseconds(1), nameof(MaxBodyIdle));
         ThrowIfOutside(NotSharedDuration, TimeSpan.FromSeconds(1), nameof(NotSharedDuration));
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxRemembered, 1, nameof(MaxRemembered));

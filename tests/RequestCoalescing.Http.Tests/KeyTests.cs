@@ -154,7 +154,7 @@ public sealed class KeyTests() : HandlerFixture
             var options = new HttpCoalescingOptions { AllowAuthorization = true, AllowCookies = true };
             var (first, second) = (Request(one), Request(other));
             RequestRules.MayShare(first, options);
-            var areEqual = RequestKey.Of(first, first.Method, [], options) == RequestKey.Of(second, second.Method, [], options);
+            var areEqual = RequestKey.Of(first, RequestKey.TargetOf(first), first.Method, null, [], options) == RequestKey.Of(second, RequestKey.TargetOf(second), second.Method, null, [], options);
             Assert.Equal(Visible(first, options).SequenceEqual(Visible(second, options)), areEqual);
         }, iter: 20_000);
 

@@ -1,10 +1,10 @@
 using System.Collections.Concurrent;
-using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Security.Claims;
 using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using RequestCoalescing.Http;
 
@@ -13,8 +13,7 @@ namespace RequestCoalescing.AspNetCore.Requests;
 /// <summary>Makes the key of a request by one policy.</summary>
 internal sealed class Policy(string name, RequestCoalescingPolicyBuilder rules, HttpCoalescer coalescer)
 {
-    private static readonly ConditionalWeakTable<Endpoint, string> s_numbers = [];
-    private static int s_last;
+    private static readonly ConditionalWeakTable<Endpoint, string> s_names = [];
 
     /// <summary>What was reported, so that it is reported once. Bounded by the application's code.</summary>
     public ConcurrentDictionary<string, bool> Reported { get; } = new(StringComparer.Ordinal);
@@ -56,7 +55,7 @@ internal sealed class Policy(string name, RequestCoalescingPolicyBuilder rules, 
     {
         var values = rules.Values.ConvertAll(value => (value.Name, Value: value.Read(context)));
         var user = rules.VariesByUser ? context.User : new ClaimsPrincipal(new ClaimsIdentity());
-        var text = new StringBuilder(s_numbers.GetValue(endpoint, static _ => Interlocked.Increment(ref s_last).ToString(CultureInfo.InvariantCulture)));
+        var text = new StringBuilder(s_names.GetValue(endpoint, endpoint => NameOf(endpoint, context.RequestServices)));
         Append(text, context.Request.Host.Value?.ToLowerInvariant());
         foreach (var (_, value) in values) Append(text, value);
         foreach (var identity in user.Identities.Where(static identity => identity.IsAuthenticated))
@@ -72,6 +71,14 @@ internal sealed class Policy(string name, RequestCoalescingPolicyBuilder rules, 
         }
 
         return new KeyParts(text.ToString(), values, user);
+    }
+
+    // Endpoints can have the same display name. The place among those is the same on all nodes that run the same application.
+    private static string NameOf(Endpoint endpoint, IServiceProvider services)
+    {
+        var alike = services.GetServices<EndpointDataSource>().SelectMany(static source => source.Endpoints).Where(other => other.DisplayName == endpoint.DisplayName).ToList();
+        var place = alike.IndexOf(endpoint);
+        return place >= 0 ? $"{endpoint.DisplayName}#{place}" : $"{endpoint.DisplayName}#{Guid.NewGuid():n}";
     }
 
     // With its length, no part can look like two.

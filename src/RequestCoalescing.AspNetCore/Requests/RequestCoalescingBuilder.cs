@@ -61,7 +61,7 @@ public sealed class RequestCoalescingBuilder
             options.AllowAuthorization = policy.Headers.Contains("Authorization");
             options.AllowCookies = policy.Headers.Contains("Cookie");
         });
-        HttpCoalescer.AddTo(instance);
+        HttpCoalescer.AddTo(instance, policy.Cluster);
         _services.AddKeyedSingleton(name, (services, _) => new Policy(name, policy, services.GetRequiredKeyedService<HttpCoalescer>(instanceName)));
         return this;
     }

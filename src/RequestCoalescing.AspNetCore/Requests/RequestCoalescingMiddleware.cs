@@ -35,7 +35,7 @@ internal sealed class RequestCoalescingMiddleware(RequestDelegate next, IService
     {
         using var described = message;
         var parts = policy.ReadParts(context, endpoint);
-        using var response = await policy.Coalescer.TryShareAsync(message, parts.Text, (shared, token) => StartRun(context, endpoint, policy, parts, shared, token), context.RequestAborted).ConfigureAwait(false);
+        using var response = await policy.Coalescer.TryShareAsync(message, origin: null, parts.Text, (shared, token) => StartRun(context, endpoint, policy, parts, shared, token), context.RequestAborted).ConfigureAwait(false);
         if (response is null) await next(context).ConfigureAwait(false);
         else await SharedResult.WriteAsync(response, context).ConfigureAwait(false);
     }

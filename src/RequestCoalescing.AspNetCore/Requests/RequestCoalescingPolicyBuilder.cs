@@ -30,6 +30,8 @@ public sealed class RequestCoalescingPolicyBuilder
 
     internal List<Action<ISingleflightBuilder>> Instances { get; } = [];
 
+    internal Action<ISingleflightBuilder>? Cluster { get; private set; }
+
     internal bool IgnoresCookies { get; private set; }
 
     internal bool VariesByUser { get; private set; }
@@ -122,6 +124,19 @@ public sealed class RequestCoalescingPolicyBuilder
     {
         ArgumentNullException.ThrowIfNull(configure);
         Instances.Add(configure);
+        return this;
+    }
+
+    /// <summary>
+    /// Lets the nodes of a cluster share runs, for example by <c>UseRedis</c>. Its instance is <c>requests-NAME-cluster</c>. Responses cross when their body has arrived. Use the
+    /// same application on all nodes: an endpoint is recognized by its name.
+    /// </summary>
+    /// <param name="configure">Adds to the instance.</param>
+    /// <returns>This object.</returns>
+    public RequestCoalescingPolicyBuilder ShareInCluster(Action<ISingleflightBuilder> configure)
+    {
+        ArgumentNullException.ThrowIfNull(configure);
+        Cluster = configure;
         return this;
     }
 }

@@ -14,26 +14,23 @@ internal static class RequestKey
 
     /// <summary>Returns the key.</summary>
     /// <param name="request">The request.</param>
+    /// <param name="target">The target.</param>
     /// <param name="method">The method of the shared request.</param>
     /// <param name="scope">A part that the request does not show. It may be secret.</param>
     /// <param name="vary">The ignored headers that the response is known to depend on, in order.</param>
     /// <param name="options">The options.</param>
-    public static string Of(HttpRequestMessage request, HttpMethod method, string? scope, IReadOnlyCollection<string> vary, HttpCoalescingOptions options)
-    {
-        var text = new StringBuilder(method.Method).Append(' ').Append(TargetOf(request)).Append(' ').Append(request.Version).Append(' ').Append(request.VersionPolicy);
-        foreach (var (name, value) in HeadersOf(request, vary, options).OrderBy(static header => header.Name, StringComparer.Ordinal))
-        {
-            // With its length, a value cannot look like another header.
-            var shown = s_plain.Contains(name) ? value : HashOf(value);
-            text.Append('\n').Append(name).Append(':').Append(shown.Length).Append(':').Append(shown);
-        }
+    public static string Of(HttpRequestMessage request, string target, HttpMethod method, string? scope, IReadOnlyCollection<string> vary, HttpCoalescingOptions options) =>
+        TextOf(request, target, method, scope, vary, options, HashOf);
 
-        if (scope is not null) text.Append('\n').Append(HashOf(scope));
-        return text.ToString();
-    }
+    /// <summary>Returns a key that all nodes of a cluster make alike. It tells nothing of the request.</summary>
+    public static string ForCluster(HttpRequestMessage request, string target, HttpMethod method, string? scope, IReadOnlyCollection<string> vary, HttpCoalescingOptions options) =>
+        Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(TextOf(request, target, method, scope, vary, options, static secret => secret))));
 
     /// <summary>Returns the target without a fragment.</summary>
-    public static string TargetOf(HttpRequestMessage request) => $"{request.RequestUri!.Scheme}://{request.RequestUri.Authority}{request.RequestUri.PathAndQuery}";
+    /// <param name="request">The request.</param>
+    /// <param name="origin">Stands for the scheme and the authority. Null for those of the request.</param>
+    public static string TargetOf(HttpRequestMessage request, string? origin = null) =>
+        $"{origin ?? $"{request.RequestUri!.Scheme}://{request.RequestUri.Authority}"}{request.RequestUri!.PathAndQuery}";
 
     /// <summary>Whether a request was sent with credentials that it did not have before.</summary>
     public static bool HasGainedCredentials(HttpRequestMessage before, HttpRequestMessage sent) => !AreAlike(before, sent, s_credentials);
@@ -64,6 +61,27 @@ internal static class RequestKey
             if (options.Ignores(name) && !vary.Contains(name)) continue;
             yield return (name, values.ToString());
         }
+    }
+
+    private static string TextOf(
+        HttpRequestMessage request,
+        string target,
+        HttpMethod method,
+        string? scope,
+        IReadOnlyCollection<string> vary,
+        HttpCoalescingOptions options,
+        Func<string, string> hide)
+    {
+        var text = new StringBuilder(method.Method).Append(' ').Append(target).Append(' ').Append(request.Version).Append(' ').Append(request.VersionPolicy);
+        foreach (var (name, value) in HeadersOf(request, vary, options).OrderBy(static header => header.Name, StringComparer.Ordinal))
+        {
+            // With its length, a value cannot look like another header.
+            var shown = s_plain.Contains(name) ? value : hide(value);
+            text.Append('\n').Append(name).Append(':').Append(shown.Length).Append(':').Append(shown);
+        }
+
+        if (scope is not null) text.Append('\n').Append(hide(scope));
+        return text.ToString();
     }
 
     private static string? ValueOf(HttpRequestMessage request, string name) =>

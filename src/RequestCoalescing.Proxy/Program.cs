@@ -1,0 +1,3 @@
+using RequestCoalescing.Proxy;
+
+return await CommandLine.RunAsync(args);
