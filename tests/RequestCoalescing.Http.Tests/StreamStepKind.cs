@@ -1,0 +1,13 @@
+namespace RequestCoalescing.Http.Tests;
+
+internal enum StreamStepKind
+{
+    Write,
+    End,
+    Fail,
+    JoinExpected,
+    JoinLate,
+    Decline,
+    Read,
+    Leave,
+}
