@@ -23,7 +23,7 @@ internal sealed class HttpCoalescer : IDisposable
     private readonly Remembered<object> _notShared;
     private readonly Remembered<string[]> _varying;
     private readonly ConcurrentDictionary<string, SharedResponse> _streaming = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, bool> _waiting = new(StringComparer.Ordinal); // keys whose headers have not arrived
+    private readonly ConcurrentDictionary<string, Call> _waiting = new(StringComparer.Ordinal); // keys whose headers have not arrived
 
     /// <param name="flights">Coalesces the requests until the headers of their response arrive.</param>
     /// <param name="options">Validated options.</param>
@@ -132,7 +132,9 @@ internal sealed class HttpCoalescer : IDisposable
     {
         if (request.Method != HttpMethod.Head) return request.Method;
         var get = RequestKey.Of(request, target, HttpMethod.Get, scope, vary, _options);
-        return _waiting.ContainsKey(get) || _streaming.ContainsKey(get) ? HttpMethod.Get : HttpMethod.Head;
+        var isThere = (_waiting.TryGetValue(get, out var call) && call.IsCurrent)
+            || (_streaming.TryGetValue(get, out var streaming) && _clock.GetTimestamp() <= streaming.JoinableUntil);
+        return isThere ? HttpMethod.Get : HttpMethod.Head;
     }
 
     private string[] VaryOf(string target) => _varying.TryGet(target, out var names) ? names : [];
@@ -158,13 +160,17 @@ internal sealed class HttpCoalescer : IDisposable
         private HttpResponseMessage? _own;
         private bool _isAbandoned;
         private volatile bool _hasLed;
+        private FlightContext _flight;
 
         public bool HasLed => _hasLed;
+
+        public bool IsCurrent => _flight.IsCurrent;
 
         public async ValueTask<SharedResponse> RunAsync(FlightContext flight)
         {
             _hasLed = true;
-            owner._waiting[key] = true;
+            _flight = flight;
+            owner._waiting[key] = this;
             try
             {
                 var sent = makeRequest(); // handlers may change it
@@ -196,7 +202,7 @@ internal sealed class HttpCoalescer : IDisposable
             }
             finally
             {
-                owner._waiting.TryRemove(key, out _);
+                owner._waiting.TryRemove(new(key, this));
             }
         }
 

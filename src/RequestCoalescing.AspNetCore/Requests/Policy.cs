@@ -73,12 +73,13 @@ internal sealed class Policy(string name, RequestCoalescingPolicyBuilder rules, 
         return new KeyParts(text.ToString(), values, user);
     }
 
-    // Endpoints can have the same display name. The place among those is the same on all nodes that run the same application.
+    // All nodes of a cluster give an endpoint the same name. If several endpoints would have it, they are kept apart, and nodes too.
     private static string NameOf(Endpoint endpoint, IServiceProvider services)
     {
-        var alike = services.GetServices<EndpointDataSource>().SelectMany(static source => source.Endpoints).Where(other => other.DisplayName == endpoint.DisplayName).ToList();
-        var place = alike.IndexOf(endpoint);
-        return place >= 0 ? $"{endpoint.DisplayName}#{place}" : $"{endpoint.DisplayName}#{Guid.NewGuid():n}";
+        var name = Describe(endpoint);
+        return services.GetServices<EndpointDataSource>().SelectMany(static source => source.Endpoints).Count(other => Describe(other) == name) <= 1 ? name : $"{name}|{Guid.NewGuid():n}";
+
+        static string Describe(Endpoint endpoint) => endpoint is RouteEndpoint route ? $"{route.DisplayName}|{route.RoutePattern.RawText}|{route.Order}" : $"{endpoint.DisplayName}";
     }
 
     // With its length, no part can look like two.

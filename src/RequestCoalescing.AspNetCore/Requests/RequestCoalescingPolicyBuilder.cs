@@ -129,7 +129,7 @@ public sealed class RequestCoalescingPolicyBuilder
 
     /// <summary>
     /// Lets the nodes of a cluster share runs, for example by <c>UseRedis</c>. Its instance is <c>requests-NAME-cluster</c>. Responses cross when their body has arrived. Use the
-    /// same application on all nodes: an endpoint is recognized by its name.
+    /// same application on all nodes: an endpoint is recognized by its display name, route and order. Endpoints that have these in common are not shared between nodes.
     /// </summary>
     /// <param name="configure">Adds to the instance.</param>
     /// <returns>This object.</returns>

@@ -29,6 +29,9 @@ internal static class ResponseRules
         var control = headers.NonValidated.TryGetValues("Cache-Control", out var lines) ? CacheControl.Parse(lines) : new CacheControlHeaderValue();
         if (control is null) return false; // it cannot be parsed
 
+        // Only what is understood may be stored (RFC 9111, 3, 5.2.2.3).
+        if (!Enum.IsDefined(response.StatusCode) && control.Extensions.Any(static directive => directive.Name.Equals("must-understand", StringComparison.OrdinalIgnoreCase))) return false;
+
         // Handlers behind this one have added credentials, which are not in the key (RFC 9111, 3.5).
         if (hasCredentials && control is not ({ Public: true } or { MustRevalidate: true } or { SharedMaxAge: not null })) return false;
         if (control is { Private: true } && mode == SharingMode.Shared) return false; // RFC 9111, 5.2.2.7

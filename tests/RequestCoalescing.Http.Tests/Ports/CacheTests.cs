@@ -128,7 +128,7 @@ public sealed class CacheTests() : HandlerFixture
     }
 
     // The case status-599-must-understand, with a status of a class that is not an error.
-    [Fact(Skip = "The library ignores must-understand. By RFC 9111, 3 and 5.2.2.3, a cache must know the status to store such a response.")]
+    [Fact]
     public Task A_response_that_must_be_understood_is_not_shared_if_its_status_is_unknown() =>
         Two_requests_in_the_air_become_what_a_cache_would_make_of_them("status-299-must-understand", Outcome.Apart, "Cache-Control: max-age=3600, must-understand", status: 299);
 
