@@ -13,4 +13,21 @@ internal static class Http
             .AddRequestCoalescing();
         // </snippet>
     }
+
+    public static void RegisterProxy(WebApplicationBuilder builder)
+    {
+        // <snippet http-yarp>
+        builder.Services.AddReverseProxy()
+            .LoadFromConfig(builder.Configuration.GetSection("ReverseProxy"))
+            .AddRequestCoalescing();
+        // </snippet>
+    }
+
+    public static void RegisterCluster(WebApplicationBuilder builder)
+    {
+        // <snippet http-cluster>
+        builder.Services.AddHttpClient("github").AddRequestCoalescing(cluster: cluster => cluster.UseRedis("redis:6379"));
+        builder.Services.AddRequestCoalescing(requests => requests.AddPolicy("feed", policy => policy.ShareInCluster(cluster => cluster.UseRedis("redis:6379"))));
+        // </snippet>
+    }
 }
