@@ -326,6 +326,108 @@ public sealed class ReviewTests
         Assert.Equal("/stage/public with public", seen);
     }
 
+    // As above, with the default settings: a flight is led anew on the thread pool when its leader has left and its run ends cancelled.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_follower_that_is_elected_and_leaves_lends_nothing_of_its_next_request(bool joinsLast)
+    {
+        var (hold, held) = (new ManualResetEventSlim(), new TaskCompletionSource());
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = static source => source.Name == "RequestCoalescing",
+            Sample = static (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+            ActivityStarted = activity =>
+            {
+                if (activity.OperationName != "singleflight.flight" || !activity.Source.HasListeners() || s_takeOffs.AddOrUpdate(held, 1, static (_, count) => count + 1) != 2) return;
+                held.SetResult();
+                hold.Wait();
+            },
+        };
+        using var timeout = new CancellationTokenSource();
+        var fails = new TaskCompletionSource();
+        var runs = 0;
+        await using var app = await App.StartAsync(
+            pipeline: app =>
+            {
+                app.Use(async (context, next) =>
+                {
+                    if (context.Request.Headers.ContainsKey("X-Timeout")) context.RequestAborted = timeout.Token; // as UseRequestTimeouts does
+                    try
+                    {
+                        await next(context);
+                    }
+                    catch (OperationCanceledException)
+                    {
+                        context.Response.StatusCode = 504;
+                        context.Response.ContentLength = 0;
+                    }
+                });
+                app.UseRequestCoalescing();
+                app.MapGet("/slow/{name}", async (HttpContext context) =>
+                {
+                    if (Interlocked.Increment(ref runs) == 1)
+                    {
+                        await fails.Task;
+                        throw new TaskCanceledException(); // for example, an HttpClient has timed out
+                    }
+
+                    return context.Request.Path.Value;
+                }).WithRequestCoalescing();
+            });
+        ActivitySource.AddActivityListener(listener);
+        using var leaving = new CancellationTokenSource();
+        var leader = app.SendAsync(HttpMethod.Get, "/slow/public", leaving.Token);
+        await app.Flights.UntilSubscribersAsync(1);
+        using var socket = new TcpClient();
+        await socket.ConnectAsync(IPAddress.Loopback, app.Client.BaseAddress!.Port);
+        var connection = socket.GetStream();
+        var reader = new StreamReader(connection);
+        var host = $"Host: 127.0.0.1:{app.Client.BaseAddress.Port}\r\n";
+        var follower = joinsLast ? app.GetAsync("/slow/public") : null;
+        if (joinsLast) await app.Flights.UntilSubscribersAsync(2);
+        await connection.WriteAsync(Encoding.ASCII.GetBytes($"GET /slow/public HTTP/1.1\r\n{host}X-Timeout: 1\r\n\r\n"));
+        await app.Flights.UntilSubscribersAsync(joinsLast ? 3 : 2);
+        follower ??= app.GetAsync("/slow/public");
+        await app.Flights.UntilSubscribersAsync(3);
+        await leaving.CancelAsync();
+        await app.Flights.UntilSubscribersAsync(2);
+        fails.SetResult();
+        await held.Task.SoonAsync();
+        await timeout.CancelAsync();
+        Assert.Contains("504", await reader.ReadLineAsync().SoonAsync());
+        await connection.WriteAsync(Encoding.ASCII.GetBytes($"GET /stage/secret HTTP/1.1\r\n{host}Cache-Control: no-cache\r\n\r\n")); // on the same connection
+        var other = await app.NextRunAsync();
+        if (await Task.WhenAny(follower, Task.Delay(300)) == follower) Assert.Fail("The follower has its response before the elected run: " + (await follower).StatusCode);
+        hold.Set();
+        var response = await follower.SoonAsync();
+        var text = await response.Content.ReadAsStringAsync();
+        await other.RespondAsync("");
+        Assert.Equal("200 /slow/public", $"{(int)response.StatusCode} {text}");
+    }
+
+    private static readonly System.Collections.Concurrent.ConcurrentDictionary<object, int> s_takeOffs = new();
+
+    [Fact]
+    public async Task A_header_that_the_response_varies_by_keeps_callers_apart()
+    {
+        await using var app = await App.StartAsync(pipeline: static app =>
+        {
+            app.UseRequestCoalescing();
+            app.MapGet("/vary", static async (HttpContext context, Signal signal) =>
+            {
+                await signal.Task;
+                context.Response.Headers.Vary = "X-Caller";
+                return context.Request.Headers["X-Caller"].ToString();
+            }).WithRequestCoalescing();
+        }, services: static services => services.AddSingleton<Signal>());
+        var callers = new[] { app.GetAsync("/vary", ("X-Caller", "ann")), app.GetAsync("/vary", ("X-Caller", "ben")), app.GetAsync("/vary") };
+        await app.Flights.UntilSubscribersAsync(3);
+        app.Services.GetRequiredService<Signal>().SetResult();
+        Assert.Equal(["ann", "ben", ""], await TextsAsync(callers));
+        await NothingLeftAsync(app);
+    }
+
     // ---- bodies ----
 
     [Fact]
@@ -378,6 +480,55 @@ public sealed class ReviewTests
         if (next == again) Assert.Fail($"The cache has answered '{await (await again).Content.ReadAsStringAsync()}'.");
         await ((Task<RequestCoalescing.Http.Tests.Exchange>)next).Result.RespondAsync("whole");
         Assert.Equal(["whole"], await TextsAsync(again));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)] // what ASP.NET Core does alone (dotnet/aspnetcore#66877)
+    public async Task An_output_cache_after_it_does_not_store_what_was_aborted_because_all_callers_have_left(bool coalesces)
+    {
+        await using var app = await App.StartAsync(
+            services: static services => services.AddOutputCache(static options => options.AddBasePolicy(static policy => policy.Cache().SetLocking(false))),
+            pipeline: static app =>
+            {
+                app.UseRequestCoalescing();
+                app.UseOutputCache();
+            },
+            policies: requests => requests.AddDefaultPolicy(policy => policy.When(_ => coalesces)));
+        var leaver = app.GetAsync();
+        var run = await app.NextRunAsync();
+        await run.BeginAsync();
+        await run.WriteAsync("half");
+        (await leaver.SoonAsync()).Dispose();
+        await run.Aborted.SoonAsync();
+        run.Abort(); // as Results.File and Results.Stream do
+        await NothingLeftAsync(app);
+        await Task.Delay(100);
+        var again = app.GetAsync();
+        var next = await Task.WhenAny(again, app.NextRunAsync()).SoonAsync();
+        if (next == again) Assert.Fail($"The cache has answered '{await (await again).Content.ReadAsStringAsync()}'.");
+        await ((Task<RequestCoalescing.Http.Tests.Exchange>)next).Result.RespondAsync("whole");
+        Assert.Equal(["whole"], await TextsAsync(again));
+    }
+
+    [Fact]
+    public async Task An_endpoint_that_frames_its_chunks_itself_gets_them_through()
+    {
+        await using var app = await App.StartAsync(pipeline: static app =>
+        {
+            app.UseRequestCoalescing();
+            foreach (var path in new[] { "/plain", "/coalesced" })
+            {
+                var endpoint = app.MapGet(path, static async (HttpContext context) =>
+                {
+                    context.Response.Headers.TransferEncoding = "chunked";
+                    await context.Response.WriteAsync("4\r\nbody\r\n0\r\n\r\n");
+                });
+                if (path == "/coalesced") endpoint.WithRequestCoalescing();
+            }
+        });
+        Assert.Equal(["body"], await TextsAsync(app.GetAsync("/plain")));
+        Assert.Equal(["body"], await TextsAsync(app.GetAsync("/coalesced")));
     }
 
     [Fact]
@@ -965,6 +1116,31 @@ public sealed class ReviewTests
         var request = app.GetAsync();
         await (await app.NextRunAsync()).RespondAsync("public");
         Assert.Equal(["public"], await TextsAsync(request));
+    }
+
+    [Fact]
+    public async Task Response_caching_before_it_does_not_store_a_body_that_broke_off()
+    {
+        await using var app = await App.StartAsync(
+            services: static services => services.AddResponseCaching(),
+            pipeline: static app =>
+            {
+                app.UseResponseCaching();
+                app.UseRequestCoalescing();
+            });
+        var request = app.GetAsync();
+        var run = await app.NextRunAsync();
+        await run.BeginAsync(200, ("Cache-Control", "public, max-age=60"));
+        await run.WriteAsync("half");
+        var response = await request.SoonAsync();
+        run.Abort();
+        await Assert.ThrowsAnyAsync<Exception>(() => response.Content.ReadAsStringAsync().SoonAsync());
+        await NothingLeftAsync(app);
+        await Task.Delay(100);
+        var again = app.GetAsync();
+        var next = await Task.WhenAny(again, app.NextRunAsync()).SoonAsync();
+        if (next == again) Assert.Fail($"The cache has answered '{await (await again).Content.ReadAsStringAsync()}'.");
+        await ((Task<RequestCoalescing.Http.Tests.Exchange>)next).Result.RespondAsync("whole");
     }
 
     [Fact]
