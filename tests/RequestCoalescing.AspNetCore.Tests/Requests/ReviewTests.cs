@@ -857,6 +857,26 @@ public sealed class ReviewTests
         run.End();
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_HEAD_request_of_a_large_resource_does_not_abort_its_endpoint(bool coalesces)
+    {
+        await using var app = await App.StartAsync(policies: requests => requests.AddDefaultPolicy(policy => policy.When(_ => coalesces)));
+        var request = app.SendAsync(HttpMethod.Head, "/stage", default);
+        var run = await app.NextRunAsync();
+        for (var i = 0; i < 30; i++)
+        {
+            await run.Context.Response.Body.WriteAsync(new byte[10_000]);
+            await run.Context.Response.Body.FlushAsync();
+        }
+
+        await request.SoonAsync();
+        await Task.Delay(200);
+        Assert.False(run.Aborted.IsCompleted);
+        run.End();
+    }
+
     // ---- errors ----
 
     [Fact]
@@ -980,6 +1000,47 @@ public sealed class ReviewTests
             [MethodImpl(MethodImplOptions.NoInlining)]
             static async Task RunAsync(Func<Task> act) => await act();
         }
+    }
+
+    [Fact]
+    public async Task Settings_do_not_override_what_the_policy_says_of_credentials()
+    {
+        Environment.SetEnvironmentVariable("Singleflight__requests-settings__Http__AllowAuthorization", "true");
+        try
+        {
+            await using var app = await App.StartAsync(policies: static requests => requests.AddPolicy("settings", static _ => { }), policy: "settings");
+            var request = app.GetAsync("/stage", ("Authorization", "ann"));
+            var run = await app.NextRunAsync();
+            await run.RespondAsync("");
+            await request.SoonAsync();
+            Assert.Equal((0, "ann"), ((int)app.FlightsOf("requests-settings").GetStats().Flights, run.Headers.GetValueOrDefault("Authorization")));
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("Singleflight__requests-settings__Http__AllowAuthorization", null);
+        }
+    }
+
+    [Theory]
+    [InlineData("X-A", "a\r\nX-B: b")]
+    [InlineData("X-A", "\u00fc")]
+    [InlineData("X A", "a")]
+    public async Task A_response_header_that_is_not_valid_is_an_error_as_without_coalescing(string name, string value)
+    {
+        await using var app = await App.StartAsync(pipeline: app =>
+        {
+            app.UseRequestCoalescing();
+            foreach (var path in new[] { "/plain", "/coalesced" })
+            {
+                var endpoint = app.MapGet(path, (HttpContext context) =>
+                {
+                    context.Response.Headers[name] = value;
+                    return "body";
+                });
+                if (path == "/coalesced") endpoint.WithRequestCoalescing();
+            }
+        });
+        Assert.Equal((await app.GetAsync("/plain").SoonAsync()).StatusCode, (await app.GetAsync("/coalesced").SoonAsync()).StatusCode);
     }
 
     // ---- pipelines ----
