@@ -68,13 +68,15 @@ internal sealed class HttpCoalescer : IDisposable
     /// <param name="scope">A part of the key that the request does not show. It may be secret.</param>
     /// <param name="send">Sends a request to the origin, and completes when its headers have arrived.</param>
     /// <param name="cancellationToken">The caller's token.</param>
+    /// <param name="keepsOwn">Whether the caller that leads keeps a response that is not shared. Otherwise, it sends once more.</param>
     /// <returns>Null if the caller sends its request itself.</returns>
     public async Task<HttpResponseMessage?> TryShareAsync(
         HttpRequestMessage request,
         string? origin,
         string? scope,
         Func<HttpRequestMessage, CancellationToken, Task<HttpResponseMessage>> send,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken,
+        bool keepsOwn = true)
     {
         string[] learnt = [];
         string? clusterKey = null;
@@ -101,14 +103,14 @@ internal sealed class HttpCoalescer : IDisposable
                 }
 
                 if (call.TakeOwn() is not { } own) break;
-                if (call.Matches(request, own))
+                if (keepsOwn && call.Matches(request, own))
                 {
                     request.RequestUri = own.RequestMessage?.RequestUri ?? request.RequestUri; // after redirections
                     own.RequestMessage = request;
                     return own;
                 }
 
-                own.Dispose(); // it depends on a header that was not sent, or is that of a GET request for a HEAD request
+                own.Dispose(); // it is not kept, it depends on a header that was not sent, or is that of a GET request for a HEAD request
                 break;
             }
             catch

@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Logging;
 
 namespace RequestCoalescing.AspNetCore.Requests;
 
@@ -12,22 +14,32 @@ namespace RequestCoalescing.AspNetCore.Requests;
 [SuppressMessage("Reliability", "CA1001", Justification = "The source has neither a handle nor a timer.")]
 internal sealed class EndpointRun : IHttpRequestLifetimeFeature, IThreadPoolWorkItem
 {
+    private static readonly ActivitySource s_source = new(SingleflightTelemetry.ActivitySourceName);
+
     private readonly IHttpContextFactory _contexts;
     private readonly RequestDelegate _next;
+    private readonly Endpoint _endpoint;
+    private readonly Caller _caller;
+    private readonly string _instance;
     private readonly FeatureCollection _features;
+    private readonly ILogger _logger;
     private readonly FlightResponse _response;
     private readonly CancellationTokenSource _abort = new();
     private readonly CancellationTokenRegistration _flight;
-    private readonly Activity? _activity = Activity.Current;
+    private readonly ActivityContext? _trace = Activity.Current?.Context;
 
     /// <param name="contexts">Makes the context.</param>
     /// <param name="next">The rest of the pipeline.</param>
+    /// <param name="endpoint">The endpoint.</param>
+    /// <param name="caller">What the run may see of the leader.</param>
+    /// <param name="instance">The name of the instance.</param>
     /// <param name="features">The request.</param>
+    /// <param name="logger">The logger.</param>
     /// <param name="flightToken">The token of the flight. It counts until the response has started.</param>
-    public EndpointRun(IHttpContextFactory contexts, RequestDelegate next, FeatureCollection features, CancellationToken flightToken)
+    public EndpointRun(IHttpContextFactory contexts, RequestDelegate next, Endpoint endpoint, Caller caller, string instance, FeatureCollection features, ILogger logger, CancellationToken flightToken)
     {
-        (_contexts, _next, _features) = (contexts, next, features);
-        _response = new FlightResponse(Cancel);
+        (_contexts, _next, _endpoint, _caller, _instance, _features, _logger) = (contexts, next, endpoint, caller, instance, features, logger);
+        _response = new FlightResponse(Cancel, error => Log.CallbackFailed(logger, endpoint.DisplayName, error));
         features.Set<IHttpRequestLifetimeFeature>(this);
         features.Set<IHttpResponseFeature>(_response);
         features.Set<IHttpResponseBodyFeature>(_response);
@@ -39,14 +51,13 @@ internal sealed class EndpointRun : IHttpRequestLifetimeFeature, IThreadPoolWork
     /// <summary>Fires when all callers have left, or when the flight has expired.</summary>
     public CancellationToken RequestAborted { get; set; }
 
-    public Dictionary<object, object?> Items { get; } = [];
-
-    public Endpoint? Endpoint { get; set; }
-
     /// <summary>Starts the run.</summary>
+    /// <param name="isHead">Whether the request is HEAD, so that the body is dropped.</param>
     /// <returns>The response, when it has started. Fails if the run fails before that.</returns>
-    public async Task<HttpResponseMessage> StartAsync()
+    public async Task<HttpResponseMessage> StartAsync(bool isHead)
     {
+        _response.IsHead = isHead;
+
         // Without the leader's execution context: setting the current context in it would take the leader's own away.
         ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
         try
@@ -62,7 +73,7 @@ internal sealed class EndpointRun : IHttpRequestLifetimeFeature, IThreadPoolWork
     /// <summary>The endpoint breaks its response off.</summary>
     public void Abort()
     {
-        _response.Break(new IOException("The endpoint has aborted its response."));
+        _response.TryBreak(new EndpointAbortedException());
         Cancel();
     }
 
@@ -71,23 +82,40 @@ internal sealed class EndpointRun : IHttpRequestLifetimeFeature, IThreadPoolWork
     // Nobody waits for a response that has not started.
     private void Leave()
     {
-        _response.Break(new OperationCanceledException("All callers have left, or the flight has expired."));
+        _response.TryBreak(new OperationCanceledException("All callers have left, or the flight has expired."));
         Cancel();
     }
 
     // Callbacks of the endpoint must not keep a caller waiting.
-    private void Cancel() => _ = _abort.CancelAsync();
+    private void Cancel() => _ = CancelAsync();
+
+    private async Task CancelAsync()
+    {
+        try
+        {
+            await _abort.CancelAsync().ConfigureAwait(false);
+        }
+        catch (Exception error)
+        {
+            Log.CallbackFailed(_logger, _endpoint.DisplayName, error);
+        }
+    }
 
     private async Task RunAsync()
     {
-        Activity.Current = _activity;
-        Exception? error = null;
+        // The trace goes on, without the baggage and the tags of the leader's request.
+        Activity.Current = null;
+        using var activity = _trace is { } trace ? s_source.StartActivity("singleflight.endpoint", ActivityKind.Internal, trace) ?? StartUnrecorded(trace) : null;
+        activity?.SetTag("singleflight.name", _instance);
+        (CultureInfo.CurrentCulture, CultureInfo.CurrentUICulture) = (_caller.Culture, _caller.UICulture);
         HttpContext? context = null;
+        Exception? error = null;
         try
         {
             context = _contexts.Create(_features);
-            context.SetEndpoint(Endpoint);
-            foreach (var (name, value) in Items) context.Items[name] = value;
+            context.SetEndpoint(_endpoint);
+            foreach (var (name, value) in _caller.Values) context.Items[name] = value;
+            foreach (var (mark, value) in _caller.Marks) context.Items[mark] = value;
             await _next(context).ConfigureAwait(false);
             await _response.CompleteAsync().ConfigureAwait(false);
         }
@@ -96,7 +124,11 @@ internal sealed class EndpointRun : IHttpRequestLifetimeFeature, IThreadPoolWork
             error = exception;
         }
 
-        await _response.EndAsync(error).ConfigureAwait(false);
+        if (error is not null && !_response.TryBreak(error) && !(error is OperationCanceledException && _abort.IsCancellationRequested)) Log.EndpointFailed(_logger, _endpoint.DisplayName, error);
+        await _response.EndAsync().ConfigureAwait(false);
         if (context is not null) _contexts.Dispose(context);
     }
+
+    private static Activity StartUnrecorded(ActivityContext trace) =>
+        new Activity("singleflight.endpoint").SetParentId(trace.TraceId, trace.SpanId, trace.TraceFlags).Start();
 }

@@ -2,37 +2,45 @@ using System.IO.Pipelines;
 
 namespace RequestCoalescing.AspNetCore.Requests;
 
-/// <summary>Starts the response at the first flush, and counts the bytes.</summary>
+/// <summary>Starts the response at the first flush, and counts the bytes. The memory that it lends stays with the endpoint until the run has ended.</summary>
 internal sealed class FlightBodyWriter(PipeWriter pipe, Func<CancellationToken, Task> start) : PipeWriter
 {
-    private volatile bool _isBroken;
     private byte[]? _dropped;
+    private volatile bool _drops;
+    private bool _isLent;
+    private bool _hasEnded;
+
+    /// <summary>Whether what is written from now on is dropped, as on a connection that is gone.</summary>
+    public bool Drops
+    {
+        get => _drops;
+        set => _drops = value;
+    }
 
     /// <summary>The number of bytes that were written.</summary>
     public long Written { get; private set; }
 
     public override bool CanGetUnflushedBytes => pipe.CanGetUnflushedBytes;
 
-    public override long UnflushedBytes => pipe.UnflushedBytes;
-
-    /// <summary>Ends the body with an error. What is written later is dropped, as on a connection that is gone.</summary>
-    public void Break(Exception error)
-    {
-        _isBroken = true;
-        pipe.Complete(error);
-    }
+    public override long UnflushedBytes => _hasEnded ? 0 : pipe.UnflushedBytes;
 
     public override void Advance(int bytes)
     {
-        if (_isBroken) return;
-        pipe.Advance(bytes);
+        if (_isLent) pipe.Advance(_drops ? 0 : bytes);
+        _isLent = false;
         Written += bytes;
     }
 
     public override Memory<byte> GetMemory(int sizeHint = 0)
     {
-        if (!_isBroken) return pipe.GetMemory(sizeHint);
+        if (!_drops && !_hasEnded)
+        {
+            _isLent = true;
+            return pipe.GetMemory(sizeHint);
+        }
+
         if (_dropped is null || _dropped.Length < sizeHint) _dropped = new byte[Math.Max(sizeHint, 4096)];
+        _isLent = false;
         return _dropped;
     }
 
@@ -45,10 +53,17 @@ internal sealed class FlightBodyWriter(PipeWriter pipe, Func<CancellationToken, 
     {
     }
 
+    /// <summary>Ends the body.</summary>
+    public ValueTask EndAsync()
+    {
+        if (_hasEnded) return default;
+        _hasEnded = true;
+        return pipe.CompleteAsync();
+    }
+
     public override async ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
     {
-        if (_isBroken) return new FlushResult(isCanceled: false, isCompleted: true);
         await start(cancellationToken).ConfigureAwait(false);
-        return await pipe.FlushAsync(cancellationToken).ConfigureAwait(false);
+        return _drops || _hasEnded ? new FlushResult(isCanceled: false, isCompleted: true) : await pipe.FlushAsync(cancellationToken).ConfigureAwait(false);
     }
 }

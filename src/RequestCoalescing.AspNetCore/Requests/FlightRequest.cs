@@ -3,6 +3,7 @@ using System.Security.Claims;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.Features.Authentication;
+using Microsoft.AspNetCore.Localization;
 using Microsoft.AspNetCore.Routing;
 
 namespace RequestCoalescing.AspNetCore.Requests;
@@ -10,26 +11,27 @@ namespace RequestCoalescing.AspNetCore.Requests;
 /// <summary>Makes the request that the endpoint sees. It has only what all callers of the flight have in common.</summary>
 internal static class FlightRequest
 {
-    public static FeatureCollection Create(HttpContext leader, KeyParts parts, HttpRequestMessage shared, ReadGuard? guard)
+    public static FeatureCollection Create(Caller caller, HttpRequestMessage shared, ReadGuard? guard)
     {
-        var headers = new HeaderDictionary { ["Host"] = leader.Request.Host.Value?.ToLowerInvariant() };
+        var headers = new HeaderDictionary { ["Host"] = caller.Host };
         foreach (var (name, values) in shared.Headers.NonValidated) headers[name] = values.ToArray();
         var features = new FeatureCollection();
         features.Set<IHttpRequestFeature>(new HttpRequestFeature
         {
             Protocol = HttpProtocol.Http11,
-            Scheme = leader.Request.Scheme,
+            Scheme = caller.Scheme,
             Method = shared.Method.Method,
-            PathBase = leader.Request.PathBase.Value ?? "",
-            Path = leader.Request.Path.Value ?? "",
-            QueryString = leader.Request.QueryString.Value ?? "",
+            PathBase = caller.PathBase,
+            Path = caller.Path,
+            QueryString = caller.Query,
             RawTarget = shared.RequestUri!.PathAndQuery,
             Headers = guard is null ? headers : new GuardedHeaders(headers, guard),
         });
         features.Set<IHttpRequestBodyDetectionFeature>(new NoBody());
-        features.Set<IRouteValuesFeature>(new RouteValuesFeature { RouteValues = new RouteValueDictionary(leader.Request.RouteValues) });
-        features.Set<IHttpAuthenticationFeature>(new FlightUser(parts.User, guard));
+        features.Set<IRouteValuesFeature>(new RouteValuesFeature { RouteValues = new RouteValueDictionary(caller.RouteValues) });
+        features.Set<IHttpAuthenticationFeature>(new FlightUser(caller.User, guard));
         features.Set<IHttpConnectionFeature>(new NoConnection(guard));
+        features.Set<IRequestCultureFeature>(new RequestCultureFeature(new RequestCulture(caller.Culture, caller.UICulture), provider: null));
         return features;
     }
 

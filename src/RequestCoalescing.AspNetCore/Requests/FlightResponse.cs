@@ -17,23 +17,34 @@ internal sealed class FlightResponse : IHttpResponseFeature, IHttpResponseBodyFe
     private readonly Stack<(Func<object, Task> Callback, object State)> _onStarting = new();
     private readonly Stack<(Func<object, Task> Callback, object State)> _onCompleted = new();
     private readonly Action _abort;
+    private readonly Action<Exception> _reportCallback;
     private readonly FlightBodyWriter _writer;
+    private readonly FlightBodyStream _reader;
     private readonly Stream _stream;
     private HttpResponseMessage? _message;
     private int _statusCode = 200;
     private string? _reason;
+    private bool _isHead;
     private volatile bool _isCompleted;
 
     /// <param name="abort">Tells the endpoint that nobody reads any more.</param>
-    public FlightResponse(Action abort)
+    /// <param name="reportCallback">Reports the error of a callback.</param>
+    public FlightResponse(Action abort, Action<Exception> reportCallback)
     {
-        _abort = abort;
+        (_abort, _reportCallback) = (abort, reportCallback);
         _writer = new FlightBodyWriter(_pipe.Writer, StartAsync);
+        _reader = new FlightBodyStream(_pipe.Reader);
         Body = _stream = _writer.AsStream(leaveOpen: true);
     }
 
     /// <summary>Completes when the status and the headers are final.</summary>
     public Task<HttpResponseMessage> Started => _started.Task;
+
+    /// <summary>Whether the request is HEAD, so that the body is dropped.</summary>
+    public bool IsHead
+    {
+        set => _isHead = _writer.Drops = value;
+    }
 
     public int StatusCode
     {
@@ -85,17 +96,7 @@ internal sealed class FlightResponse : IHttpResponseFeature, IHttpResponseBodyFe
 
     public async Task StartAsync(CancellationToken cancellationToken = default)
     {
-        if (HasStarted) return;
-        while (_onStarting.TryPop(out var starting)) await starting.Callback(starting.State).ConfigureAwait(false);
-        HasStarted = true;
-        if (Headers is HeaderDictionary headers) headers.IsReadOnly = true;
-        _message = new HttpResponseMessage((HttpStatusCode)_statusCode) { ReasonPhrase = _reason, Content = new FlightContent(_pipe.Reader, LeaveUnlessComplete) };
-        foreach (var (name, values) in Headers)
-        {
-            if (!_message.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values)) _message.Content.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
-        }
-
-        if (!_started.TrySetResult(_message)) _message.Dispose(); // nobody waits any more
+        if (await TryPrepareAsync().ConfigureAwait(false)) Publish();
     }
 
     /// <summary>Ends the body.</summary>
@@ -103,47 +104,80 @@ internal sealed class FlightResponse : IHttpResponseFeature, IHttpResponseBodyFe
     public async Task CompleteAsync()
     {
         if (_isCompleted) return;
-        await StartAsync().ConfigureAwait(false);
-        _isCompleted = true;
-        if (Headers.ContentLength is { } length && _writer.Written != length && _writer.Written > 0)
+        var isNew = await TryPrepareAsync().ConfigureAwait(false);
+        if (!_isHead && Headers.ContentLength is { } length && _writer.Written != length && _writer.Written > 0)
         {
             var error = new InvalidOperationException($"The endpoint has announced a body of {length} bytes, and has written {_writer.Written}.");
-            _writer.Break(error);
+            if (isNew) Publish();
+            _reader.Break(error);
             throw error;
         }
 
+        _isCompleted = true;
         foreach (var (name, values) in Trailers) _message!.TrailingHeaders.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
-        await _pipe.Writer.CompleteAsync().ConfigureAwait(false);
+        await _writer.EndAsync().ConfigureAwait(false);
+        if (isNew) Publish(); // with its whole body, so that a short response is written at once
     }
 
-    /// <summary>Ends the run. Does not fail.</summary>
-    /// <param name="error">Its error, or null.</param>
-    public async Task EndAsync(Exception? error)
+    /// <summary>Ends the response with an error. If it has started, its readers see an aborted body.</summary>
+    /// <returns>Whether the callers get the error.</returns>
+    public bool TryBreak(Exception error)
     {
-        if (error is not null) Break(error);
+        if (_isCompleted) return false;
+        _writer.Drops = true; // the endpoint may write on
+        if (_started.TrySetException(error)) return true;
+        _reader.Break(error);
+        return false;
+    }
+
+    /// <summary>Ends the run. The endpoint writes no more. Does not fail.</summary>
+    public async Task EndAsync()
+    {
+        _isCompleted = true;
+        await _writer.EndAsync().ConfigureAwait(false);
         while (_onCompleted.TryPop(out var completed))
         {
             try
             {
                 await completed.Callback(completed.State).ConfigureAwait(false);
             }
-            catch (Exception)
+            catch (Exception error)
             {
-                // The response is complete. Its other callbacks run all the same, as in a request.
+                _reportCallback(error); // the others run all the same, as in a request
             }
         }
     }
 
-    /// <summary>Ends the response with an error. If it has started, its readers see an aborted body.</summary>
-    public void Break(Exception error)
+    // Returns whether this call has made the headers final.
+    private async Task<bool> TryPrepareAsync()
     {
-        if (!_started.TrySetException(error) && !_isCompleted) _writer.Break(error);
-        _isCompleted = true;
+        if (HasStarted) return false;
+        while (_onStarting.TryPop(out var starting)) await starting.Callback(starting.State).ConfigureAwait(false);
+        if (HasStarted) return false; // a callback has written
+        if (Headers.TransferEncoding.Count > 0) throw new InvalidOperationException("The endpoint has set Transfer-Encoding. The body of a coalesced response has no framing of its own.");
+        HasStarted = true;
+        if (Headers is HeaderDictionary headers) headers.IsReadOnly = true;
+        _message = new HttpResponseMessage((HttpStatusCode)_statusCode) { ReasonPhrase = _reason, Content = new FlightContent(_reader, LeaveUnlessComplete) };
+        foreach (var (name, values) in Headers)
+        {
+            if (_message.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values) || _message.Content.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values)) continue;
+            throw new InvalidOperationException($"'{name}' is not a valid name of a response header.");
+        }
+
+        return true;
     }
 
+    private void Publish()
+    {
+        if (!_started.TrySetResult(_message!)) _message!.Dispose(); // nobody waits any more
+    }
+
+    // The body of a response to HEAD has no readers.
     private void LeaveUnlessComplete()
     {
-        if (!_isCompleted) _abort();
+        if (_isCompleted || _isHead) return;
+        _writer.Drops = true;
+        _abort();
     }
 
     private void ThrowIfStarted()

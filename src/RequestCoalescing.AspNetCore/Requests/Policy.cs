@@ -1,7 +1,5 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
-using System.Security.Claims;
-using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
@@ -11,7 +9,7 @@ using RequestCoalescing.Http;
 namespace RequestCoalescing.AspNetCore.Requests;
 
 /// <summary>Makes the key of a request by one policy.</summary>
-internal sealed class Policy(string name, RequestCoalescingPolicyBuilder rules, HttpCoalescer coalescer)
+internal sealed class Policy(string name, string instance, RequestCoalescingPolicyBuilder rules, HttpCoalescer coalescer)
 {
     private static readonly ConditionalWeakTable<Endpoint, string> s_names = [];
 
@@ -19,6 +17,9 @@ internal sealed class Policy(string name, RequestCoalescingPolicyBuilder rules, 
     public ConcurrentDictionary<string, bool> Reported { get; } = new(StringComparer.Ordinal);
 
     public string Name => name.Length == 0 ? "default" : name;
+
+    /// <summary>The name of its instance.</summary>
+    public string Instance => instance;
 
     public HttpCoalescer Coalescer => coalescer;
 
@@ -50,27 +51,15 @@ internal sealed class Policy(string name, RequestCoalescingPolicyBuilder rules, 
         return message;
     }
 
-    /// <summary>Reads the parts of the key that the request does not show.</summary>
-    public KeyParts ReadParts(HttpContext context, Endpoint endpoint)
-    {
-        var values = rules.Values.ConvertAll(value => (value.Name, Value: value.Read(context)));
-        var user = rules.VariesByUser ? context.User : new ClaimsPrincipal(new ClaimsIdentity());
-        var text = new StringBuilder(s_names.GetValue(endpoint, endpoint => NameOf(endpoint, context.RequestServices)));
-        Append(text, context.Request.Host.Value?.ToLowerInvariant());
-        foreach (var (_, value) in values) Append(text, value);
-        foreach (var identity in user.Identities.Where(static identity => identity.IsAuthenticated))
-        {
-            Append(text, identity.AuthenticationType);
-            text.Append(' ').Append(identity.Claims.Count());
-            foreach (var claim in identity.Claims)
-            {
-                Append(text, claim.Type);
-                Append(text, claim.Value);
-                Append(text, claim.Issuer);
-            }
-        }
+    /// <summary>Reads the values that the policy makes part of the key.</summary>
+    public IReadOnlyList<(string Name, string? Value)> ReadValues(HttpContext context) => rules.Values.ConvertAll(value => (value.Name, Value: value.Read(context)));
 
-        return new KeyParts(text.ToString(), values, user);
+    /// <summary>Returns the parts of the key that the request line and the headers do not show.</summary>
+    public static string KeyOf(Endpoint endpoint, Caller caller, IServiceProvider services)
+    {
+        var text = new KeyText(s_names.GetValue(endpoint, endpoint => NameOf(endpoint, services)));
+        caller.AppendTo(text);
+        return text.ToString();
     }
 
     // All nodes of a cluster give an endpoint the same name. If several endpoints would have it, they are kept apart, and nodes too.
@@ -81,7 +70,4 @@ internal sealed class Policy(string name, RequestCoalescingPolicyBuilder rules, 
 
         static string Describe(Endpoint endpoint) => endpoint is RouteEndpoint route ? $"{route.DisplayName}|{route.RoutePattern.RawText}|{route.Order}" : $"{endpoint.DisplayName}";
     }
-
-    // With its length, no part can look like two.
-    private static void Append(StringBuilder text, string? part) => text.Append('\n').Append(part?.Length ?? -1).Append(':').Append(part);
 }

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
 
 namespace RequestCoalescing.AspNetCore.Requests;
@@ -9,9 +10,26 @@ internal sealed class ReadGuard(Policy policy, Endpoint endpoint, ILogger logger
     // Those that the rules deal with, and those that say nothing of the caller.
     private static readonly HashSet<string> s_harmless = new(StringComparer.OrdinalIgnoreCase)
     {
-        "Host", "Content-Length", "Content-Type", "Transfer-Encoding", "Connection", "Expect", "Upgrade", "Range", "If-Range", "If-Match", "If-None-Match",
+        "Host", "Accept-Charset", "Content-Length", "Content-Type", "Transfer-Encoding", "Connection", "Expect", "Upgrade", "Range", "If-Range", "If-Match", "If-None-Match",
         "If-Modified-Since", "If-Unmodified-Since", "Cache-Control", "Pragma", "traceparent", "tracestate", "baggage", "Request-Id", "Correlation-Context",
     };
+
+    private volatile bool _isWatching;
+
+    /// <summary>Returns the endpoint, which is watched while it runs. Middleware before it may read what it likes.</summary>
+    public Endpoint Watch()
+    {
+        return endpoint is RouteEndpoint route
+            ? new RouteEndpoint(RunAsync, route.RoutePattern, route.Order, route.Metadata, route.DisplayName)
+            : new Endpoint(RunAsync, endpoint.Metadata, endpoint.DisplayName);
+
+        async Task RunAsync(HttpContext context)
+        {
+            _isWatching = true;
+            await endpoint.RequestDelegate!(context).ConfigureAwait(false);
+            _isWatching = false;
+        }
+    }
 
     public void ReadHeader(string name)
     {
@@ -33,6 +51,6 @@ internal sealed class ReadGuard(Policy policy, Endpoint endpoint, ILogger logger
 
     private void Report(string what, string missing)
     {
-        if (policy.Reported.TryAdd($"{endpoint.DisplayName}|{missing}", true)) Log.ReadOutsideKey(logger, endpoint.DisplayName, what, policy.Name, missing);
+        if (_isWatching && policy.Reported.TryAdd($"{endpoint.DisplayName}|{missing}", true)) Log.ReadOutsideKey(logger, endpoint.DisplayName, what, policy.Name, missing);
     }
 }

@@ -54,15 +54,15 @@ public sealed class RequestCoalescingBuilder
         var instance = _services.AddSingleflight(instanceName);
         foreach (var configureInstance in policy.Instances) configureInstance(instance);
         foreach (var configureHttp in policy.Limits) _services.Configure(instanceName, configureHttp);
-        _services.Configure<HttpCoalescingOptions>(instanceName, options =>
+        HttpCoalescer.AddTo(instance, policy.Cluster);
+        _services.PostConfigure<HttpCoalescingOptions>(instanceName, options =>
         {
             options.KeyHeaders = new HashSet<string>(policy.Headers, StringComparer.OrdinalIgnoreCase);
             options.SendsUserAgent = false;
             options.AllowAuthorization = policy.Headers.Contains("Authorization");
             options.AllowCookies = policy.Headers.Contains("Cookie");
         });
-        HttpCoalescer.AddTo(instance, policy.Cluster);
-        _services.AddKeyedSingleton(name, (services, _) => new Policy(name, policy, services.GetRequiredKeyedService<HttpCoalescer>(instanceName)));
+        _services.AddKeyedSingleton(name, (services, _) => new Policy(name, instanceName, policy, services.GetRequiredKeyedService<HttpCoalescer>(instanceName)));
         return this;
     }
 }

@@ -1,3 +1,5 @@
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
@@ -11,9 +13,8 @@ internal sealed class RequestCoalescingMiddleware(RequestDelegate next, IService
 {
     // How ASP.NET Core's own middleware notes, in the items of a context, that it has dealt with the endpoint.
     private const string Authorized = "__AuthorizationMiddlewareWithEndpointInvoked";
-    private const string HasCors = "__CorsMiddlewareWithEndpointInvoked";
 
-    private static readonly string[] s_marks = [Authorized, HasCors, "__AntiforgeryMiddlewareWithEndpointInvoked"];
+    private static readonly string[] s_marks = [Authorized, "__CorsMiddlewareWithEndpointInvoked", "__AntiforgeryMiddlewareWithEndpointInvoked"];
 
     private readonly IHttpContextFactory _contexts = services.GetRequiredService<IHttpContextFactory>();
     private readonly bool _reportsReads = services.GetService<IHostEnvironment>()?.IsDevelopment() ?? false;
@@ -21,9 +22,9 @@ internal sealed class RequestCoalescingMiddleware(RequestDelegate next, IService
     public Task InvokeAsync(HttpContext context)
     {
         var endpoint = context.GetEndpoint();
-        if (endpoint?.Metadata.GetMetadata<CoalesceRequestsAttribute>() is not { IsEnabled: true } metadata) return next(context);
+        if (endpoint?.Metadata.GetMetadata<CoalesceRequestsAttribute>() is not { IsEnabled: true } metadata || IsWithinAnother(context)) return next(context);
         var policy = Policy.Of(services, metadata.Policy, endpoint);
-        if (endpoint.Metadata.GetMetadata<Microsoft.AspNetCore.Authorization.IAuthorizeData>() is not null && !context.Items.ContainsKey(Authorized))
+        if (endpoint.Metadata.GetMetadata<IAuthorizeData>() is not null && !context.Items.ContainsKey(Authorized))
         {
             throw new InvalidOperationException($"The endpoint '{endpoint.DisplayName}' has to authorize each caller before callers share a run. Call app.UseAuthorization() before app.UseRequestCoalescing().");
         }
@@ -31,27 +32,48 @@ internal sealed class RequestCoalescingMiddleware(RequestDelegate next, IService
         return policy.TryDescribe(context) is { } message ? ShareAsync(context, endpoint, policy, message) : next(context);
     }
 
+    // A run, or the page for an error of one caller.
+    private static bool IsWithinAnother(HttpContext context) =>
+        context.Features.Get<IHttpRequestLifetimeFeature>() is EndpointRun ||
+        context.Response.StatusCode != StatusCodes.Status200OK ||
+        context.Features.Get<IExceptionHandlerFeature>() is not null ||
+        context.Features.Get<IStatusCodeReExecuteFeature>() is not null;
+
     private async Task ShareAsync(HttpContext context, Endpoint endpoint, Policy policy, HttpRequestMessage message)
     {
         using var described = message;
-        var parts = policy.ReadParts(context, endpoint);
-        using var response = await policy.Coalescer.TryShareAsync(message, origin: null, parts.Text, (shared, token) => StartRun(context, endpoint, policy, parts, shared, token), context.RequestAborted).ConfigureAwait(false);
-        if (response is null) await next(context).ConfigureAwait(false);
-        else await SharedResult.WriteAsync(response, context).ConfigureAwait(false);
-    }
-
-    // Called within the leader's request. Nothing of its context may reach the run but the parts of the key.
-    private Task<HttpResponseMessage> StartRun(HttpContext leader, Endpoint endpoint, Policy policy, KeyParts parts, HttpRequestMessage shared, CancellationToken flightToken)
-    {
-        var guard = _reportsReads ? new ReadGuard(policy, endpoint, logger) : null;
-        var run = new EndpointRun(_contexts, next, FlightRequest.Create(leader, parts, shared, guard), flightToken);
-        foreach (var (name, value) in parts.Values) run.Items[name] = value;
-        foreach (var mark in s_marks)
+        var caller = Caller.Of(context, policy.ReadValues(context), policy.VariesByUser, s_marks);
+        HttpResponseMessage? response;
+        try
         {
-            if (leader.Items.TryGetValue(mark, out var done)) run.Items[mark] = done;
+            // A response that is not shared was made without what is the caller's own. So the leader runs alone then, too.
+            response = await policy.Coalescer.TryShareAsync(
+                message,
+                origin: null,
+                Policy.KeyOf(endpoint, caller, context.RequestServices),
+                (shared, token) => StartRun(endpoint, policy, caller, shared, token),
+                context.RequestAborted,
+                keepsOwn: false).ConfigureAwait(false);
+        }
+        catch (EndpointAbortedException)
+        {
+            context.Abort();
+            return;
         }
 
-        run.Endpoint = endpoint;
-        return run.StartAsync();
+        if (response is null)
+        {
+            await next(context).ConfigureAwait(false);
+            return;
+        }
+
+        using (response) await SharedResult.WriteAsync(response, context).ConfigureAwait(false);
+    }
+
+    // It does not see the context of the leader, which may be in another request by now.
+    private Task<HttpResponseMessage> StartRun(Endpoint endpoint, Policy policy, Caller caller, HttpRequestMessage shared, CancellationToken flightToken)
+    {
+        var guard = _reportsReads ? new ReadGuard(policy, endpoint, logger) : null;
+        return new EndpointRun(_contexts, next, guard?.Watch() ?? endpoint, caller, policy.Instance, FlightRequest.Create(caller, shared, guard), logger, flightToken).StartAsync(shared.Method == HttpMethod.Head);
     }
 }

@@ -2,7 +2,6 @@ using System.Buffers;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
-using RequestCoalescing.Http;
 
 namespace RequestCoalescing.AspNetCore.Requests;
 
@@ -23,19 +22,21 @@ internal static class SharedResult
         {
             using var body = await shared.Content.ReadAsStreamAsync(context.RequestAborted).ConfigureAwait(false);
             var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
-            var read = body.ReadAsync(buffer, context.RequestAborted);
-            if (!read.IsCompleted) await response.Body.FlushAsync(context.RequestAborted).ConfigureAwait(false); // the headers do not wait for the body
-            for (var count = await read.ConfigureAwait(false); count > 0; count = await body.ReadAsync(buffer, context.RequestAborted).ConfigureAwait(false))
+            while (true)
             {
+                var read = body.ReadAsync(buffer, context.RequestAborted);
+                if (!read.IsCompleted) await response.Body.FlushAsync(context.RequestAborted).ConfigureAwait(false); // what is there does not wait for the rest
+                var count = await read.ConfigureAwait(false);
+                if (count == 0) break;
                 await response.Body.WriteAsync(buffer.AsMemory(0, count), context.RequestAborted).ConfigureAwait(false);
             }
 
             ArrayPool<byte>.Shared.Return(buffer); // if a read has failed, it may still go on
         }
-        catch (Exception error) when (error is IOException or OperationCanceledException or SharedBodyLagException)
+        catch
         {
             context.Abort(); // what has been sent must not look whole
-            return;
+            throw; // and no cache outside must take it for whole
         }
 
         if (context.Features.Get<IHttpResponseTrailersFeature>() is { Trailers.IsReadOnly: false } trailers)

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -24,7 +25,7 @@ internal static class RequestKey
 
     /// <summary>Returns a key that all nodes of a cluster make alike. It tells nothing of the request.</summary>
     public static string ForCluster(HttpRequestMessage request, string target, HttpMethod method, string? scope, IReadOnlyCollection<string> vary, HttpCoalescingOptions options) =>
-        Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(TextOf(request, target, method, scope, vary, options, static secret => secret))));
+        Convert.ToHexString(SHA256.HashData(MemoryMarshal.AsBytes(TextOf(request, target, method, scope, vary, options, static secret => secret).AsSpan())));
 
     /// <summary>Returns the target without a fragment.</summary>
     /// <param name="request">The request.</param>
@@ -39,7 +40,7 @@ internal static class RequestKey
     public static HttpRequestMessage Shared(HttpRequestMessage request, HttpMethod method, IReadOnlyCollection<string> vary, HttpCoalescingOptions options)
     {
         var shared = new HttpRequestMessage(method, request.RequestUri) { Version = request.Version, VersionPolicy = request.VersionPolicy };
-        foreach (var (name, value) in HeadersOf(request, vary, options)) shared.Headers.TryAddWithoutValidation(name, value);
+        foreach (var (name, values) in HeadersOf(request, vary, options)) shared.Headers.TryAddWithoutValidation(name, values);
         if (options.SendsUserAgent && options.KeyHeaders is null && !shared.Headers.NonValidated.Contains("User-Agent") && request.Headers.NonValidated.TryGetValues("User-Agent", out var agent))
         {
             shared.Headers.TryAddWithoutValidation("User-Agent", agent.ToString());
@@ -52,14 +53,14 @@ internal static class RequestKey
     public static bool AreAlike(HttpRequestMessage request, HttpRequestMessage shared, IEnumerable<string> names) =>
         names.All(name => ValueOf(request, name) == ValueOf(shared, name));
 
-    private static IEnumerable<(string Name, string Value)> HeadersOf(HttpRequestMessage request, IReadOnlyCollection<string> vary, HttpCoalescingOptions options)
+    private static IEnumerable<(string Name, string[] Values)> HeadersOf(HttpRequestMessage request, IReadOnlyCollection<string> vary, HttpCoalescingOptions options)
     {
         foreach (var (given, values) in request.Headers.NonValidated)
         {
             var name = given.ToLowerInvariant();
             if (s_conditions.Contains(name)) continue;
             if (options.Ignores(name) && !vary.Contains(name)) continue;
-            yield return (name, values.ToString());
+            yield return (name, [.. values]);
         }
     }
 
@@ -73,11 +74,14 @@ internal static class RequestKey
         Func<string, string> hide)
     {
         var text = new StringBuilder(method.Method).Append(' ').Append(target).Append(' ').Append(request.Version).Append(' ').Append(request.VersionPolicy);
-        foreach (var (name, value) in HeadersOf(request, vary, options).OrderBy(static header => header.Name, StringComparer.Ordinal))
+        foreach (var (name, values) in HeadersOf(request, vary, options).OrderBy(static header => header.Name, StringComparer.Ordinal))
         {
-            // With its length, a value cannot look like another header.
-            var shown = s_plain.Contains(name) ? value : hide(value);
-            text.Append('\n').Append(name).Append(':').Append(shown.Length).Append(':').Append(shown);
+            foreach (var value in values)
+            {
+                // With its length, a value cannot look like another header.
+                var shown = s_plain.Contains(name) ? value : hide(value);
+                text.Append('\n').Append(name).Append(':').Append(shown.Length).Append(':').Append(shown);
+            }
         }
 
         if (scope is not null) text.Append('\n').Append(hide(scope));
@@ -87,5 +91,5 @@ internal static class RequestKey
     private static string? ValueOf(HttpRequestMessage request, string name) =>
         request.Headers.NonValidated.TryGetValues(name, out var values) ? values.ToString() : null;
 
-    private static string HashOf(string secret) => Convert.ToHexString(HMACSHA256.HashData(s_salt, Encoding.UTF8.GetBytes(secret)));
+    private static string HashOf(string secret) => Convert.ToHexString(HMACSHA256.HashData(s_salt, MemoryMarshal.AsBytes(secret.AsSpan())));
 }

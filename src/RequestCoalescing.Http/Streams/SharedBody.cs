@@ -19,6 +19,9 @@ internal sealed partial class SharedBody
     private const int OtherSegments = 32 * 1024;
     private const int MostAhead = 1024 * 1024;
 
+    // A subscriber that left in the moment that the headers arrived never joins.
+    private static readonly TimeSpan s_maxJoin = TimeSpan.FromSeconds(5);
+
     private readonly BufferBudget _budget;
     private readonly TimeProvider _clock;
     private readonly TimeSpan _maxIdle;
@@ -90,7 +93,7 @@ internal sealed partial class SharedBody
     /// </summary>
     public async Task CloseAsync()
     {
-        await _allJoined.Task.WaitAsync(_maxIdle, _clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _allJoined.Task.WaitAsync(_maxIdle < s_maxJoin ? _maxIdle : s_maxJoin, _clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         lock (_gate) _joined = Math.Max(_joined, _expected);
         Leave(reader: null);
         await _end.Task.ConfigureAwait(false);
