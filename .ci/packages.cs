@@ -22,7 +22,7 @@ static IEnumerable<string> Check(string package)
 
     var readme = Read(archive, "README.md") is { } text ? System.Text.Encoding.UTF8.GetString(text) : "";
     if (!readme.StartsWith($"# {metadata["id"].Value}\n", StringComparison.Ordinal)) yield return "its README.md does not begin with the package's name.";
-    if (!readme.Contains($"dotnet add package {metadata["id"].Value}\n", StringComparison.Ordinal)) yield return "its README.md does not say how to add it.";
+    if (!readme.Contains($"dotnet add package {metadata["id"].Value}\n", StringComparison.Ordinal) && !readme.Contains($"dotnet tool install --global {metadata["id"].Value}\n", StringComparison.Ordinal)) yield return "its README.md does not say how to add it.";
     foreach (Match link in Regex.Matches(readme, @"\]\((?!https://)[^)]*\)")) yield return $"the link {link.Value} in its README.md is not absolute.";
 
     var icon = Read(archive, "icon.png");

@@ -157,7 +157,7 @@ public sealed class PaceTests() : HandlerFixture
                         Interlocked.Increment(ref whole);
                     }
                 }
-                catch (Exception error) when (error is HttpRequestException or HttpIOException or SharedBodyLagException)
+                catch (Exception error) when (error is HttpRequestException or IOException)
                 {
                     Interlocked.Increment(ref broken);
                 }

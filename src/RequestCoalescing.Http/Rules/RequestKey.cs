@@ -1,3 +1,4 @@
+using System.Net.Http.Headers;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
@@ -40,7 +41,7 @@ internal static class RequestKey
     public static HttpRequestMessage Shared(HttpRequestMessage request, HttpMethod method, IReadOnlyCollection<string> vary, HttpCoalescingOptions options)
     {
         var shared = new HttpRequestMessage(method, request.RequestUri) { Version = request.Version, VersionPolicy = request.VersionPolicy };
-        foreach (var (name, values) in HeadersOf(request, vary, options)) shared.Headers.TryAddWithoutValidation(name, values);
+        foreach (var (name, values) in HeadersOf(request, vary, options)) shared.Headers.TryAddWithoutValidation(name, (IEnumerable<string>)values);
         if (options.SendsUserAgent && options.KeyHeaders is null && !shared.Headers.NonValidated.Contains("User-Agent") && request.Headers.NonValidated.TryGetValues("User-Agent", out var agent))
         {
             shared.Headers.TryAddWithoutValidation("User-Agent", agent.ToString());
@@ -53,14 +54,14 @@ internal static class RequestKey
     public static bool AreAlike(HttpRequestMessage request, HttpRequestMessage shared, IEnumerable<string> names) =>
         names.All(name => ValueOf(request, name) == ValueOf(shared, name));
 
-    private static IEnumerable<(string Name, string[] Values)> HeadersOf(HttpRequestMessage request, IReadOnlyCollection<string> vary, HttpCoalescingOptions options)
+    private static IEnumerable<(string Name, HeaderStringValues Values)> HeadersOf(HttpRequestMessage request, IReadOnlyCollection<string> vary, HttpCoalescingOptions options)
     {
         foreach (var (given, values) in request.Headers.NonValidated)
         {
             var name = given.ToLowerInvariant();
             if (s_conditions.Contains(name)) continue;
             if (options.Ignores(name) && !vary.Contains(name)) continue;
-            yield return (name, [.. values]);
+            yield return (name, values);
         }
     }
 
@@ -76,12 +77,10 @@ internal static class RequestKey
         var text = new StringBuilder(method.Method).Append(' ').Append(target).Append(' ').Append(request.Version).Append(' ').Append(request.VersionPolicy);
         foreach (var (name, values) in HeadersOf(request, vary, options).OrderBy(static header => header.Name, StringComparer.Ordinal))
         {
-            foreach (var value in values)
-            {
-                // With its length, a value cannot look like another header.
-                var shown = s_plain.Contains(name) ? value : hide(value);
-                text.Append('\n').Append(name).Append(':').Append(shown.Length).Append(':').Append(shown);
-            }
+            // Several lines are one list (RFC 9110, 5.3). With its length, a value cannot look like another header.
+            var value = values.ToString();
+            var shown = s_plain.Contains(name) ? value : hide(value);
+            text.Append('\n').Append(name).Append(':').Append(shown.Length).Append(':').Append(shown);
         }
 
         if (scope is not null) text.Append('\n').Append(hide(scope));

@@ -1,0 +1,152 @@
+using System.Diagnostics;
+using System.Globalization;
+using RequestCoalescing.Http;
+
+namespace RequestCoalescing.Benchmarks.Http;
+
+/// <summary>Measures proxies in front of one origin: a burst of equal requests, of private ones, distinct requests, a large body for many; and the handler.</summary>
+internal static class HttpRun
+{
+    private const int Clients = 5_000;
+    private const int Readers = 200;
+
+    public static async Task RunAsync(TextWriter output)
+    {
+        await using var origin = await Origin.StartAsync();
+        var servers = new List<Server> { Server.Bare(origin.Port), await Server.YarpAsync(origin.Port), await Server.CoalescingAsync(origin.Port) };
+        if (await Server.NginxAsync(origin.Port) is { } nginx) servers.Add(nginx);
+        if (await Server.VarnishAsync(origin.Port) is { } varnish) servers.Add(varnish);
+        try
+        {
+            await output.WriteLineAsync($"| {Clients:N0} connections ask for one page at once, which takes 100 ms | origin calls | p50 | p99 | failed |");
+            await output.WriteLineAsync("|---|---:|---:|---:|---:|");
+            foreach (var server in servers) await WriteBurstsAsync(output, origin, server, "page", bursts: 1);
+            await output.WriteLineAsync();
+            await output.WriteLineAsync("| the same, with `Cache-Control: private` | origin calls | p50 | p99 | failed |");
+            await output.WriteLineAsync("|---|---:|---:|---:|---:|");
+            foreach (var server in servers) await WriteBurstsAsync(output, origin, server, "private", bursts: 2);
+            await output.WriteLineAsync();
+            await output.WriteLineAsync("| distinct pages over 64 connections, for 5 s | requests a second |");
+            await output.WriteLineAsync("|---|---:|");
+            foreach (var server in servers) await WriteDistinctAsync(output, server);
+            await output.WriteLineAsync();
+            await output.WriteLineAsync($"| {Readers} readers of a body of 64 MiB | origin calls | all in | MiB a second | most memory |");
+            await output.WriteLineAsync("|---|---:|---:|---:|---:|");
+            foreach (var server in servers) await WriteLargeAsync(output, origin, server);
+            await output.WriteLineAsync();
+            await WriteHandlerAsync(output, origin);
+        }
+        finally
+        {
+            foreach (var server in servers) await server.DisposeAsync();
+        }
+    }
+
+    private static async Task WriteBurstsAsync(TextWriter output, Origin origin, Server server, string kind, int bursts)
+    {
+        using var client = Client(Clients);
+        for (var warm = 0; warm < 2; warm++) await AskAsync(client, server, $"short{warm}-{server.Port}-{kind}"); // opens the connections
+        var page = $"{kind}-{Guid.NewGuid():n}";
+        for (var burst = 1; burst <= bursts; burst++)
+        {
+            origin.TakeCount();
+            var (times, failed) = await AskAsync(client, server, page);
+            await output.WriteLineAsync(string.Create(
+                CultureInfo.InvariantCulture,
+                $"| {server.Name}{(bursts > 1 ? $", burst {burst}" : "")} | {origin.TakeCount():N0} | {times[times.Length / 2]:N0} ms | {times[(int)(times.Length * 0.99)]:N0} ms | {failed} |"));
+        }
+    }
+
+    private static async Task<(double[] Times, int Failed)> AskAsync(HttpClient client, Server server, string page)
+    {
+        var failed = 0;
+        var times = await Task.WhenAll(Enumerable.Range(0, Clients).Select(async _ =>
+        {
+            var start = Stopwatch.GetTimestamp();
+            try
+            {
+                if (await client.GetStringAsync(new Uri($"http://127.0.0.1:{server.Port}/{page}")) != "page") Interlocked.Increment(ref failed);
+            }
+            catch (HttpRequestException)
+            {
+                Interlocked.Increment(ref failed);
+            }
+
+            return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+        }));
+        Array.Sort(times);
+        return (times, failed);
+    }
+
+    private static async Task WriteDistinctAsync(TextWriter output, Server server)
+    {
+        using var client = Client(64);
+        var best = 0.0;
+        for (var round = 0; round < 3; round++) // the first one warms up
+        {
+            var count = 0;
+            var start = Stopwatch.GetTimestamp();
+            await Task.WhenAll(Enumerable.Range(0, 64).Select(_ => Task.Run(async () =>
+            {
+                while (Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(round == 0 ? 2 : 5)) await client.GetByteArrayAsync(new Uri($"http://127.0.0.1:{server.Port}/short-{round}-{Interlocked.Increment(ref count)}"));
+            })));
+            if (round > 0) best = Math.Max(best, count / Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+
+        await output.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"| {server.Name} | {best:N0} |"));
+    }
+
+    private static async Task WriteLargeAsync(TextWriter output, Origin origin, Server server)
+    {
+        using var client = Client(Readers);
+        origin.TakeCount();
+        var page = $"large-{Guid.NewGuid():n}";
+        var start = Stopwatch.GetTimestamp();
+        var bytes = (await Task.WhenAll(Enumerable.Range(0, Readers).Select(async _ =>
+        {
+            using var response = await client.GetAsync(new Uri($"http://127.0.0.1:{server.Port}/{page}"), HttpCompletionOption.ResponseHeadersRead);
+            await using var body = await response.Content.ReadAsStreamAsync();
+            var buffer = new byte[64 * 1024];
+            var read = 0L;
+            for (var count = -1; count != 0; read += count) count = await body.ReadAsync(buffer);
+            return read;
+        }))).Sum();
+        var seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        if (bytes != (long)Readers * Origin.LargeBytes) throw new InvalidOperationException($"{server.Name} has sent {bytes} bytes.");
+        await output.WriteLineAsync(string.Create(
+            CultureInfo.InvariantCulture,
+            $"| {server.Name} | {origin.TakeCount():N0} | {seconds:N1} s | {bytes / seconds / 1024 / 1024:N0} | {(server.PeakMemory == 0 ? "" : $"{server.PeakMemory:N0} MiB")} |"));
+    }
+
+    // A follower's cost, beside that of a request of its own.
+    private static async Task WriteHandlerAsync(TextWriter output, Origin origin)
+    {
+        const int Followers = 1_000;
+        using var bare = Client(Followers);
+        using var handler = new CoalescingHandler { InnerHandler = new SocketsHttpHandler { MaxConnectionsPerServer = Followers } };
+        using var coalesced = new HttpClient(handler, disposeHandler: false);
+        await output.WriteLineAsync($"| {Followers:N0} requests for one short page at once | a request | allocated | ratio |");
+        await output.WriteLineAsync("|---|---:|---:|---:|");
+        var (single, singleBytes) = await MeasureAsync(bare);
+        var (shared, sharedBytes) = await MeasureAsync(coalesced);
+        await output.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"| `HttpClient` | {single:N1} µs | {singleBytes:N0} B | |"));
+        await output.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"| with `CoalescingHandler` | {shared:N1} µs | {sharedBytes:N0} B | {shared / single:N2} |"));
+
+        async Task<(double Microseconds, double Bytes)> MeasureAsync(HttpClient client)
+        {
+            var (best, bytes) = (double.MaxValue, double.MaxValue);
+            for (var round = 0; round < 30; round++)
+            {
+                var page = new Uri($"http://127.0.0.1:{origin.Port}/short-{Guid.NewGuid():n}");
+                var (before, start) = (GC.GetTotalAllocatedBytes(), Stopwatch.GetTimestamp());
+                await Task.WhenAll(Enumerable.Range(0, Followers).Select(_ => client.GetByteArrayAsync(page)));
+                best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalMicroseconds / Followers);
+                bytes = Math.Min(bytes, (GC.GetTotalAllocatedBytes() - before) / (double)Followers);
+            }
+
+            return (best, bytes);
+        }
+    }
+
+    private static HttpClient Client(int connections) => new(new SocketsHttpHandler { MaxConnectionsPerServer = connections }) { Timeout = TimeSpan.FromMinutes(3) };
+}
