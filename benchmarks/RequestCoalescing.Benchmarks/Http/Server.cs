@@ -70,7 +70,7 @@ internal sealed class Server : IAsyncDisposable
         return await StartAsync(
             "Varnish",
             program,
-            ["-F", "-n", folder, "-a", $"127.0.0.1:{port}", "-b", $"127.0.0.1:{origin}", "-s", "malloc,512m", "-p", "listen_depth=8192", "-p", "thread_pool_max=8000", "-p", "thread_pool_min=200", "-p", "thread_queue_limit=8000", "-p", "workspace_backend=64k"],
+            ["-j", "none", "-F", "-n", folder, "-a", $"127.0.0.1:{port}", "-b", $"127.0.0.1:{origin}", "-s", "malloc,512m", "-p", "listen_depth=8192", "-p", "thread_pool_max=8000", "-p", "thread_pool_min=200", "-p", "thread_queue_limit=8000", "-p", "workspace_backend=64k"],
             port,
             folder);
     }
