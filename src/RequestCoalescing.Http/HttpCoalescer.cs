@@ -8,7 +8,7 @@ using RequestCoalescing.Http.Streams;
 
 namespace RequestCoalescing.Http;
 
-/// <summary>What all handlers of a client share: the flights, the bodies that are streamed now, and what is known of the origin's responses.</summary>
+/// <summary>The part that all handlers of a client share: the flights, the bodies that are streamed now, and the knowledge of the origin's responses.</summary>
 internal sealed class HttpCoalescer : IDisposable
 {
     // The response of a first flight may vary in a way that was not known, and the beginning of its body may be gone.
@@ -79,7 +79,6 @@ internal sealed class HttpCoalescer : IDisposable
         bool keepsOwn = true)
     {
         string[] learnt = [];
-        string? clusterKey = null;
         var attempts = RequestRules.MayShare(request, _options) ? Attempts : 0;
         for (var attempt = 0; attempt < attempts; attempt++)
         {
@@ -90,7 +89,7 @@ internal sealed class HttpCoalescer : IDisposable
             if (_notShared.TryGet(key, out _)) break;
             if (_streaming.TryGetValue(key, out var streaming) && _clock.GetTimestamp() <= streaming.JoinableUntil && streaming.TryGive(request, isExpected: false, _cacheStatus, out var late)) return late;
 
-            if (_cluster is not null) clusterKey = RequestKey.ForCluster(request, target, method, scope, vary, _options);
+            var clusterKey = _cluster is null ? null : RequestKey.ForCluster(request, target, method, scope, vary, _options);
             var call = new Call(this, key, clusterKey, target, () => RequestKey.Shared(request, method, vary, _options), send);
             try
             {
@@ -110,7 +109,7 @@ internal sealed class HttpCoalescer : IDisposable
                     return own;
                 }
 
-                own.Dispose(); // it is not kept, it depends on a header that was not sent, or is that of a GET request for a HEAD request
+                own.Dispose(); // it is not wanted, depends on a header that was not sent, or belongs to a GET request while this one is HEAD
                 break;
             }
             catch

@@ -2,7 +2,10 @@ using System.ComponentModel;
 
 namespace RequestCoalescing.Http;
 
-/// <summary>Options of <see cref="CoalescingHandler"/>. The settings are in <c>Singleflight:http-NAME:Http</c> for the client NAME.</summary>
+/// <summary>
+/// Options of shared responses. The settings are in the section <c>Http</c> of the instance: <c>Singleflight:http-NAME:Http</c> for the client NAME,
+/// <c>Singleflight:requests-NAME:Http</c> for a policy of an application, and <c>Singleflight:proxy-NAME:Http</c> for a policy of a proxy.
+/// </summary>
 public sealed class HttpCoalescingOptions
 {
     /// <summary>For which kind of cache a response must be storable. Default <see cref="SharingMode.Shared"/>.</summary>
@@ -63,7 +66,7 @@ public sealed class HttpCoalescingOptions
     public TimeSpan MaxBodyIdle { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// How long a key is remembered whose response could not be shared. Its requests go alone meanwhile, and nobody waits. Default 2 minutes. Range: 1 second
+    /// How long a key is remembered whose response could not be shared. Its requests go alone meanwhile, and do not wait. Default 2 minutes. Range: 1 second
     /// to 1 day.
     /// </summary>
     public TimeSpan NotSharedDuration { get; set; } = TimeSpan.FromMinutes(2);

@@ -15,7 +15,7 @@ internal sealed class SharedResponse
         "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "TE", "Transfer-Encoding", "Upgrade",
     };
 
-    // What a 304 repeats (RFC 9110, 15.4.5).
+    // Headers that a 304 repeats (RFC 9110, 15.4.5).
     private static readonly HashSet<string> s_ofNotModified = new(StringComparer.OrdinalIgnoreCase) { "Cache-Control", "Content-Location", "Date", "ETag", "Expires", "Vary", "Last-Modified", "Cache-Status" };
 
     private readonly HttpResponseMessage _origin;

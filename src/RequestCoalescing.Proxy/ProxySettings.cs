@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Proxy;
 
-/// <summary>What the command line says.</summary>
+/// <summary>The settings of the command line.</summary>
 internal sealed record ProxySettings
 {
     /// <summary>The addresses to listen on.</summary>

@@ -42,7 +42,7 @@ public readonly struct FlightContext(IFlight flight)
     /// Ask after you have stored the result where other nodes can read it, and remove it again if the answer is false.
     /// </summary>
     /// <returns>
-    /// Whether the flight is certainly current. False also if the cluster cannot be reached. Flights that run without a lease during an outage ask nobody.
+    /// Whether the flight is certainly current. False also if the cluster cannot be reached. A flight that runs without a lease during an outage does not ask.
     /// </returns>
     public ValueTask<bool> ConfirmCurrentAsync() => flight?.ConfirmCurrentAsync() ?? new(false);
 }

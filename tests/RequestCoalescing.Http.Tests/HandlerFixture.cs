@@ -55,6 +55,19 @@ public abstract class HandlerFixture(bool overHttp2 = false) : IAsyncLifetime
         Coalescer = provider.GetRequiredKeyedService<HttpCoalescer>("http-origin");
     }
 
+    /// <summary>Sends two requests that share one, and lets the first of them leave.</summary>
+    protected async Task<(Exchange Exchange, Task<HttpResponseMessage> Follower)> FollowALeaderThatLeavesAsync()
+    {
+        using var leaving = new CancellationTokenSource();
+        var leader = SendAsync(HttpMethod.Get, "/", leaving.Token);
+        var exchange = await Origin.NextAsync();
+        var follower = GetAsync();
+        await Flights.UntilSubscribersAsync(2);
+        await leaving.CancelAsync();
+        await leader.ThrowsAsync<OperationCanceledException>();
+        return (exchange, follower);
+    }
+
     protected Task<HttpResponseMessage> GetAsync(string path = "/", params (string Name, string Value)[] headers) => SendAsync(HttpMethod.Get, path, default, headers);
 
     protected Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, CancellationToken token, params (string Name, string Value)[] headers)

@@ -136,13 +136,7 @@ public sealed class RuleTests() : HandlerFixture
     [Fact]
     public async Task A_leader_that_has_left_takes_no_response_that_is_for_it_alone()
     {
-        using var leaving = new CancellationTokenSource();
-        var leader = SendAsync(HttpMethod.Get, "/", leaving.Token);
-        var exchange = await Origin.NextAsync();
-        var follower = GetAsync();
-        await Flights.UntilSubscribersAsync(2);
-        await leaving.CancelAsync();
-        await leader.ThrowsAsync<OperationCanceledException>();
+        var (exchange, follower) = await FollowALeaderThatLeavesAsync();
         await exchange.BeginAsync(200, ("Cache-Control", "private"));
         await (await Origin.NextAsync()).RespondAsync("own");
         Assert.Equal("own", await TextOf(follower));

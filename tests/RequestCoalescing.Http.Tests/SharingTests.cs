@@ -57,13 +57,7 @@ public abstract class SharingTests(bool overHttp2) : HandlerFixture(overHttp2)
     [Fact]
     public async Task The_leader_leaves_and_the_others_get_the_response()
     {
-        using var leaving = new CancellationTokenSource();
-        var leader = SendAsync(HttpMethod.Get, "/", leaving.Token);
-        var exchange = await Origin.NextAsync();
-        var follower = GetAsync();
-        await Flights.UntilSubscribersAsync(2);
-        await leaving.CancelAsync();
-        await leader.ThrowsAsync<OperationCanceledException>();
+        var (exchange, follower) = await FollowALeaderThatLeavesAsync();
         await exchange.RespondAsync("post");
         Assert.Equal("post", await TextOf(follower));
         await AllIsFreeAsync();

@@ -27,7 +27,7 @@ public abstract class CacheClusterHistoryTests(ITestOutputHelper output)
 
     protected abstract Task<RedisServer> StartAsync();
 
-    // Any order of events is valid, so that nothing here waits for a particular one.
+    // Any order of events is valid, so the players wait for none.
     private async Task<string?> PlayAsync(bool isBare, bool kills)
     {
         var seed = Random.Shared.Next();

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Options;
 namespace RequestCoalescing.Redis.Tests;
 
 /// <summary>The limits of a removal on one node that docs/caching.md states: what it does to a load of another node.</summary>
-public abstract class CacheReachTests : IAsyncLifetime
+public abstract class CacheReachTests : CacheNodesFixture
 {
     private const string Key = "post:1";
     private const string Tag = "posts";
@@ -18,32 +18,17 @@ public abstract class CacheReachTests : IAsyncLifetime
 
     private static readonly HybridCacheEntryOptions s_noStore = new() { Flags = HybridCacheEntryFlags.DisableLocalCacheWrite | HybridCacheEntryFlags.DisableDistributedCacheWrite };
 
-    private readonly Backend<int> _backend = new();
-    private readonly List<ServiceProvider> _nodes = [];
-    private RedisServer _server = null!;
-
-    protected abstract Task<RedisServer> StartAsync();
-
-    public async ValueTask InitializeAsync() => _server = await StartAsync();
-
-    public async ValueTask DisposeAsync()
-    {
-        foreach (var node in _nodes) await node.DisposeAsync();
-        await _server.DisposeAsync();
-        GC.SuppressFinalize(this);
-    }
-
     [Fact]
     public async Task A_store_at_the_moment_of_a_removal_on_another_node_is_undone_and_until_then_readers_can_see_it()
     {
         var (loading, removing) = (Start(out var second), Start(out _));
         var before = CallAsync(loading, s_secondLevel);
         var (stores, mayStore) = second.HoldNextStore();
-        (await _backend.NextRunAsync()).Succeed(Old);
+        (await Backend.NextRunAsync()).Succeed(Old);
         await stores.SoonAsync();
         await removing.RemoveAsync(Key);
         var after = CallAsync(loading, s_secondLevel);
-        var run = await _backend.NextRunAsync(); // the loading node has heard of the removal
+        var run = await Backend.NextRunAsync(); // the loading node has heard of the removal
 
         var (undoes, mayUndo) = second.HoldNextRemoval();
         mayStore.SetResult();
@@ -60,10 +45,10 @@ public abstract class CacheReachTests : IAsyncLifetime
     [Fact]
     public async Task A_store_is_undone_if_the_message_of_a_removal_arrives_only_after_it()
     {
-        await using var proxy = new FaultyProxy(_server.Port);
+        await using var proxy = new FaultyProxy(Server.Port);
         var (loading, removing) = (Start(out _, proxy.Port), Start(out _));
         var before = CallAsync(loading);
-        var load = await _backend.NextRunAsync();
+        var load = await Backend.NextRunAsync();
         proxy.Deafen();
         await removing.RemoveAsync(Key);
         load.Succeed(Old);
@@ -76,19 +61,19 @@ public abstract class CacheReachTests : IAsyncLifetime
     [Fact]
     public async Task A_node_that_loads_a_value_too_large_to_send_undoes_its_store_if_the_message_of_a_removal_arrives_only_after_it()
     {
-        await using var proxy = new FaultyProxy(_server.Port);
+        await using var proxy = new FaultyProxy(Server.Port);
         var (leading, loading) = (Start(out _, maxPayload: 0), Start(out _, proxy.Port, maxPayload: 0));
         var first = CallAsync(leading, s_noStore);
-        var lead = await _backend.NextRunAsync();
+        var lead = await Backend.NextRunAsync();
         var before = CallAsync(loading);
-        await using (var redis = await _server.ConnectAsync())
+        await using (var redis = await Server.ConnectAsync())
         {
             await Patience.UntilAsync(() => redis.GetDatabase().KeyExists($"singleflight:cache:{{{Key}}}:{Key}:waiting"), "the other node waits for the outcome");
         }
 
         lead.Succeed(Old);
         Assert.Equal(Old, await first.SoonAsync());
-        var load = await _backend.NextRunAsync();
+        var load = await Backend.NextRunAsync();
         proxy.Deafen();
         await leading.RemoveAsync(Key);
         load.Succeed(Old);
@@ -100,15 +85,15 @@ public abstract class CacheReachTests : IAsyncLifetime
     [Fact]
     public async Task A_flight_that_was_forgotten_before_it_had_its_lease_stores_nothing()
     {
-        await using var proxy = new FaultyProxy(_server.Port);
+        await using var proxy = new FaultyProxy(Server.Port);
         var (loading, removing) = (Start(out _, proxy.Port), Start(out _));
-        var flights = _nodes[0].GetRequiredKeyedService<ISingleflight>("cache");
+        var flights = Nodes[0].GetRequiredKeyedService<ISingleflight>("cache");
         proxy.HoldCommands();
         var before = CallAsync(loading);
         await proxy.UntilHeldAsync();
         flights.Forget(Key);
         proxy.PassCommands();
-        var load = await _backend.NextRunAsync();
+        var load = await Backend.NextRunAsync();
         await removing.RemoveAsync(Key);
         load.Succeed(Old);
         Assert.Equal(Old, await before.SoonAsync());
@@ -120,12 +105,12 @@ public abstract class CacheReachTests : IAsyncLifetime
     {
         var (loading, removing) = (Start(out _), Start(out _));
         var before = CallAsync(loading);
-        var load = await _backend.NextRunAsync();
+        var load = await Backend.NextRunAsync();
         await removing.RemoveByTagAsync(Tag);
         load.Succeed(Old);
         Assert.Equal(Old, await before.SoonAsync());
         Assert.Equal(Old, await CallAsync(removing).SoonAsync());
-        Assert.Equal(1, _backend.Runs);
+        Assert.Equal(1, Backend.Runs);
     }
 
     [Fact]
@@ -133,11 +118,11 @@ public abstract class CacheReachTests : IAsyncLifetime
     {
         var (loading, removing) = (Start(out _), Start(out _));
         var before = CallAsync(loading);
-        var load = await _backend.NextRunAsync();
+        var load = await Backend.NextRunAsync();
         var follower = CallAsync(removing);
-        await _nodes[^1].GetRequiredKeyedService<ISingleflight>("cache").UntilSubscribersAsync(1);
+        await Nodes[^1].GetRequiredKeyedService<ISingleflight>("cache").UntilSubscribersAsync(1);
         await removing.RemoveByTagAsync(Tag);
-        var second = await _backend.NextRunAsync(); // for the follower, as it waits for a flight that was forgotten
+        var second = await Backend.NextRunAsync(); // for the follower, as it waits for a flight that was forgotten
         load.Succeed(Old);
         Assert.Equal(Old, await before.SoonAsync());
         second.Succeed(New);
@@ -145,7 +130,7 @@ public abstract class CacheReachTests : IAsyncLifetime
         Assert.Equal(New, await removing.GetOrCreateAsync(Key, static _ => ValueTask.FromResult(New), tags: [Tag]).AsTask().SoonAsync()); // stored or not, as the follower's flight may be the forgotten one
     }
 
-    private Task<int> CallAsync(HybridCache cache, HybridCacheEntryOptions? options = null) => cache.GetOrCreateAsync(Key, _backend.RunAsync, options, [Tag]).AsTask();
+    private Task<int> CallAsync(HybridCache cache, HybridCacheEntryOptions? options = null) => cache.GetOrCreateAsync(Key, Backend.RunAsync, options, [Tag]).AsTask();
 
     // Looks without a load and without a flight.
     private static Task<int> LookAsync(HybridCache cache) =>
@@ -153,8 +138,8 @@ public abstract class CacheReachTests : IAsyncLifetime
 
     private HybridCache Start(out SlowCache second, int? port = null, int maxPayload = 1024)
     {
-        var redis = port is null ? _server.ConnectionString : $"127.0.0.1:{port},abortConnect=false,connectRetry=10,connectTimeout=2000";
-        second = new SlowCache(new RedisCache(Options.Create(new RedisCacheOptions { Configuration = _server.ConnectionString })));
+        var redis = port is null ? Server.ConnectionString : $"127.0.0.1:{port},abortConnect=false,connectRetry=10,connectTimeout=2000";
+        second = new SlowCache(new RedisCache(Options.Create(new RedisCacheOptions { Configuration = Server.ConnectionString })));
         var services = new ServiceCollection();
         services.AddLogging();
         services.AddSingleton<IDistributedCache>(second);
@@ -164,7 +149,7 @@ public abstract class CacheReachTests : IAsyncLifetime
             .CoalesceHybridCache(static cache => cache.ForgetInCluster = static (services, key) =>
                 services.GetRequiredKeyedService<IClusterSingleflight<string>>("cache").ForgetAsync(key));
         var node = services.BuildServiceProvider();
-        _nodes.Add(node);
+        Nodes.Add(node);
         return node.GetRequiredService<HybridCache>();
     }
 

@@ -4,35 +4,20 @@ using Microsoft.Extensions.DependencyInjection;
 namespace RequestCoalescing.Redis.Tests;
 
 /// <summary>Nodes with a HybridCache each, one Redis as their second level, and one flight for all of them.</summary>
-public abstract class CachingTests : IAsyncLifetime
+public abstract class CachingTests : CacheNodesFixture
 {
     private const string Key = "post:1";
     private const int Old = 1, New = 2;
 
-    private readonly Backend<int> _backend = new();
-    private readonly List<ServiceProvider> _nodes = [];
-    private RedisServer _server = null!;
-
-    protected abstract Task<RedisServer> StartAsync();
-
-    public async ValueTask InitializeAsync() => _server = await StartAsync();
-
-    public async ValueTask DisposeAsync()
-    {
-        foreach (var node in _nodes) await node.DisposeAsync();
-        await _server.DisposeAsync();
-        GC.SuppressFinalize(this);
-    }
-
     [Fact]
-    public async Task A_key_is_loaded_once_for_all_nodes_and_is_in_the_second_level_then()
+    public async Task A_key_is_loaded_once_for_allNodes_and_is_in_the_second_level_then()
     {
         var caches = Enumerable.Range(0, 3).Select(_ => Start()).ToArray();
         var calls = caches.SelectMany(cache => Enumerable.Range(0, 20).Select(_ => CallAsync(cache))).ToArray();
-        (await _backend.NextRunAsync()).Succeed(New);
+        (await Backend.NextRunAsync()).Succeed(New);
         Assert.All(await Task.WhenAll(calls).SoonAsync(), value => Assert.Equal(New, value));
         Assert.Equal(New, await CallAsync(Start()).SoonAsync());
-        Assert.Equal(1, _backend.Runs);
+        Assert.Equal(1, Backend.Runs);
     }
 
     [Fact]
@@ -40,33 +25,33 @@ public abstract class CachingTests : IAsyncLifetime
     {
         var (loading, removing) = (Start(), Start());
         var before = CallAsync(loading);
-        var load = await _backend.NextRunAsync();
+        var load = await Backend.NextRunAsync();
         await removing.RemoveAsync(Key);
 
         var after = CallAsync(removing);
-        var second = await _backend.NextRunAsync();
+        var second = await Backend.NextRunAsync();
         load.Succeed(Old);
         Assert.Equal(Old, await before.SoonAsync());
         second.Succeed(New);
         Assert.Equal(New, await after.SoonAsync());
         Assert.Equal(New, await CallAsync(Start()).SoonAsync());
-        Assert.Equal(2, _backend.Runs);
+        Assert.Equal(2, Backend.Runs);
     }
 
-    private Task<int> CallAsync(HybridCache cache) => cache.GetOrCreateAsync(Key, _backend.RunAsync).AsTask();
+    private Task<int> CallAsync(HybridCache cache) => cache.GetOrCreateAsync(Key, Backend.RunAsync).AsTask();
 
     private HybridCache Start()
     {
         var services = new ServiceCollection();
         services.AddLogging();
-        services.AddStackExchangeRedisCache(options => options.Configuration = _server.ConnectionString);
+        services.AddStackExchangeRedisCache(options => options.Configuration = Server.ConnectionString);
         services.AddHybridCache();
         services.AddSingleflight("cache")
-            .UseRedis(_server.ConnectionString)
+            .UseRedis(Server.ConnectionString)
             .CoalesceHybridCache(static cache => cache.ForgetInCluster = static (services, key) =>
                 services.GetRequiredKeyedService<IClusterSingleflight<string>>("cache").ForgetAsync(key));
         var node = services.BuildServiceProvider();
-        _nodes.Add(node);
+        Nodes.Add(node);
         return node.GetRequiredService<HybridCache>();
     }
 }

@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Routing;
 namespace RequestCoalescing.AspNetCore.Requests;
 
 /// <summary>
-/// What a run may see of the caller that it is for: all of it is part of the key. It is read before the caller waits, because its context may belong to another request by
+/// The part of a caller that its run may see. All of it is in the key. It is read before the caller waits, because the caller's context may belong to another request by
 /// the time that the run starts.
 /// </summary>
 internal sealed record Caller
@@ -65,6 +65,7 @@ internal sealed record Caller
             text.Append(Convert.ToString(value, CultureInfo.InvariantCulture));
         }
 
+        text.EndPart();
         foreach (var (_, value) in Values) text.Append(value);
         foreach (var identity in User.Identities)
         {

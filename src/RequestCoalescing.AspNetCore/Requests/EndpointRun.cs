@@ -31,7 +31,7 @@ internal sealed class EndpointRun : IHttpRequestLifetimeFeature, IThreadPoolWork
     /// <param name="contexts">Makes the context.</param>
     /// <param name="next">The rest of the pipeline.</param>
     /// <param name="endpoint">The endpoint.</param>
-    /// <param name="caller">What the run may see of the leader.</param>
+    /// <param name="caller">The part of the leader that the run may see.</param>
     /// <param name="instance">The name of the instance.</param>
     /// <param name="features">The request.</param>
     /// <param name="logger">The logger.</param>
@@ -79,7 +79,7 @@ internal sealed class EndpointRun : IHttpRequestLifetimeFeature, IThreadPoolWork
 
     public void Execute() => _ = RunAsync();
 
-    // Nobody waits for a response that has not started.
+    // No caller waits any more, and the response has not started.
     private void Leave()
     {
         _response.TryBreak(new OperationCanceledException("All callers have left, or the flight has expired."));

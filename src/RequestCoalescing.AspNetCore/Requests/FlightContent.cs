@@ -2,7 +2,7 @@ using System.Net;
 
 namespace RequestCoalescing.AspNetCore.Requests;
 
-/// <summary>The body that an endpoint writes. If it is disposed of before its end, the endpoint is told that nobody reads it.</summary>
+/// <summary>The body that an endpoint writes. If it is disposed of before its end, the endpoint is told that no caller reads it.</summary>
 internal sealed class FlightContent(FlightBodyStream body, Action leave) : HttpContent
 {
     protected override Task<Stream> CreateContentReadStreamAsync() => Task.FromResult<Stream>(body);

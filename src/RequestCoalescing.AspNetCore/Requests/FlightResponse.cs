@@ -27,7 +27,7 @@ internal sealed class FlightResponse : IHttpResponseFeature, IHttpResponseBodyFe
     private bool _isHead;
     private volatile bool _isCompleted;
 
-    /// <param name="abort">Tells the endpoint that nobody reads any more.</param>
+    /// <param name="abort">Tells the endpoint that no caller reads any more.</param>
     /// <param name="reportCallback">Reports the error of a callback.</param>
     public FlightResponse(Action abort, Action<Exception> reportCallback)
     {
@@ -169,7 +169,7 @@ internal sealed class FlightResponse : IHttpResponseFeature, IHttpResponseBodyFe
 
     private void Publish()
     {
-        if (!_started.TrySetResult(_message!)) _message!.Dispose(); // nobody waits any more
+        if (!_started.TrySetResult(_message!)) _message!.Dispose(); // no caller waits any more
     }
 
     // The body of a response to HEAD has no readers.

@@ -6,7 +6,7 @@ namespace RequestCoalescing.AspNetCore.Requests;
 /// <summary>Checks, when the host starts, that the middleware has its place after routing, authentication and authorization.</summary>
 internal sealed class Pipelines : IStartupFilter
 {
-    // What ASP.NET Core leaves in the properties of an application when a middleware is added.
+    // ASP.NET Core leaves these in the properties of an application when a middleware is added.
     private static readonly (string Property, string Middleware)[] s_earlier =
     [
         ("__EndpointRouteBuilder", "UseRouting"),
@@ -25,7 +25,7 @@ internal sealed class Pipelines : IStartupFilter
 
     public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
     {
-        // What a WebApplication has by now, the application has added itself. What it gets later is put before all else.
+        // By now, a WebApplication has the middleware that the application has added itself. ASP.NET Core puts the middleware that it adds later before all else.
         var before = _uses.Count;
         ThrowIfLate(_uses);
         next(app);

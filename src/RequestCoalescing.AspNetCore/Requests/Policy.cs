@@ -13,7 +13,7 @@ internal sealed class Policy(string name, string instance, RequestCoalescingPoli
 {
     private static readonly ConditionalWeakTable<Endpoint, string> s_names = [];
 
-    /// <summary>What was reported, so that it is reported once. Bounded by the application's code.</summary>
+    /// <summary>The reads that were reported, so that each is reported once. Used in Development only.</summary>
     public ConcurrentDictionary<string, bool> Reported { get; } = new(StringComparer.Ordinal);
 
     public string Name => name.Length == 0 ? "default" : name;

@@ -8,7 +8,7 @@ public static class RequestCoalescingApplicationBuilderExtensions
 {
     /// <summary>
     /// Coalesces the requests of the endpoints that have opted in. Add it after routing, authentication and authorization: each caller is authorized on its
-    /// own, and then joins. What is added after it runs once for all of them.
+    /// own, and then joins. Middleware that is added after it runs once for all of them.
     /// </summary>
     /// <param name="app">The application.</param>
     /// <returns>The application.</returns>

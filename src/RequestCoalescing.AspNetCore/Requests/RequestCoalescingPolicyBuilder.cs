@@ -70,7 +70,7 @@ public sealed class RequestCoalescingPolicyBuilder
     }
 
     /// <summary>
-    /// Makes the caller part of the key: all claims of its authenticated identities. The endpoint sees <c>HttpContext.User</c>. Without this call, it sees an
+    /// Makes the caller part of the key: all of its identities and their claims. The endpoint sees a copy of them in <c>HttpContext.User</c>. Without this call, it sees an
     /// anonymous user. Call <see cref="VaryByAuthorization"/> or <see cref="VaryByCookies"/> too if callers send their credentials so.
     /// </summary>
     /// <returns>This object.</returns>

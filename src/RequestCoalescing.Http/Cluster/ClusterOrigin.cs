@@ -73,7 +73,7 @@ internal sealed class ClusterOrigin(ISingleflight<string> cluster, HttpCoalescin
             return [];
         }
 
-        // What has been read is read again by this node's callers.
+        // This node's callers read again the bytes that have been read.
         private static void Replace(HttpResponseMessage response, HttpContent content)
         {
             foreach (var (name, values) in response.Content.Headers.NonValidated) content.Headers.TryAddWithoutValidation(name, values);

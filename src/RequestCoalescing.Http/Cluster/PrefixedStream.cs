@@ -1,26 +1,14 @@
+using RequestCoalescing.Http.Streams;
+
 namespace RequestCoalescing.Http.Cluster;
 
 /// <summary>A body whose beginning has been read already.</summary>
 /// <param name="head">The beginning.</param>
 /// <param name="rest">What follows.</param>
 /// <param name="owner">Disposed of with this stream.</param>
-internal sealed class PrefixedStream(byte[] head, Stream rest, IDisposable owner) : Stream
+internal sealed class PrefixedStream(byte[] head, Stream rest, IDisposable owner) : ReadOnlyStream
 {
     private int _read;
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
@@ -30,21 +18,6 @@ internal sealed class PrefixedStream(byte[] head, Stream rest, IDisposable owner
         _read += count;
         return new(count);
     }
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override int Read(byte[] buffer, int offset, int count) => ReadAsync(buffer, offset, count, CancellationToken.None).GetAwaiter().GetResult();
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {

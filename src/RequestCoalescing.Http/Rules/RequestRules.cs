@@ -14,7 +14,7 @@ internal static class RequestRules
         // Content in a GET or HEAD request has no defined meaning (RFC 9110, 9.3.1).
         if (request.Content is not null || request.RequestUri is not { IsAbsoluteUri: true }) return false;
 
-        // What the key cannot contain: options for handlers, and credentials in the target.
+        // The key does not contain options for handlers, or credentials in the target.
         if (((IDictionary<string, object?>)request.Options).Count > 0 || request.RequestUri.UserInfo.Length > 0) return false;
 
         var headers = request.Headers;

@@ -47,7 +47,7 @@ internal sealed partial class SharedBody
 
     /// <param name="budget">Counts the bytes in memory.</param>
     /// <param name="maxBuffered">The bytes that this body may keep in memory.</param>
-    /// <param name="maxIdle">How long the origin may send nothing, and how long the body is kept without a subscriber.</param>
+    /// <param name="maxIdle">How long the origin may send nothing.</param>
     /// <param name="expected">The number of subscribers that will join.</param>
     /// <param name="clock">The clock.</param>
     public SharedBody(BufferBudget budget, long maxBuffered, TimeSpan maxIdle, int expected, TimeProvider clock)
@@ -76,7 +76,6 @@ internal sealed partial class SharedBody
             }
         }
 
-        if (isExpected) Leave(reader: null); // it may have been the last one that was waited for
         return false;
     }
 
@@ -88,7 +87,7 @@ internal sealed partial class SharedBody
     }
 
     /// <summary>
-    /// Waits for the expected subscribers for a while, and for the end of the origin. Then no subscriber joins any more, and those that have joined free what they
+    /// Waits for the expected subscribers, at most 5 seconds, and for the end of the origin. Then no subscriber joins any more, and those that have joined free what they
     /// leave.
     /// </summary>
     public async Task CloseAsync()
@@ -101,7 +100,6 @@ internal sealed partial class SharedBody
         {
             _isOpen = false;
             Trim();
-            FreeIfUnused();
         }
     }
 

@@ -54,12 +54,7 @@ public sealed class NginxTests() : HandlerFixture
     [Fact]
     public async Task A_request_that_comes_late_starts_anew_and_the_older_one_does_not_replace_it()
     {
-        Use(static _ => { }, static limits => limits.JoinWindow = TimeSpan.FromSeconds(1));
-        var old = GetAsync();
-        var first = await Origin.NextAsync();
-        Clock.Advance(TimeSpan.FromSeconds(2));
-        var current = GetAsync();
-        var second = await Origin.NextAsync();
+        var (old, first, current, second) = await StartTwoThatDoNotShareAsync();
         await second.BeginAsync();
         await second.WriteAsync("request ");
         using var newer = await current.SoonAsync();
@@ -140,12 +135,7 @@ public sealed class NginxTests() : HandlerFixture
     [Fact]
     public async Task A_HEAD_request_rides_on_the_newer_of_two_GET_requests()
     {
-        Use(static _ => { }, static limits => limits.JoinWindow = TimeSpan.FromSeconds(1));
-        var old = GetAsync();
-        var first = await Origin.NextAsync();
-        Clock.Advance(TimeSpan.FromSeconds(2));
-        var current = GetAsync();
-        var second = await Origin.NextAsync();
+        var (old, first, current, second) = await StartTwoThatDoNotShareAsync();
         await first.RespondAsync("request 1");
         Assert.Equal("request 1", await TextOf(old));
         var head = SendAsync(HttpMethod.Head, "/", default);
@@ -245,5 +235,16 @@ public sealed class NginxTests() : HandlerFixture
         Origin.Answer = static async context => await context.Response.Body.WriteAsync("request 2"u8.ToArray());
         await exchange.RespondAsync("request 1", 200, headers);
         return (await Task.WhenAll(calls.Select(TextOf)).SoonAsync()).All(static text => text == "request 1");
+    }
+
+    // The second request comes after the join window of the first one.
+    private async Task<(Task<HttpResponseMessage> Old, Exchange First, Task<HttpResponseMessage> Current, Exchange Second)> StartTwoThatDoNotShareAsync()
+    {
+        Use(static _ => { }, static limits => limits.JoinWindow = TimeSpan.FromSeconds(1));
+        var old = GetAsync();
+        var first = await Origin.NextAsync();
+        Clock.Advance(TimeSpan.FromSeconds(2));
+        var current = GetAsync();
+        return (old, first, current, await Origin.NextAsync());
     }
 }

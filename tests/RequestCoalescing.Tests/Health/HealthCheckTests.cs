@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Time.Testing;
+using RequestCoalescing.Tests.Hosting;
 
 namespace RequestCoalescing.Tests.Health;
 
@@ -12,14 +13,7 @@ public sealed class HealthCheckTests : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        var disposal = _provider?.DisposeAsync() ?? default;
-        while (!disposal.IsCompleted)
-        {
-            _clock.Advance(TimeSpan.FromDays(1));
-            await Task.Yield();
-        }
-
-        await disposal;
+        if (_provider is not null) await _provider.DisposeAsync(_clock);
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
+using RequestCoalescing.Tests.Hosting;
 
 namespace RequestCoalescing.Tests.Hedging;
 
@@ -28,14 +29,7 @@ public sealed class HedgingTests : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        var disposal = _provider.DisposeAsync();
-        while (!disposal.IsCompleted)
-        {
-            _clock.Advance(TimeSpan.FromDays(1));
-            await Task.Yield();
-        }
-
-        await disposal;
+        await _provider.DisposeAsync(_clock);
     }
 
     [Theory]

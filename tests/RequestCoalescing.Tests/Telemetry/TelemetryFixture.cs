@@ -6,6 +6,7 @@ using Microsoft.Extensions.Diagnostics.Metrics.Testing;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Testing;
 using Microsoft.Extensions.Time.Testing;
+using RequestCoalescing.Tests.Hosting;
 
 namespace RequestCoalescing.Tests.Telemetry;
 
@@ -55,14 +56,7 @@ public abstract class TelemetryFixture : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        var disposal = _provider.DisposeAsync();
-        while (!disposal.IsCompleted)
-        {
-            Clock.Advance(TimeSpan.FromDays(1));
-            await Task.Yield();
-        }
-
-        await disposal;
+        await _provider.DisposeAsync(Clock);
         _listener?.Dispose();
         GC.SuppressFinalize(this);
     }
