@@ -37,6 +37,9 @@ public readonly struct FlightContext(IFlight flight)
     /// <summary>Whether the flight runs for one caller alone because a limit is reached. No other caller can join it, and it is never current.</summary>
     public bool IsAlone => flight?.IsAlone ?? false;
 
+    /// <summary>The flight, if it can go on after its subscribers have got the beginning of a stream.</summary>
+    internal Engine.IStreamFlight? Stream => flight as Engine.IStreamFlight;
+
     /// <summary>
     /// As <see cref="IsCurrent"/>, but a flight of a cluster asks the cluster, because the message of a forget may still be on its way to this node.
     /// Ask after you have stored the result where other nodes can read it, and remove it again if the answer is false.

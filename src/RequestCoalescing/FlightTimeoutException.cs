@@ -2,7 +2,10 @@ using RequestCoalescing.Engine;
 
 namespace RequestCoalescing;
 
-/// <summary>A flight exceeded <see cref="SingleflightOptions.MaxDuration"/>. All its subscribers get this one object.</summary>
+/// <summary>
+/// A flight exceeded <see cref="SingleflightOptions.MaxDuration"/>, or the source of a stream was silent for longer than <see cref="StreamOptions.MaxIdle"/>. All its
+/// subscribers get this one object.
+/// </summary>
 public sealed class FlightTimeoutException : TimeoutException
 {
     private readonly KeyLabel? _key;
@@ -29,8 +32,12 @@ public sealed class FlightTimeoutException : TimeoutException
     /// <summary>The number of callers that waited for the flight when it expired.</summary>
     public int Subscribers { get; }
 
+    /// <summary>Whether the source of a stream was silent for too long. Otherwise, the flight took too long.</summary>
+    internal bool IsIdle { get; init; }
+
     /// <inheritdoc/>
-    public override string Message => Instance is null
+    public override string Message => IsIdle ? $"The stream of '{Instance}' for key {Key} had no item for {nameof(StreamOptions.MaxIdle)} ({MaxDuration}). The flight was {Age} old and had {Subscribers} subscribers."
+        : Instance is null
         ? $"The work did not end within {nameof(MaxDuration)} ({MaxDuration})."
         : $"The work of '{Instance}' for key {Key} did not end within {nameof(MaxDuration)} ({MaxDuration}). The flight was {Age} old and had {Subscribers} subscribers.";
 }

@@ -100,7 +100,9 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken) =>
-        new Call<TKey, TState, TResult>(this, key, state, work, cancellationToken).StartAsync();
+        typeof(TResult).IsAssignableTo(typeof(ILocalResult))
+            ? _inner.ExecuteAsync(key, state, work, cancellationToken)
+            : new Call<TKey, TState, TResult>(this, key, state, work, cancellationToken).StartAsync();
 
     protected override bool ForgetCore(TKey key)
     {

@@ -5,7 +5,7 @@ namespace RequestCoalescing.Engine;
 /// The shard's gate guards all fields that change. Methods are called under the gate unless they say otherwise. The work's view of its flight
 /// reads without the gate.
 /// </remarks>
-internal abstract partial class Flight(Shard shard) : CancellationTokenSource, IFlight
+internal abstract partial class Flight(Shard shard) : CancellationTokenSource, IFlight, IStreamFlight
 {
     public readonly Shard Shard = shard;
 
@@ -57,6 +57,13 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     {
         get => (_marks >> 2) & 0xF;
         set => _marks = (byte)((_marks & ~(0xF << 2)) | (value << 2));
+    }
+
+    /// <summary>Whether <see cref="SingleflightOptions.MaxDuration"/> no longer concerns the flight. Its subscribers have the beginning of a stream.</summary>
+    public bool IsStreaming
+    {
+        get => (Volatile.Read(ref _marks) & 0x40) != 0;
+        private set => _marks = (byte)(value ? _marks | 0x40 : _marks & ~0x40);
     }
 
     /// <summary>Whether the key has been released. Set without the gate, after the work has ended, when the other flags no longer change.</summary>

@@ -28,6 +28,7 @@ internal abstract partial class Shard(Settings settings)
     private bool _isTimerSet;
     private TaskCompletionSource? _emptied;
     private Flight? _abandoned;
+    private Flight? _streaming; // the last to begin comes first
     private long _moves; // see OnMoved
 
     /// <summary>Whether the timer is set for the oldest airborne flight.</summary>
@@ -48,7 +49,7 @@ internal abstract partial class Shard(Settings settings)
             {
                 moves = _moves;
                 part.Totals = Counters;
-                next = Note(_oldest, ref part);
+                next = Note(_oldest ?? _streaming, ref part);
             }
 
             var isWhole = true;
@@ -74,12 +75,15 @@ internal abstract partial class Shard(Settings settings)
     {
         if (flight is null) return null;
         var now = Settings.Clock.GetTimestamp();
-        for (var looks = 0; flight is not null && looks < MaxAtOnce; looks++, flight = flight.Newer)
+        for (var looks = 0; flight is not null && looks < MaxAtOnce; looks++, flight = After(flight))
         {
-            if (flight.State == FlightState.InFlight) stats.Note(flight, Settings.Clock.GetElapsedTime(flight.TakenOffAt, now));
+            // A stream may last for long, and is not stuck for that reason.
+            if (flight.State == FlightState.InFlight) stats.Note(flight, flight.IsStreaming ? TimeSpan.Zero : Settings.Clock.GetElapsedTime(flight.TakenOffAt, now));
         }
 
         return flight;
+
+        Flight? After(Flight flight) => flight.Newer ?? (flight.IsStreaming ? null : _streaming);
     }
 
     /// <summary>Lists flights in the air, the oldest of this shard first.</summary>
@@ -87,11 +91,14 @@ internal abstract partial class Shard(Settings settings)
     {
         lock (Gate)
         {
-            for (var flight = _oldest; flight is not null && max > 0; flight = flight.Newer)
+            foreach (var first in (ReadOnlySpan<Flight?>)[_oldest, _streaming])
             {
-                if (flight.State != FlightState.InFlight) continue;
-                flights.Add((flight.KeyObject!, Settings.Clock.GetElapsedTime(flight.TakenOffAt), flight.SubscriberCount, flight.IsCurrent));
-                max--;
+                for (var (flight, left) = (first, max); flight is not null && left > 0; flight = flight.Newer)
+                {
+                    if (flight.State != FlightState.InFlight) continue;
+                    flights.Add((flight.KeyObject!, Settings.Clock.GetElapsedTime(flight.TakenOffAt), flight.SubscriberCount, flight.IsCurrent));
+                    left--;
+                }
             }
         }
     }
@@ -114,6 +121,7 @@ internal abstract partial class Shard(Settings settings)
             if (_isTimerSet) SetTimer();
             if (!takesSlots) return;
             TakeSlots(_oldest);
+            TakeSlots(_streaming);
             TakeSlots(_abandoned);
         }
 
@@ -143,7 +151,7 @@ internal abstract partial class Shard(Settings settings)
         lock (Gate)
         {
             entered += Counters.Flights;
-            return _oldest is null;
+            return IsEmpty();
         }
     }
 
@@ -166,6 +174,7 @@ internal abstract partial class Shard(Settings settings)
             if (IsClosed) return emptied;
             IsClosed = true;
             for (var flight = _oldest; flight is not null; flight = flight.Newer) airborne.Add(flight);
+            for (var flight = _streaming; flight is not null; flight = flight.Newer) airborne.Add(flight);
             if (airborne.Count == 0) _timer?.Dispose();
         }
 
@@ -189,13 +198,25 @@ internal abstract partial class Shard(Settings settings)
         _newest = flight;
     }
 
-    /// <summary>Removes a flight from the airborne flights, because it has landed or expired. Call it under the gate.</summary>
-    public void RemoveAirborne(Flight flight)
+    /// <summary>Adds an airborne flight that the timer no longer concerns. Call it under the gate.</summary>
+    public void AddStreaming(Flight flight)
     {
-        if (flight.Older is null) _oldest = flight.Newer;
-        else flight.Older.Newer = flight.Newer;
-        if (flight.Newer is null) _newest = flight.Older;
-        else flight.Newer.Older = flight.Older;
+        flight.Newer = _streaming;
+        if (_streaming is not null) _streaming.Older = flight;
+        _streaming = flight;
+        OnMoved();
+    }
+
+    /// <summary>Removes a flight from the airborne flights, because it has landed or expired. Call it under the gate.</summary>
+    /// <param name="flight">The flight.</param>
+    /// <param name="isMoved">Whether it stays airborne, and is about to be added elsewhere.</param>
+    public void RemoveAirborne(Flight flight, bool isMoved = false)
+    {
+        if (flight.Older is not null) flight.Older.Newer = flight.Newer;
+        else if (flight.IsStreaming) _streaming = flight.Newer;
+        else _oldest = flight.Newer;
+        if (flight.Newer is not null) flight.Newer.Older = flight.Older;
+        else if (!flight.IsStreaming) _newest = flight.Older;
         flight.Older = flight.Newer = null;
 
         if (_oldest is not null) return;
@@ -205,6 +226,7 @@ internal abstract partial class Shard(Settings settings)
             _timer!.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }
 
+        if (isMoved || _streaming is not null) return;
         _emptied?.TrySetResult();
         if (IsClosed) _timer?.Dispose();
     }
@@ -235,9 +257,11 @@ internal abstract partial class Shard(Settings settings)
         return Settings.Drain?.Admits(epoch) ?? true;
     }
 
+    private bool IsEmpty() => _oldest is null && _streaming is null;
+
     private Task WhenEmpty()
     {
-        if (_oldest is null) return Task.CompletedTask;
+        if (IsEmpty()) return Task.CompletedTask;
         EnsureTimer();
         if (_emptied is null or { Task.IsCompleted: true }) _emptied = new(TaskCreationOptions.RunContinuationsAsynchronously);
         return _emptied.Task;

@@ -125,7 +125,7 @@ internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<T
     {
         if (IsTimed && Settings.JoinWindowTicks == long.MaxValue) return true;
         var age = Settings.Clock.GetTimestamp() - current.TakenOffAt;
-        return age <= Settings.JoinWindowTicks && age < Settings.MaxDurationTicks;
+        return age <= Settings.JoinWindowTicks && (age < Settings.MaxDurationTicks || current.IsStreaming);
     }
 
     private bool IsAdmitting(out int epoch)

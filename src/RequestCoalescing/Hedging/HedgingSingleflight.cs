@@ -25,6 +25,7 @@ internal sealed class HedgingSingleflight<TKey>(ISingleflight<TKey> inner, Reloa
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken)
     {
+        if (LocalResult<TResult>.Is) return inner.ExecuteAsync(key, state, work, cancellationToken);
         var call = new Call<TState, TResult>(this, key, state, work, cancellationToken);
         var pending = inner.ExecuteAsync(key, call, static (call, flight) => call.LeadAsync(flight), cancellationToken);
 

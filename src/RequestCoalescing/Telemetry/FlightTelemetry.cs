@@ -120,7 +120,7 @@ internal sealed class FlightTelemetry(
     {
         try
         {
-            if (outcome is FlightOutcome.Succeeded or FlightOutcome.TimedOut) adaptive?.Record(AgeOf(flight));
+            if (outcome is FlightOutcome.Succeeded or FlightOutcome.TimedOut && !flight.IsStreaming) adaptive?.Record(AgeOf(flight));
             if (Latencies.IsWatched && outcome is not (FlightOutcome.Cancelled or FlightOutcome.Reelected)) Latencies.Flights.Record(AgeOf(flight));
             if (metrics.FlightDuration.Enabled) metrics.FlightDuration.Record(AgeOf(flight).TotalSeconds, _name, SingleflightMetrics.OutcomeTag(NameOf(outcome)));
             if (metrics.FlightSubscribers.Enabled) metrics.FlightSubscribers.Record(subscribers, _name);

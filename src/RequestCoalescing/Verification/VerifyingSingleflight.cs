@@ -42,7 +42,7 @@ internal sealed class VerifyingSingleflight<TKey>(
 
         // Calls from within work are not verified. The verification waits for such a call, and would count as a wait of the work even if the work
         // itself does not await the call.
-        return fraction > 0 && Random.Shared.NextDouble() < fraction && FlightScope.Current is null
+        return fraction > 0 && !LocalResult<TResult>.Is && Random.Shared.NextDouble() < fraction && FlightScope.Current is null
             ? new(Outcome.ObserveAtEnd(VerifyAsync(key, state, work, cancellationToken))) // the caller may drop the returned task
             : inner.ExecuteAsync(key, state, work, cancellationToken);
     }

@@ -61,6 +61,25 @@ public sealed class ReloadTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_reloaded_limit_of_flights_counts_streams_that_flow()
+    {
+        var source = new StreamBackend<int>();
+        await using var reader = new StreamCaller<int>(_singleflight.ExecuteStreamAsync("a", source.Run));
+        var item = reader.NextAsync();
+        var run = await source.NextRunAsync();
+        run.Yield(1);
+        Assert.Equal(1, await item);
+
+        Reload(("MaxInFlight", "1"));
+
+        await Assert.ThrowsAsync<FlightRejectedException>(async () => await _singleflight.ExecuteAsync("b", _backend.RunAsync));
+        run.End();
+        Assert.Empty(await reader.RestAsync());
+        var second = _singleflight.ExecuteAsync("b", _backend.RunAsync).AsTask();
+        Assert.False(second.IsCompleted);
+    }
+
+    [Fact]
     public async Task A_reloaded_limit_of_flights_counts_abandoned_runs_but_not_lone_runs()
     {
         var hung = _singleflight.ExecuteAsync("a", _backend.RunStubbornAsync).AsTask();

@@ -1,4 +1,4 @@
-namespace RequestCoalescing.Http.Streams;
+namespace RequestCoalescing.Streaming;
 
 /// <summary>A stream that is read from its beginning to its end. Only the asynchronous read is left to its subclasses.</summary>
 internal abstract class ReadOnlyStream : Stream

@@ -1,0 +1,233 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace RequestCoalescing.Streaming;
+
+/// <summary>
+/// What a source yields, read by many readers at their own pace. It is kept in parts until all readers have passed them, and until no reader can join
+/// at the beginning any more.
+/// </summary>
+/// <remarks>
+/// <para>The source goes on while one reader keeps up. A reader that lags further behind than the buffer is long is cut off, and so slows down neither
+/// the source nor the other readers. If the buffer waits for the slowest reader, it cuts off none.</para>
+/// <para>Nothing of others runs under the gate.</para>
+/// </remarks>
+internal sealed partial class FanOut<T>(FanOutShape shape, IBufferBudget? budget = null)
+{
+    private readonly Lock _gate = new();
+    private readonly HashSet<FanOutReader<T>> _readers = [];
+    private Segment<T>? _head;
+    private Segment<T>? _tail;
+    private long _start; // the position of the first item in memory
+    private long _received;
+    private long _fastest; // some reader has come that far
+    private bool _isOpen = true;
+    private bool _hasEnded;
+    private Exception? _error;
+    private List<FanOutReader<T>> _waiting = []; // some may wait no more, or be there twice
+    private List<FanOutReader<T>>? _spare;
+    private TaskCompletionSource? _demand; // the source waits for it
+
+    public long MaxBuffered => shape.MaxBuffered;
+
+    /// <summary>How many items have arrived.</summary>
+    public long Received => Volatile.Read(ref _received);
+
+    /// <summary>Joins a reader at the beginning.</summary>
+    /// <returns>False if the beginning is no longer in memory, or nobody may join any more.</returns>
+    public bool TryJoin([NotNullWhen(true)] out FanOutReader<T>? reader)
+    {
+        lock (_gate)
+        {
+            reader = _isOpen ? new FanOutReader<T>(this, _head) : null;
+            if (reader is null) return false;
+            _readers.Add(reader);
+            if (_head is not null) _head.Readers++;
+            return true;
+        }
+    }
+
+    /// <summary>Lets no reader join any more, and frees what all readers have passed.</summary>
+    public void Close()
+    {
+        TaskCompletionSource? demand;
+        lock (_gate)
+        {
+            _isOpen = false;
+            Trim();
+            FreeIfUnused();
+            demand = TakeDemand();
+        }
+
+        demand?.SetResult();
+    }
+
+    /// <summary>A reader gives up its place.</summary>
+    /// <returns>Whether no reader is left now.</returns>
+    public bool Leave(FanOutReader<T> reader)
+    {
+        TaskCompletionSource? demand;
+        bool isLast;
+        lock (_gate)
+        {
+            if (reader.HasLeft) return false;
+            reader.HasLeft = true;
+            if (_readers.Remove(reader)) TakeOut(reader);
+            Trim();
+            FreeIfUnused();
+            isLast = _readers.Count == 0;
+            demand = TakeDemand();
+        }
+
+        demand?.SetResult();
+        reader.Poke(); // a read that waits ends
+        return isLast;
+    }
+
+    /// <summary>Whether the source has ended, and the reader has read everything.</summary>
+    /// <param name="reader">The reader.</param>
+    /// <param name="error">The error that the source has ended with. Null for none.</param>
+    public bool IsAtEnd(FanOutReader<T> reader, out Exception? error)
+    {
+        lock (_gate)
+        {
+            error = _error;
+            return _hasEnded && !reader.IsCutOff && reader.Position == _received;
+        }
+    }
+
+    /// <summary>Whether a reader can read now.</summary>
+    public bool HasNext(FanOutReader<T> reader)
+    {
+        lock (_gate) return IsThere(reader);
+    }
+
+    /// <summary>Moves a reader to the next part, if it has read the current one.</summary>
+    /// <returns>Whether an item is there.</returns>
+    internal bool TryMove(FanOutReader<T> reader)
+    {
+        TaskCompletionSource? demand = null;
+        bool isThere;
+        lock (_gate)
+        {
+            if (reader.Segment is { Next: { } next } read && reader.Offset == read.Size)
+            {
+                Move(reader, next);
+                Trim();
+                demand = DemandAfter(reader);
+            }
+
+            isThere = reader.Segment is { } segment && reader.Offset < segment.Count;
+        }
+
+        demand?.SetResult();
+        return isThere;
+    }
+
+    internal bool TryBeginCopy(FanOutReader<T> reader, [NotNullWhen(true)] out Segment<T>? segment, out int count)
+    {
+        lock (_gate)
+        {
+            if (reader.Segment is { Next: { } next } read && reader.Offset == read.Size)
+            {
+                Move(reader, next);
+                Trim();
+            }
+
+            segment = reader.Segment;
+            count = segment is null ? 0 : segment.Count - reader.Offset;
+            reader.IsCopying = count > 0;
+            return count > 0;
+        }
+    }
+
+    internal void EndCopy(FanOutReader<T> reader, int count)
+    {
+        TaskCompletionSource? demand;
+        lock (_gate)
+        {
+            reader.IsCopying = false;
+            if (reader.Segment is null) return; // it was cut off, or has left
+            reader.Offset += count;
+            if (reader.Segment is { Next: { } next } read && reader.Offset == read.Size)
+            {
+                Move(reader, next);
+                Trim();
+            }
+
+            demand = DemandAfter(reader);
+        }
+
+        demand?.SetResult();
+    }
+
+    /// <summary>Puts a reader on the list of those that wait, unless there is something for it to see.</summary>
+    internal bool TryWait(FanOutReader<T> reader)
+    {
+        TaskCompletionSource? demand;
+        lock (_gate)
+        {
+            if (IsThere(reader) || _hasEnded || reader.IsCutOff || reader.HasLeft) return false;
+            _waiting.Add(reader);
+            demand = DemandAfter(reader);
+        }
+
+        demand?.SetResult();
+        return true;
+    }
+
+    private static bool IsThere(FanOutReader<T> reader) => reader.Segment is { } segment && (reader.Offset < segment.Count || segment.Next is not null);
+
+    private static void Move(FanOutReader<T> reader, Segment<T> to)
+    {
+        if (reader.Segment is { } from) from.Readers--;
+        to.Readers++;
+        reader.Offset = 0;
+        reader.Segment = to;
+    }
+
+    // It is no longer among the readers.
+    private static void TakeOut(FanOutReader<T> reader)
+    {
+        if (reader.Segment is not { } segment) return;
+        segment.Readers--;
+        if (reader.IsCopying) segment.Keep();
+        reader.Segment = null;
+    }
+
+    private TaskCompletionSource? DemandAfter(FanOutReader<T> reader)
+    {
+        if (_demand is null) return null;
+        _fastest = Math.Max(_fastest, reader.Position);
+        return HasDemand() ? TakeDemand() : null;
+    }
+
+    private TaskCompletionSource? TakeDemand()
+    {
+        var demand = _demand;
+        _demand = null;
+        return demand;
+    }
+
+    private void Trim()
+    {
+        while (!_isOpen && _head is { Readers: 0, Next: { } next } read)
+        {
+            _start += read.Count;
+            _head = next;
+            Free(read);
+        }
+    }
+
+    private void Free(Segment<T> segment)
+    {
+        segment.Free();
+        budget?.GiveBack(segment.Size);
+    }
+
+    private void FreeIfUnused()
+    {
+        if (!_hasEnded || _isOpen || _readers.Count > 0) return;
+        for (; _head is { } segment; _head = segment.Next) Free(segment);
+        _tail = null;
+    }
+}

@@ -1,0 +1,13 @@
+namespace RequestCoalescing.Streaming;
+
+/// <summary>Whether a <see cref="FanOut{T}"/> has room for the next items.</summary>
+internal enum Room
+{
+    Given,
+
+    /// <summary>The readers must read first.</summary>
+    AwaitsReaders,
+
+    /// <summary>Other buffers have used up what all may keep together.</summary>
+    AwaitsBudget,
+}

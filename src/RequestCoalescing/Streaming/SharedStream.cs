@@ -1,0 +1,104 @@
+using RequestCoalescing.Engine;
+
+namespace RequestCoalescing.Streaming;
+
+/// <summary>What one flight streams: its buffer, and the run of its source.</summary>
+internal sealed class SharedStream<T>(FlightContext flight, FanOutShape shape, TimeSpan maxIdle)
+{
+    private readonly IStreamFlight? _airborne = flight.Stream;
+    private ITimer? _idleTimer;
+    private long _lastAt;
+    private volatile bool _isAwaitingReaders;
+
+    public FanOut<T> Buffer { get; } = new(shape);
+
+    /// <summary>Whether callers that come now would join the flight.</summary>
+    public bool IsCurrent => _airborne?.IsJoinable ?? flight.IsCurrent;
+
+    /// <summary>Whether the source has ended before its first item, with a cancellation that is not the flight's. The subscribers elect another leader.</summary>
+    public bool HasGoneElsewhere { get; private set; }
+
+    /// <summary>Lets later callers start a flight of their own.</summary>
+    public void CloseToJoiners()
+    {
+        Buffer.Close();
+        _airborne?.CloseToJoiners();
+    }
+
+    /// <summary>Runs the source to its end. This is the work of the flight.</summary>
+    public async ValueTask<StreamEnd<T>> RunAsync(Func<FlightContext, ValueTask<StreamSource<T>>> open)
+    {
+        try
+        {
+            var source = await open(flight).ConfigureAwait(false);
+            await using (source.ConfigureAwait(false)) await PassOnAsync(source).ConfigureAwait(false);
+            return StreamEnd<T>.Regular;
+        }
+        catch (OperationCanceledException cancellation) when (!flight.CancellationToken.IsCancellationRequested)
+        {
+            if (Buffer.Received > 0) return new StreamEnd<T>(cancellation);
+            HasGoneElsewhere = true;
+            throw;
+        }
+        finally
+        {
+            _idleTimer?.Dispose();
+            Buffer.End(); // it stays open, because a caller that has joined the flight may not have its place yet
+        }
+    }
+
+    private async ValueTask PassOnAsync(StreamSource<T> source)
+    {
+        while (true)
+        {
+            var room = await GetRoomAsync().ConfigureAwait(false);
+            var count = await source.ReadAsync(room, flight.CancellationToken).ConfigureAwait(false);
+            flight.CancellationToken.ThrowIfCancellationRequested(); // the source may ignore it
+            if (count == 0) return;
+            OnItems();
+            Buffer.Add(count);
+        }
+    }
+
+    private async ValueTask<Memory<T>> GetRoomAsync()
+    {
+        var wasOpen = Buffer.IsOpen;
+        while (true)
+        {
+            var room = Buffer.TryGetRoom(out var memory, out var wait);
+            if (wasOpen && !Buffer.IsOpen)
+            {
+                wasOpen = false;
+                _airborne?.CloseToJoiners();
+            }
+
+            if (room == Room.Given) return memory;
+            _isAwaitingReaders = true;
+            await wait.WaitAsync(flight.CancellationToken).ConfigureAwait(false);
+            if (_airborne is not null) Volatile.Write(ref _lastAt, _airborne.Clock.GetTimestamp());
+            _isAwaitingReaders = false;
+        }
+    }
+
+    private void OnItems()
+    {
+        if (_airborne is null) return;
+        Volatile.Write(ref _lastAt, _airborne.Clock.GetTimestamp());
+        if (Buffer.Received > 0) return;
+        _airborne.StartStreaming();
+        if (maxIdle == Timeout.InfiniteTimeSpan) return;
+        using (ExecutionContext.IsFlowSuppressed() ? default : ExecutionContext.SuppressFlow())
+        {
+            // Not started before it is known here: its callback sets it again.
+            _idleTimer = _airborne.Clock.CreateTimer(static stream => ((SharedStream<T>)stream!).LookAtIdle(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            _idleTimer.Change(maxIdle, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void LookAtIdle()
+    {
+        var idle = _isAwaitingReaders ? TimeSpan.Zero : _airborne!.Clock.GetElapsedTime(Volatile.Read(ref _lastAt));
+        if (idle >= maxIdle) _airborne!.ExpireIdle(maxIdle);
+        else _idleTimer!.Change(TimeSpan.FromMilliseconds(Math.Max(1, Math.Ceiling((maxIdle - idle).TotalMilliseconds))), Timeout.InfiniteTimeSpan);
+    }
+}

@@ -1,0 +1,52 @@
+namespace RequestCoalescing.Streaming;
+
+/// <summary>A caller's subscription to a flight that streams. The flight goes on while it has one.</summary>
+internal sealed class StreamSubscription<TKey, T>
+    where TKey : notnull
+{
+    private readonly StreamCall<TKey, T> _call;
+    private readonly CancellationTokenSource _leave;
+    private readonly CancellationToken _left;
+    private FanOutReader<T>? _reader;
+
+    /// <summary>Joins a flight, or starts one.</summary>
+    public StreamSubscription(ISingleflight<TKey> singleflight, TKey key, StreamCall<TKey, T> call, CancellationToken cancellationToken)
+    {
+        _call = call;
+        _leave = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        _left = _leave.Token;
+        Outcome = RunAsync(singleflight, key);
+        Outcome.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(() =>
+        {
+            Engine.Outcome.Observe(Outcome);
+            Volatile.Read(ref _reader)?.Poke();
+        });
+    }
+
+    /// <summary>The stream of the flight that the call leads. Null if it leads none.</summary>
+    public SharedStream<T>? Led => _call.Led;
+
+    /// <summary>The outcome of the flight, or a cancellation after the caller has left it.</summary>
+    public Task<StreamEnd<T>> Outcome { get; }
+
+    /// <summary>Lets a reader wake up at the end of the flight.</summary>
+    public void Attach(FanOutReader<T> reader)
+    {
+        Interlocked.Exchange(ref _reader, reader);
+        if (Outcome.IsCompleted) reader.Poke();
+    }
+
+    /// <summary>Leaves the flight.</summary>
+    public void Leave()
+    {
+        _leave.Cancel();
+        _leave.Dispose();
+    }
+
+    /// <summary>Whether this is how the caller sees that it has left.</summary>
+    public bool IsLeave(OperationCanceledException cancellation) => cancellation.CancellationToken == _left;
+
+    // Awaited in the caller's context, so that the work of another flight that reads the stream counts as waiting for it.
+    private async Task<StreamEnd<T>> RunAsync(ISingleflight<TKey> singleflight, TKey key) =>
+        await singleflight.ExecuteAsync(key, _call, static (call, flight) => call.RunAsync(flight), _left).ConfigureAwait(false);
+}

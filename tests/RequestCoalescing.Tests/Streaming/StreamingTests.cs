@@ -1,0 +1,337 @@
+using Microsoft.Extensions.Time.Testing;
+
+namespace RequestCoalescing.Tests.Streaming;
+
+/// <summary>The buffer of a stream, its slow readers and its silent sources.</summary>
+public sealed class StreamingTests
+{
+    private static readonly StreamOptions s_short = new() { MaxBufferedItems = 8 };
+
+    private readonly FakeTimeProvider _clock = new();
+    private readonly StreamBackend<int> _backend = new();
+    private readonly Singleflight _singleflight;
+
+    public StreamingTests() => _singleflight = new Singleflight(new SingleflightOptions { TimeProvider = _clock });
+
+    [Fact]
+    public async Task A_caller_that_comes_when_the_first_item_is_gone_starts_a_new_flight()
+    {
+        await using var early = Read();
+        var item = early.NextAsync();
+        var run = await _backend.NextRunAsync();
+        for (var next = 0; next < 20; next++)
+        {
+            run.Yield(next);
+            Assert.Equal(next, await item);
+            item = early.NextAsync();
+        }
+
+        await using var late = Read();
+        var anew = late.NextAsync();
+        (await _backend.NextRunAsync()).Yield(100);
+
+        Assert.Equal(100, await anew);
+        run.Yield(20);
+        Assert.Equal(20, await item);
+        Assert.Equal(2, _backend.Runs);
+    }
+
+    [Fact]
+    public async Task A_reader_that_lags_fails_alone()
+    {
+        await using var fast = Read();
+        await using var slow = Read();
+        var (item, first) = (fast.NextAsync(), slow.NextAsync());
+        await _singleflight.UntilSubscribersAsync(2);
+        var run = await _backend.NextRunAsync();
+        for (var next = 0; next < 50; next++)
+        {
+            run.Yield(next);
+            Assert.Equal(next, await item);
+            item = fast.NextAsync();
+        }
+
+        Assert.Equal(0, await first);
+        var lag = await slow.RestAsync().ThrowsAsync<StreamLagException>();
+        Assert.Equal(8, lag.MaxBuffered);
+        await slow.DisposeAsync();
+        run.Yield(50);
+        run.End();
+        Assert.Equal(50, await item);
+        Assert.Empty(await fast.RestAsync());
+        Assert.Equal(1, _backend.Runs);
+    }
+
+    [Fact]
+    public async Task A_reader_that_lags_can_go_on_in_a_new_flight_without_an_item_twice()
+    {
+        var options = new StreamOptions { MaxBufferedItems = 8, OnLag = StreamLagBehavior.NewFlight };
+        await using var fast = Read(options);
+        await using var slow = Read(options);
+        var (item, first) = (fast.NextAsync(), slow.NextAsync());
+        await _singleflight.UntilSubscribersAsync(2);
+        var run = await _backend.NextRunAsync();
+        for (var next = 0; next < 50; next++)
+        {
+            run.Yield(next);
+            Assert.Equal(next, await item);
+            item = fast.NextAsync();
+        }
+
+        Assert.Equal(0, await first);
+        var rest = slow.RestAsync();
+        var second = await _backend.NextRunAsync();
+        second.Yield(Enumerable.Range(0, 60));
+        second.End();
+
+        Assert.Equal(Enumerable.Range(1, 59), await rest);
+        run.End();
+        await item.ThrowsAsync<InvalidOperationException>();
+        Assert.Equal(2, _backend.Runs);
+    }
+
+    [Fact]
+    public async Task The_source_runs_ahead_of_its_fastest_reader_by_a_bounded_number_of_items()
+    {
+        await using var reader = Read(new StreamOptions { MaxBufferedItems = 400 });
+        var first = reader.NextAsync();
+        var run = await _backend.NextRunAsync();
+        run.Yield(Enumerable.Range(0, 10_000));
+        run.End();
+        Assert.Equal(0, await first);
+
+        Assert.Equal(Enumerable.Range(1, 5000), await TakeAsync(reader, 5000));
+        Assert.InRange(run.Taken, 5000, 5200);
+        Assert.Equal(Enumerable.Range(5001, 4999), await reader.RestAsync());
+    }
+
+    [Fact]
+    public async Task The_source_waits_for_the_slowest_reader_if_that_is_asked_for()
+    {
+        var options = new StreamOptions { MaxBufferedItems = 8, Backpressure = StreamBackpressure.SlowestReader };
+        await using var fast = Read(options);
+        await using var slow = Read(options);
+        var (item, first) = (fast.NextAsync(), slow.NextAsync());
+        await _singleflight.UntilSubscribersAsync(2);
+        var run = await _backend.NextRunAsync();
+        run.Yield(Enumerable.Range(0, 100));
+        run.End();
+
+        Assert.Equal((0, 0), (await item, await first));
+        var fastRest = fast.RestAsync();
+        await Patience.UntilAsync(() => run.Taken >= 8, "the buffer is full");
+        Assert.InRange(run.Taken, 8, 9);
+        Assert.Equal(Enumerable.Range(1, 99), await slow.RestAsync());
+        Assert.Equal(Enumerable.Range(1, 99), await fastRest);
+        Assert.Equal(1, _backend.Runs);
+    }
+
+    [Fact]
+    public async Task A_slow_reader_that_leaves_lets_the_source_go_on()
+    {
+        var options = new StreamOptions { MaxBufferedItems = 8, Backpressure = StreamBackpressure.SlowestReader };
+        await using var fast = Read(options);
+        var slow = Read(options);
+        var (item, first) = (fast.NextAsync(), slow.NextAsync());
+        await _singleflight.UntilSubscribersAsync(2);
+        var run = await _backend.NextRunAsync();
+        run.Yield(Enumerable.Range(0, 100));
+        run.End();
+        Assert.Equal((0, 0), (await item, await first));
+        var rest = fast.RestAsync();
+        await Patience.UntilAsync(() => run.Taken >= 8, "the buffer is full");
+
+        await slow.DisposeAsync();
+
+        Assert.Equal(Enumerable.Range(1, 99), await rest);
+    }
+
+    [Fact]
+    public async Task A_source_that_is_silent_for_too_long_fails_after_its_items_and_frees_its_key()
+    {
+        await using var reader = Read(new StreamOptions { MaxIdle = TimeSpan.FromSeconds(5) });
+        var item = reader.NextAsync();
+        var run = await _backend.NextRunAsync();
+        run.Yield(1);
+        Assert.Equal(1, await item);
+        var next = reader.NextAsync();
+        _clock.Advance(TimeSpan.FromSeconds(4));
+        run.Yield(2);
+        Assert.Equal(2, await next);
+        next = reader.NextAsync();
+        _clock.Advance(TimeSpan.FromSeconds(4));
+        Assert.False(next.IsCompleted);
+
+        _clock.Advance(TimeSpan.FromSeconds(1));
+
+        var timeout = await next.ThrowsAsync<FlightTimeoutException>();
+        Assert.Equal(TimeSpan.FromSeconds(5), timeout.MaxDuration);
+        Assert.Contains(nameof(StreamOptions.MaxIdle), timeout.Message, StringComparison.Ordinal);
+        await run.DisposedAsync();
+        Assert.Equal((1, 0), (_singleflight.GetStats().TimedOut, _singleflight.GetStats().AbandonedCount));
+    }
+
+    [Fact]
+    public async Task A_silent_source_that_ignores_its_token_counts_as_abandoned_until_it_ends()
+    {
+        await using var reader = new StreamCaller<int>(_singleflight.ExecuteStreamAsync("key", _backend.RunStubborn));
+        var item = reader.NextAsync();
+        var run = await _backend.NextRunAsync();
+        run.Yield(1);
+        Assert.Equal(1, await item);
+        var next = reader.NextAsync();
+
+        _clock.Advance(TimeSpan.FromSeconds(30));
+
+        await next.ThrowsAsync<FlightTimeoutException>();
+        Assert.Equal((0, 1), (_singleflight.GetStats().InFlightCount, _singleflight.GetStats().AbandonedCount));
+        run.End();
+        await Patience.UntilAsync(() => _singleflight.GetStats().AbandonedCount == 0, "the source has ended");
+    }
+
+    [Fact]
+    public async Task Time_in_which_the_source_waits_for_its_readers_is_not_silence()
+    {
+        await using var reader = Read();
+        var item = reader.NextAsync();
+        var run = await _backend.NextRunAsync();
+        run.Yield(Enumerable.Range(0, 100));
+        run.End();
+        Assert.Equal(0, await item);
+        await Patience.UntilAsync(() => run.Taken == 2, "the source is ahead");
+
+        _clock.Advance(TimeSpan.FromHours(1));
+
+        Assert.Equal(Enumerable.Range(1, 99), await reader.RestAsync());
+    }
+
+    [Fact]
+    public async Task A_stream_that_flows_is_in_the_counts_and_is_not_stuck()
+    {
+        await using var reader = Read();
+        var item = reader.NextAsync();
+        var run = await _backend.NextRunAsync();
+        run.Yield(1);
+        Assert.Equal(1, await item);
+        _clock.Advance(TimeSpan.FromSeconds(20));
+
+        var stats = _singleflight.GetStats();
+
+        Assert.Equal((1, 1, TimeSpan.Zero), (stats.InFlightCount, stats.TotalSubscribers, stats.OldestCallAge));
+        run.End();
+        Assert.Empty(await reader.RestAsync());
+        Assert.Null(_singleflight.GetStats().OldestCallAge);
+    }
+
+    [Fact]
+    public async Task A_drain_waits_for_a_stream()
+    {
+        await using var reader = Read();
+        var item = reader.NextAsync();
+        var run = await _backend.NextRunAsync();
+        run.Yield(1);
+        Assert.Equal(1, await item);
+
+        var drain = _singleflight.DrainAsync();
+
+        Assert.False(drain.IsCompleted);
+        run.End();
+        Assert.Empty(await reader.RestAsync());
+        await drain.SoonAsync();
+    }
+
+    [Fact]
+    public async Task Two_enumerations_of_one_call_are_two_callers()
+    {
+        var stream = _singleflight.ExecuteStreamAsync("key", _backend.Run);
+        Assert.Equal(0, _backend.Runs);
+        await using var one = new StreamCaller<int>(stream);
+        await using var two = new StreamCaller<int>(stream);
+        var (first, second) = (one.NextAsync(), two.NextAsync());
+        await _singleflight.UntilSubscribersAsync(2);
+        (await _backend.NextRunAsync()).Yield(5);
+
+        Assert.Equal((5, 5), (await first, await second));
+    }
+
+    [Fact]
+    public async Task The_token_of_an_enumeration_lets_it_leave_too()
+    {
+        using var call = new CancellationTokenSource();
+        using var enumeration = new CancellationTokenSource();
+        await using var items = _singleflight.ExecuteStreamAsync("key", _backend.Run, call.Token).GetAsyncEnumerator(enumeration.Token);
+        var next = items.MoveNextAsync().AsTask();
+        await _backend.NextRunAsync();
+
+        await enumeration.CancelAsync();
+
+        await next.ThrowsAsync<OperationCanceledException>();
+        await _singleflight.UntilSubscribersAsync(0);
+    }
+
+    [Fact]
+    public async Task A_custom_equality_of_keys_holds_for_streams()
+    {
+        var singleflight = new Singleflight<string>(null, StringComparer.OrdinalIgnoreCase);
+        await using var one = new StreamCaller<int>(singleflight.ExecuteStreamAsync("KEY", _backend.Run));
+        await using var two = new StreamCaller<int>(singleflight.ExecuteStreamAsync("key", _backend.Run));
+        var (first, second) = (one.NextAsync(), two.NextAsync());
+        await singleflight.UntilSubscribersAsync(2);
+        (await _backend.NextRunAsync()).Yield(5);
+
+        Assert.Equal((5, 5), (await first, await second));
+        Assert.Equal(1, _backend.Runs);
+    }
+
+    [Fact]
+    public async Task A_source_that_blocks_can_start_on_the_thread_pool()
+    {
+        var singleflight = new Singleflight(new SingleflightOptions { StartOnThreadPool = true });
+        var readers = Enumerable.Range(0, 20).Select(_ => new StreamCaller<int>(singleflight.ExecuteStreamAsync("key", _backend.Run)).RestAsync()).ToList();
+        await singleflight.UntilSubscribersAsync(20);
+        var run = await _backend.NextRunAsync();
+        run.Yield(1, 2, 3);
+        run.End();
+
+        Assert.All(await Task.WhenAll(readers).SoonAsync(), items => Assert.Equal([1, 2, 3], items));
+    }
+
+    [Theory]
+    [InlineData(nameof(StreamOptions.MaxBufferedItems), 1)]
+    [InlineData(nameof(StreamOptions.MaxBufferedBytes), 65535)]
+    [InlineData(nameof(StreamOptions.MaxIdle), 0)]
+    [InlineData(nameof(StreamOptions.Backpressure), 2)]
+    [InlineData(nameof(StreamOptions.OnLag), -1)]
+    public void An_option_out_of_its_range_is_refused_at_the_call(string name, int value)
+    {
+        var options = new StreamOptions();
+        switch (name)
+        {
+            case nameof(StreamOptions.MaxBufferedItems): options.MaxBufferedItems = value; break;
+            case nameof(StreamOptions.MaxBufferedBytes): options.MaxBufferedBytes = value; break;
+            case nameof(StreamOptions.MaxIdle): options.MaxIdle = TimeSpan.FromSeconds(value); break;
+            case nameof(StreamOptions.Backpressure): options.Backpressure = (StreamBackpressure)value; break;
+            default: options.OnLag = (StreamLagBehavior)value; break;
+        }
+
+        var error = Assert.Throws<ArgumentOutOfRangeException>(() => _singleflight.ExecuteStreamAsync("key", _backend.Run, options));
+        Assert.Equal(name, error.ParamName);
+    }
+
+    [Fact]
+    public void Null_arguments_are_refused_at_the_call()
+    {
+        Assert.Throws<ArgumentNullException>(() => _singleflight.ExecuteStreamAsync(null!, _backend.Run));
+        Assert.Throws<ArgumentNullException>(() => _singleflight.ExecuteStreamAsync("key", (Func<CancellationToken, IAsyncEnumerable<int>>)null!));
+        Assert.Throws<ArgumentNullException>(() => ((ISingleflight<string>)null!).ExecuteStreamAsync("key", _backend.Run));
+    }
+
+    private static async Task<List<int>> TakeAsync(StreamCaller<int> reader, int count)
+    {
+        var items = new List<int>();
+        while (items.Count < count) items.Add(await reader.NextAsync());
+        return items;
+    }
+
+    private StreamCaller<int> Read(StreamOptions? options = null) => new(_singleflight.ExecuteStreamAsync("key", _backend.Run, options ?? s_short));
+}
