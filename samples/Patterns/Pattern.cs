@@ -14,6 +14,8 @@ internal sealed record Pattern(string Name, string Description, Func<TextWriter,
         new("report", "Impatient clicks share a PDF that is being rendered.", ReportPattern.RunAsync),
         new("negative-cache", "The cache also remembers that a row does not exist.", NegativeCachePattern.RunAsync),
         new("circuit-breaker", "A failed call is retried once for all, and counts once.", CircuitBreakerPattern.RunAsync),
+        new("stream", "Readers of one generated answer share it, token by token.", StreamPattern.RunAsync),
+        new("rows", "Readers of one long query share its rows.", RowsPattern.RunAsync),
         new("freshness", "After a write, no reader gets the old value.", FreshnessPattern.RunAsync),
     ];
 }

@@ -17,7 +17,7 @@ public sealed class SingleflightOptions
 
     /// <summary>
     /// How long a flight may take. After that, every subscriber gets a <see cref="FlightTimeoutException"/>, the flight's token fires, and the key
-    /// is free, even if the work goes on.
+    /// is free, even if the work goes on. For a stream, this is the time until its first item.
     /// Default 30 seconds. Range: 1 millisecond to 24 days. It cannot be infinite, so that hung work cannot block a key for ever.
     /// </summary>
     public TimeSpan MaxDuration { get; set; } = TimeSpan.FromSeconds(30);

@@ -9,7 +9,7 @@ public readonly record struct SingleflightStats
     /// <summary>Subscribers that wait for these flights now.</summary>
     public long TotalSubscribers { get; init; }
 
-    /// <summary>The age of the oldest of these flights. Null if nothing is in flight.</summary>
+    /// <summary>The age of the oldest of these flights. Null if nothing is in flight. A stream has the age zero from its first item on, because it may last for long.</summary>
     public TimeSpan? OldestCallAge { get; init; }
 
     /// <summary>The number of subscribers of the largest of these flights. Zero if nothing is in flight.</summary>

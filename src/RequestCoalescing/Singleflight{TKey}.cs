@@ -103,6 +103,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     /// <returns>
     /// A task that completes when nothing is in flight, or at the deadline. It completes at the latest after twice
     /// <see cref="SingleflightOptions.MaxDuration"/>, because after <see cref="SingleflightOptions.MaxDuration"/> work can start no more flights.
+    /// A stream that flows may last longer.
     /// </returns>
     /// <exception cref="FlightDeadlockException">The work of a flight of this instance makes this call, and would wait for itself.</exception>
     public async Task DrainAsync(CancellationToken cancellationToken = default)

@@ -1,6 +1,7 @@
 // Proves that the library runs natively compiled. The app is published with PublishAot, where a warning is an error, and then run.
 using System.Net;
 using System.Text.Json;
+using System.Runtime.CompilerServices;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -50,6 +51,7 @@ catch (FlightDeadlockException)
 }
 
 if (await ServeAsync() is { } failure) return Fail(failure);
+if (await StreamAsync() is { } streamProblem) return Fail(streamProblem);
 if (await CacheAsync() is { } stale) return Fail(stale);
 if (await ExecuteInPipelineAsync() is { } repeated) return Fail(repeated);
 if (await ClusterAsync(args.FirstOrDefault()) is { } broken) return Fail(broken);
@@ -166,6 +168,38 @@ static async Task<string?> ExecuteInPipelineAsync()
     release.SetResult();
     await Task.WhenAll(calls);
     return executions == 1 ? null : $"ten executions of a pipeline ran {executions} times";
+}
+
+// Checks a stream of items and one of bytes, on an instance with decorators.
+static async Task<string?> StreamAsync()
+{
+    var services = new ServiceCollection();
+    services.AddLogging();
+    services.AddSingleflight<long>().WithHedging();
+    await using var provider = services.BuildServiceProvider();
+    var streams = provider.GetRequiredService<ISingleflight<long>>();
+    var sources = 0;
+    var sums = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => SumAsync()));
+    if (sources != 1 || sums.Any(static sum => sum != 5050)) return $"ten readers of a stream made {sources} runs, and got {string.Join(", ", sums)}";
+
+    await using var bytes = await streams.ExecuteStreamAsync(2, static _ => Task.FromResult<Stream>(new MemoryStream([1, 2, 3])));
+    var read = new byte[3];
+    await bytes.ReadExactlyAsync(read);
+    return read is [1, 2, 3] ? null : "a stream of bytes was wrong";
+
+    async Task<int> SumAsync()
+    {
+        var sum = 0;
+        await foreach (var item in streams.ExecuteStreamAsync(1, Numbers)) sum += item;
+        return sum;
+    }
+
+    async IAsyncEnumerable<int> Numbers([EnumeratorCancellation] CancellationToken flight)
+    {
+        sources++;
+        while (streams.GetStats().TotalSubscribers < 10) await Task.Delay(1, flight);
+        for (var number = 1; number <= 100; number++) yield return number;
+    }
 }
 
 Task<int> RunAsync(CancellationToken cancellationToken)

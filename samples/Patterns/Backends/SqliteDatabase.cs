@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Data.Sqlite;
 
 namespace Patterns.Backends;
@@ -49,6 +50,17 @@ internal sealed class SqliteDatabase : IAsyncDisposable
 
         await BeforeAnswer().WaitAsync(cancellationToken);
         return rows;
+    }
+
+    /// <summary>Yields the rows of a query as they are read.</summary>
+    public async IAsyncEnumerable<T> StreamAsync<T>(string sql, Func<SqliteDataReader, T> read, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await using var connection = await OpenAsync(cancellationToken);
+        await using var command = Command(connection, sql, []);
+        Interlocked.Increment(ref _queries);
+        await BeforeAnswer().WaitAsync(cancellationToken);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken)) yield return read(reader);
     }
 
     public ValueTask DisposeAsync()

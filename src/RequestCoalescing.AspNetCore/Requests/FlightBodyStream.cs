@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
-using RequestCoalescing.Http.Streams;
+using RequestCoalescing.Streaming;
 
 namespace RequestCoalescing.AspNetCore.Requests;
 

@@ -1,4 +1,4 @@
-using RequestCoalescing.Http.Streams;
+using RequestCoalescing.Streaming;
 
 namespace RequestCoalescing.Http.Cluster;
 

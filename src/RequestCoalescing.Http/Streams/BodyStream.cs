@@ -1,3 +1,5 @@
+using RequestCoalescing.Streaming;
+
 namespace RequestCoalescing.Http.Streams;
 
 /// <summary>The body of a shared response as one subscriber reads it.</summary>

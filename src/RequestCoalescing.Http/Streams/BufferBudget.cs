@@ -1,7 +1,9 @@
+using RequestCoalescing.Streaming;
+
 namespace RequestCoalescing.Http.Streams;
 
 /// <summary>The bytes that all bodies of a client may keep in memory.</summary>
-internal sealed class BufferBudget(long most)
+internal sealed class BufferBudget(long most) : IBufferBudget
 {
     private readonly Lock _gate = new();
     private TaskCompletionSource? _freed;
@@ -10,7 +12,6 @@ internal sealed class BufferBudget(long most)
     /// <summary>The bytes that are in memory now.</summary>
     public long Taken => Volatile.Read(ref _taken);
 
-    /// <returns>Null if the bytes have been taken. Otherwise, a task that completes when others have been given back.</returns>
     public Task? Take(long bytes)
     {
         lock (_gate)

@@ -1,49 +1,35 @@
 using System.Diagnostics.CodeAnalysis;
+using RequestCoalescing.Streaming;
 
 namespace RequestCoalescing.Http.Streams;
 
 /// <summary>
-/// A body that is read from its origin once, and by each subscriber at its own pace. Its parts are in memory until all subscribers have read them, and
-/// until no subscriber can join any more.
+/// A body that is read from its origin once, and by each subscriber at its own pace, out of a <see cref="FanOut{T}"/>.
 /// </summary>
 /// <remarks>
 /// <para>The origin is read while one of the readers keeps up. A reader that lags further behind than the buffer is long is cut off, and gets an error
-/// of its own. So it slows down neither the origin nor the other readers.</para>
+/// of its own.</para>
 /// <para>A subscriber can join while the beginning is in memory: until all expected subscribers have joined and more than the read-ahead has
 /// arrived.</para>
 /// </remarks>
 [SuppressMessage("Reliability", "CA1001", Justification = "The source has no handle, and its timer is off at the end.")]
-internal sealed partial class SharedBody
+internal sealed class SharedBody
 {
-    private const int FirstSegment = 4 * 1024;
-    private const int OtherSegments = 32 * 1024;
-    private const int MostAhead = 1024 * 1024;
+    private const long MostAhead = 1024 * 1024;
 
     // A subscriber that left in the moment that the headers arrived never joins.
     private static readonly TimeSpan s_maxJoin = TimeSpan.FromSeconds(5);
 
-    private readonly BufferBudget _budget;
+    private readonly FanOut<byte> _buffer;
     private readonly TimeProvider _clock;
     private readonly TimeSpan _maxIdle;
-    private readonly long _maxBuffered;
     private readonly long _readAhead;
     private readonly int _expected;
-    private readonly Lock _gate = new();
-    private readonly HashSet<BodyReader> _readers = [];
     private readonly CancellationTokenSource _stop; // fires when the last subscriber has left, or the origin is idle for too long
-    private readonly TaskCompletionSource _allJoined = New();
-    private readonly TaskCompletionSource _end = New();
-    private Segment? _head;
-    private Segment? _tail;
-    private long _start; // the position of the first byte in memory
-    private long _received;
+    private readonly TaskCompletionSource _allJoined = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _joined;
-    private bool _isOpen = true;
-    private bool _isAborted;
-    private bool _hasEnded;
-    private Exception? _error;
-    private TaskCompletionSource? _news; // what waiting readers wait for
-    private TaskCompletionSource? _demand; // what the origin's reader waits for
+    private volatile bool _isAborted;
 
     /// <param name="budget">Counts the bytes in memory.</param>
     /// <param name="maxBuffered">The bytes that this body may keep in memory.</param>
@@ -52,11 +38,14 @@ internal sealed partial class SharedBody
     /// <param name="clock">The clock.</param>
     public SharedBody(BufferBudget budget, long maxBuffered, TimeSpan maxIdle, int expected, TimeProvider clock)
     {
-        (_budget, _maxBuffered, _maxIdle, _expected, _clock) = (budget, maxBuffered, maxIdle, expected, clock);
+        (_maxIdle, _expected, _clock) = (maxIdle, expected, clock);
         _readAhead = Math.Min(MostAhead, maxBuffered / 4);
+        _buffer = new FanOut<byte>(new FanOutShape { MaxBuffered = maxBuffered, ReadAhead = _readAhead, FirstSegment = 4 * 1024, OtherSegments = 32 * 1024 }, budget);
         if (expected == 0) _allJoined.SetResult();
         _stop = new CancellationTokenSource(Timeout.InfiniteTimeSpan, clock);
     }
+
+    private bool HaveAllJoined => Volatile.Read(ref _joined) >= _expected;
 
     /// <summary>Joins a subscriber at the beginning of the body.</summary>
     /// <param name="isExpected">Whether it is one of the expected subscribers.</param>
@@ -64,26 +53,16 @@ internal sealed partial class SharedBody
     /// <returns>False if the beginning is no longer in memory, or the last subscriber has left.</returns>
     public bool TryJoin(bool isExpected, [NotNullWhen(true)] out BodyReader? reader)
     {
-        lock (_gate)
-        {
-            if (isExpected) CountJoined();
-            reader = _isOpen ? new BodyReader(this, _head) : null;
-            if (reader is not null)
-            {
-                _readers.Add(reader);
-                if (_head is not null) _head.Readers++;
-                return true;
-            }
-        }
-
-        return false;
+        reader = _buffer.TryJoin(out var place) ? new BodyReader(this, place) : null;
+        if (isExpected) CountJoined(1); // not before it has its place, because a body that all have left is aborted
+        return reader is not null;
     }
 
     /// <summary>An expected subscriber does not need the body.</summary>
     public void Decline()
     {
-        lock (_gate) CountJoined();
-        Leave(reader: null);
+        CountJoined(1);
+        AbortIfUnread();
     }
 
     /// <summary>
@@ -93,171 +72,109 @@ internal sealed partial class SharedBody
     public async Task CloseAsync()
     {
         await _allJoined.Task.WaitAsync(_maxIdle < s_maxJoin ? _maxIdle : s_maxJoin, _clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        lock (_gate) _joined = Math.Max(_joined, _expected);
-        Leave(reader: null);
+        CountJoined(_expected);
+        AbortIfUnread();
         await _end.Task.ConfigureAwait(false);
-        lock (_gate)
+        _buffer.Close();
+    }
+
+    /// <summary>Reads the body from its origin until its end, an error, or until the last subscriber has left.</summary>
+    public async Task FillAsync(Stream origin)
+    {
+        try
         {
-            _isOpen = false;
-            Trim();
+            while (true)
+            {
+                var room = await GetRoomAsync().ConfigureAwait(false);
+                _stop.CancelAfter(_maxIdle);
+                var count = await origin.ReadAsync(room, _stop.Token).ConfigureAwait(false);
+                _stop.CancelAfter(Timeout.InfiniteTimeSpan);
+                if (count == 0) break;
+                _buffer.Add(count);
+                if (_buffer.Received > _readAhead && HaveAllJoined) _buffer.Close();
+            }
+
+            End(error: null);
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested && !_isAborted)
+        {
+            End(new TimeoutException($"The origin has sent nothing for {_maxIdle}."));
+        }
+        catch (Exception error)
+        {
+            End(error);
         }
     }
 
-    internal async ValueTask<int> ReadAsync(BodyReader reader, Memory<byte> destination, CancellationToken cancellationToken)
+    internal async ValueTask<int> ReadAsync(FanOutReader<byte> reader, Memory<byte> destination, CancellationToken cancellationToken)
     {
         while (true)
         {
-            Task news;
-            Segment? segment;
-            var (count, offset) = (0, 0);
-            lock (_gate)
-            {
-                reader.ThrowIfCutOff();
-                ObjectDisposedException.ThrowIf(reader.HasLeft, reader);
-                if (reader.Segment is { Next: { } next } read && reader.Offset == read.Length) Move(reader, next);
-                (segment, offset) = (reader.Segment, reader.Offset);
-                if (segment is not null && offset < segment.Length && destination.Length > 0)
-                {
-                    count = Math.Min(destination.Length, segment.Length - offset);
-                    reader.IsCopying = true;
-                }
-
-                if (count == 0 && destination.Length > 0 && _hasEnded) return _error is null ? 0 : throw new HttpIOException(HttpRequestError.ResponseEnded, "The origin has ended the response before its end.", _error);
-                if (count == 0 && destination.Length == 0) return 0;
-                news = count > 0 ? Task.CompletedTask : (_news ??= New()).Task;
-            }
-
-            if (count > 0)
-            {
-                segment!.Bytes.AsSpan(offset, count).CopyTo(destination.Span);
-                Advance(reader, count);
-                return count;
-            }
-
-            await news.WaitAsync(cancellationToken).ConfigureAwait(false);
-        }
-    }
-
-    internal void Leave(BodyReader? reader)
-    {
-        var isLast = false;
-        TaskCompletionSource? news = null;
-        TaskCompletionSource? demand;
-        lock (_gate)
-        {
-            if (reader is not null)
-            {
-                var isReader = _readers.Remove(reader); // unless it has been cut off
-                if (reader.HasLeft || !isReader)
-                {
-                    reader.HasLeft = true;
-                    return;
-                }
-
-                reader.HasLeft = true;
-                if (reader.IsCopying) reader.Segment!.Keep(); // the stream is read and disposed of at once
-                if (reader.Segment is { } segment) segment.Readers--;
-                reader.Segment = null;
-                (news, _news) = (_news, null); // a read that waits ends
-            }
-
-            Trim();
-            if (_readers.Count == 0 && _joined >= _expected)
-            {
-                _isOpen = false;
-                isLast = _isAborted = !_hasEnded;
-            }
-
-            FreeIfUnused();
-            (demand, _demand) = (_demand, null);
-        }
-
-        news?.SetResult();
-        demand?.SetResult();
-        if (isLast) _stop.Cancel();
-    }
-
-    private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    private static void Move(BodyReader reader, Segment to)
-    {
-        if (reader.Segment is { } from) from.Readers--;
-        to.Readers++;
-        (reader.Segment, reader.Offset) = (to, 0);
-    }
-
-    private void Advance(BodyReader reader, int count)
-    {
-        TaskCompletionSource? demand;
-        lock (_gate)
-        {
-            reader.IsCopying = false;
-            reader.ThrowIfCutOff();
+            if (reader.IsCutOff) throw new SharedBodyLagException(_buffer.MaxBuffered);
             ObjectDisposedException.ThrowIf(reader.HasLeft, reader);
-            reader.Offset += count;
-            reader.Position += count;
-            if (reader.Segment is { Next: { } next } read && reader.Offset == read.Length)
+            if (destination.Length == 0) return 0;
+            var count = reader.Read(destination.Span);
+            ObjectDisposedException.ThrowIf(reader.HasLeft, reader); // by another thread, while the bytes were copied
+            if (count > 0) return count;
+            if (_buffer.IsAtEnd(reader, out var error)) return error is null ? 0 : throw new HttpIOException(HttpRequestError.ResponseEnded, "The origin has ended the response before its end.", error);
+            cancellationToken.ThrowIfCancellationRequested();
+            using (cancellationToken.UnsafeRegister(static reader => ((FanOutReader<byte>)reader!).Wake(), reader))
             {
-                Move(reader, next);
-                Trim();
+                await reader.WaitAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    internal void Leave(FanOutReader<byte> reader)
+    {
+        reader.Leave();
+        AbortIfUnread();
+    }
+
+    // Returns the place that the next bytes go to.
+    private async ValueTask<Memory<byte>> GetRoomAsync()
+    {
+        long? fullSince = null;
+        while (true)
+        {
+            _stop.Token.ThrowIfCancellationRequested();
+            var room = _buffer.TryGetRoom(out var memory, out var wait);
+            if (room == Room.Given) return memory;
+            var patience = _maxIdle;
+            if (room == Room.AwaitsReaders)
+            {
+                fullSince = null;
+            }
+            else
+            {
+                fullSince ??= _clock.GetTimestamp();
+                patience -= _clock.GetElapsedTime(fullSince.Value);
+                if (patience < TimeSpan.Zero) patience = TimeSpan.Zero;
             }
 
-            (demand, _demand) = (_demand, null);
-        }
-
-        demand?.SetResult();
-    }
-
-    // Cuts off the readers that have not reached a position.
-    private void CutOff(long position)
-    {
-        if (position <= _start) return;
-        _isOpen = false;
-        foreach (var reader in _readers)
-        {
-            if (reader.Position >= position) continue;
-            _readers.Remove(reader); // allowed while a set is enumerated
-            if (reader.Segment is { } segment)
-            {
-                segment.Readers--;
-                if (reader.IsCopying) segment.Keep();
-            }
-
-            reader.CutOff(_maxBuffered);
-        }
-
-        Trim();
-        var news = _news;
-        _news = null;
-        news?.SetResult(); // continues elsewhere
-    }
-
-    private void Trim()
-    {
-        while (!_isOpen && _head is { Readers: 0, Next: { } next } read)
-        {
-            _start += read.Length;
-            _head = next;
-            Free(read);
+            await wait.WaitAsync(patience, _clock, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (wait.IsCompleted) continue;
+            _stop.Token.ThrowIfCancellationRequested();
+            if (fullSince is not null) throw new IOException($"The bodies of other responses have filled the buffer for {_maxIdle}.");
+            if (_buffer.IsEmpty) throw new TimeoutException($"No subscriber has read the response for {_maxIdle}."); // those that were expected have not come
         }
     }
 
-    private void Free(Segment segment)
+    private void End(Exception? error)
     {
-        segment.Free();
-        _budget.GiveBack(segment.Bytes.Length);
+        _buffer.End(error);
+        _end.TrySetResult();
     }
 
-    private void FreeIfUnused()
+    private void CountJoined(int count)
     {
-        if (!_hasEnded || _isOpen || _readers.Count > 0) return;
-        for (; _head is { } segment; _head = segment.Next) Free(segment);
-        _tail = null;
+        if (Interlocked.Add(ref _joined, count) >= _expected) _allJoined.TrySetResult();
     }
 
-    // Called under the gate.
-    private void CountJoined()
+    private void AbortIfUnread()
     {
-        if (++_joined >= _expected) _allJoined.TrySetResult();
+        if (!HaveAllJoined || !_buffer.CloseIfEmpty() || _end.Task.IsCompleted) return;
+        _isAborted = true;
+        _stop.Cancel();
     }
 }

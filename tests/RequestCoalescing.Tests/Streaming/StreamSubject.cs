@@ -77,6 +77,7 @@ internal sealed class StreamSubject
         public void Leave()
         {
             _hasLeft = true;
+            if (State == "idle") State = "left";
             _leave.Cancel();
             _next.ContinueWith(_ => _items.DisposeAsync().AsTask(), TaskScheduler.Default);
         }

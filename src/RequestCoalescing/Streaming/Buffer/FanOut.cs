@@ -61,26 +61,36 @@ internal sealed partial class FanOut<T>(FanOutShape shape, IBufferBudget? budget
         demand?.SetResult();
     }
 
-    /// <summary>A reader gives up its place.</summary>
-    /// <returns>Whether no reader is left now.</returns>
-    public bool Leave(FanOutReader<T> reader)
+    /// <summary>As <see cref="Close"/>, if no reader has a place.</summary>
+    /// <returns>Whether no reader has one, nor can get one any more.</returns>
+    public bool CloseIfEmpty()
     {
-        TaskCompletionSource? demand;
-        bool isLast;
         lock (_gate)
         {
-            if (reader.HasLeft) return false;
+            if (_readers.Count > 0) return false;
+            _isOpen = false;
+            Trim();
+            FreeIfUnused();
+            return true;
+        }
+    }
+
+    /// <summary>A reader gives up its place.</summary>
+    public void Leave(FanOutReader<T> reader)
+    {
+        TaskCompletionSource? demand;
+        lock (_gate)
+        {
+            if (reader.HasLeft) return;
             reader.HasLeft = true;
             if (_readers.Remove(reader)) TakeOut(reader);
             Trim();
             FreeIfUnused();
-            isLast = _readers.Count == 0;
             demand = TakeDemand();
         }
 
         demand?.SetResult();
         reader.Poke(); // a read that waits ends
-        return isLast;
     }
 
     /// <summary>Whether the source has ended, and the reader has read everything.</summary>

@@ -65,11 +65,12 @@ internal sealed class FanOutReader<T>(FanOut<T> buffer, Segment<T>? first) : IVa
     }
 
     /// <summary>Waits until there is an item, the end, or a poke. The wait may be over early.</summary>
-    public ValueTask WaitAsync()
+    /// <param name="cancellationToken">If it has fired, there is no wait. If it fires later, the caller calls <see cref="Wake"/>.</param>
+    public ValueTask WaitAsync(CancellationToken cancellationToken = default)
     {
         _news.Reset();
         Volatile.Write(ref _isWaiting, 1);
-        if (buffer.TryWait(this) && !_isPoked) return new ValueTask(this, _news.Version);
+        if (buffer.TryWait(this) && !_isPoked && !cancellationToken.IsCancellationRequested) return new ValueTask(this, _news.Version);
         if (Interlocked.Exchange(ref _isWaiting, 0) == 0) return new ValueTask(this, _news.Version); // woken at this moment
         return default;
     }
@@ -81,6 +82,7 @@ internal sealed class FanOutReader<T>(FanOut<T> buffer, Segment<T>? first) : IVa
         Wake();
     }
 
+    /// <summary>Ends the reader's wait.</summary>
     public void Wake()
     {
         if (Interlocked.Exchange(ref _isWaiting, 0) == 1) _news.SetResult(true);
