@@ -1,7 +1,7 @@
 // Proves that the library runs natively compiled. The app is published with PublishAot, where a warning is an error, and then run.
 using System.Net;
-using System.Text.Json;
 using System.Runtime.CompilerServices;
+using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;

@@ -16,6 +16,7 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
     private SharedStream<T>? _stream;
     private FanOutReader<T>? _place;
     private long _read;
+    private long _toSkip; // after a lag, the items that the caller has had come again
     private int _lags;
     private bool _isOver;
     private bool _isDisposed;
@@ -23,7 +24,7 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
     /// <summary>Takes the next item, if it is there. Not for bytes, whose memory is used again.</summary>
     public bool TryRead(out T item)
     {
-        if (_place is { } place && place.TryRead(out item))
+        if (_toSkip == 0 && _place is { } place && place.TryRead(out item))
         {
             _read++;
             return true;
@@ -36,7 +37,7 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
     /// <summary>Copies what is there.</summary>
     public int Read(Span<T> destination)
     {
-        var count = _place?.Read(destination) ?? 0;
+        var count = _toSkip == 0 && _place is { } place ? place.Read(destination) : 0;
         _read += count;
         return count;
     }
@@ -109,8 +110,11 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
         {
             if (request.Options.OnLag == StreamLagBehavior.Fail || ++_lags > MaxLags) throw new StreamLagException(stream.Buffer.MaxBuffered);
             await JoinAsync().ConfigureAwait(false);
-            return await SkipAsync().ConfigureAwait(false);
+            _toSkip = _read;
+            return true;
         }
+
+        if (_toSkip > 0 && Skip(place)) return true;
 
         var isAtEnd = stream.Buffer.IsAtEnd(place, out _);
         if (!isAtEnd && !subscription.Outcome.IsCompleted)
@@ -159,18 +163,13 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
         subscription.Attach(place);
     }
 
-    // After a lag, the items that the caller has had come again.
-    private async ValueTask<bool> SkipAsync()
+    // Returns whether everything has been skipped.
+    private bool Skip(FanOutReader<T> place)
     {
         var skipped = new T[256];
-        for (var left = _read; left > 0;)
-        {
-            var count = _place!.Read(skipped.AsSpan(0, (int)Math.Min(left, skipped.Length)));
-            left -= count;
-            if (count == 0 && !await MayReadAsync(_place, _stream!, _subscription!).ConfigureAwait(false)) return false;
-        }
-
-        return true;
+        int count;
+        while (_toSkip > 0 && (count = place.Read(skipped.AsSpan(0, (int)Math.Min(_toSkip, skipped.Length)))) > 0) _toSkip -= count;
+        return _toSkip == 0;
     }
 
     // Null if the joined flight is not known, or is over.
