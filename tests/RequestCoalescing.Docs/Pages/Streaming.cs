@@ -52,7 +52,48 @@ internal static class Streaming
         // </snippet>
     }
 
+    public static async Task AnswerAsync(ISingleflight<string> answers, IChat model, string prompt, HttpResponse response, CancellationToken cancellationToken)
+    {
+        // <snippet xml-stream>
+        await foreach (var token in answers.ExecuteStreamAsync(prompt, flight => model.AnswerAsync(prompt, flight), cancellationToken))
+        {
+            await response.WriteAsync(token, cancellationToken);
+        }
+        // </snippet>
+    }
+
+    public static async Task ExportAsync(ISingleflight<DateOnly> exports, IMonths storage, DateOnly month, HttpResponse response, CancellationToken cancellationToken)
+    {
+        // <snippet xml-stream-bytes>
+        await using var export = await exports.ExecuteStreamAsync(month, flight => storage.OpenReadAsync(month, flight), cancellationToken: cancellationToken);
+        await export.CopyToAsync(response.Body, cancellationToken);
+        // </snippet>
+    }
+
+    public static async Task ControlAsync(ISingleflight<string> singleflight)
+    {
+        // <snippet xml-stream-backend>
+        var backend = new StreamBackend<int>();
+        var reader = singleflight.ExecuteStreamAsync("answer:1", backend.Run).ToListAsync();
+        var run = await backend.NextRunAsync();
+        run.Yield(1);
+        run.End();
+        Assert.Equal([1], await reader);
+        Assert.Equal(1, backend.Runs);
+        // </snippet>
+    }
+
     private static ValueTask WriteAsync(object order) => default;
+
+    internal interface IChat
+    {
+        IAsyncEnumerable<string> AnswerAsync(string prompt, CancellationToken cancellationToken);
+    }
+
+    internal interface IMonths
+    {
+        Task<Stream> OpenReadAsync(DateOnly month, CancellationToken cancellationToken);
+    }
 
     internal interface IModel
     {
