@@ -18,7 +18,8 @@ internal static class StreamingRun
         await output.WriteLineAsync();
         await output.WriteLineAsync("| 1,000,000 items of 1 KiB, one reader reads and 100 stall after their first | memory at the end |");
         await output.WriteLineAsync("|---|---:|");
-        await output.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"| shared stream, at most {Buffer:N0} items | {await StalledAsync():N1} MiB |"));
+        var stalled = await StalledAsync();
+        await output.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"| shared stream, at most {Buffer:N0} items | {stalled:N1} MiB |"));
     }
 
     // The best of several rounds, one after the other.
