@@ -19,7 +19,7 @@ internal static class Forwarding
                 return $"{Ref(method.RefKind)}{method.ReturnType.Full()} {face}.{name}({Parameters(method.Parameters)}){Constraints(method)} => {Expression(method.RefKind)}{inner}.{name}({arguments});";
             case IEventSymbol raised:
                 return $"event {raised.Type.Full()} {face}.{Symbols.Escaped(raised.Name)} {{ add => {inner}.{Symbols.Escaped(raised.Name)} += value; remove => {inner}.{Symbols.Escaped(raised.Name)} -= value; }}";
-            case IPropertySymbol { SetMethod.IsInitOnly: not true } property:
+            case IPropertySymbol { SetMethod: not { IsInitOnly: true } } property:
                 var (left, right) = property.IsIndexer
                     ? ($"this[{Parameters(property.Parameters)}]", $"{inner}[{string.Join(", ", property.Parameters.Select(Argument))}]")
                     : (Symbols.Escaped(property.Name), $"{inner}.{Symbols.Escaped(property.Name)}");
