@@ -22,6 +22,7 @@ internal static class InterfaceParser
         var stems = new HashSet<string>();
         foreach (var member in type.AllInterfaces.Insert(0, type).SelectMany(face => face.GetMembers()))
         {
+            if (member is IMethodSymbol { AssociatedSymbol: not null }) continue; // its property or event stands for it
             if (member.IsStatic && member.IsAbstract) Refuse($"'{member.Name}' is static, and the class has no type to pass the call on to.");
             else if (IsMarked(member) && SymbolEqualityComparer.Default.Equals(member.ContainingType, type)) AddCall((IMethodSymbol)member);
             else if (!member.IsStatic && (member.IsAbstract || member.IsVirtual) && Forwarding.Of(member) is { } forwarding) others.Add(forwarding);

@@ -19,22 +19,15 @@ public sealed class KeyAnalyzer : DiagnosticAnalyzer
     {
         context.EnableConcurrentExecution();
         context.ConfigureGeneratedCodeAnalysis(GeneratedCodeAnalysisFlags.None);
-        context.RegisterSymbolAction(static symbol => Look(symbol.Symbol, symbol.ReportDiagnostic), SymbolKind.NamedType, SymbolKind.Method);
+        context.RegisterSymbolAction(static symbol => Look((INamedTypeSymbol)symbol.Symbol, symbol.ReportDiagnostic), SymbolKind.NamedType);
     }
 
-    private static void Look(ISymbol symbol, Action<Diagnostic> report)
+    // A partial method is looked at with its type: of the method itself, the compiler would show only the part that is generated.
+    private static void Look(INamedTypeSymbol type, Action<Diagnostic> report)
     {
-        switch (symbol)
-        {
-            case INamedTypeSymbol type when type.Find(Symbols.KeyAttribute) is not null:
-                KeyParser.Parse(type, new Findings(report));
-                break;
-            case INamedTypeSymbol { TypeKind: TypeKind.Interface } type when type.GetMembers().Any(InterfaceParser.IsMarked):
-                InterfaceParser.Parse(type, new Findings(report));
-                break;
-            case IMethodSymbol { ContainingType.TypeKind: not TypeKind.Interface, PartialDefinitionPart: null } method when method.Find(Symbols.CoalesceAttribute) is not null:
-                MethodParser.Parse(method, new Findings(report));
-                break;
-        }
+        if (type.Find(Symbols.KeyAttribute) is not null) KeyParser.Parse(type, new Findings(report));
+        var marked = type.GetMembers().Where(InterfaceParser.IsMarked).ToList();
+        if (marked.Count > 0 && type.TypeKind == TypeKind.Interface) InterfaceParser.Parse(type, new Findings(report));
+        else marked.ForEach(method => MethodParser.Parse((IMethodSymbol)method, new Findings(report)));
     }
 }

@@ -33,9 +33,12 @@ internal static class Run
     {
         var driver = Driver().RunGeneratorsAndUpdateCompilation(Compile(source), out var output, out var diagnostics, TestContext.Current.CancellationToken);
         Assert.Empty(diagnostics);
-        Assert.Empty(output.GetDiagnostics(TestContext.Current.CancellationToken).Where(diagnostic => diagnostic.Severity >= DiagnosticSeverity.Warning));
+        Assert.Empty(output.GetDiagnostics(TestContext.Current.CancellationToken).Where(diagnostic => diagnostic.Severity >= DiagnosticSeverity.Warning && !IsAboutComments(diagnostic)));
         return driver.GetRunResult().Results.Single().GeneratedSources;
     }
+
+    // Generated code has comments; the sources of the tests have none.
+    private static bool IsAboutComments(Diagnostic diagnostic) => diagnostic.Id == "CS1591" && diagnostic.Location.SourceTree?.FilePath.StartsWith("Source", StringComparison.Ordinal) == true;
 
     /// <summary>Returns what the analyzer reports on a compilation with its generated code, as <c>id: message</c>.</summary>
     public static async Task<string[]> AnalyzeAsync(string source)
