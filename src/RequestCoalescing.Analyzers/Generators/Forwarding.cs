@@ -5,11 +5,11 @@ namespace RequestCoalescing.Analyzers.Generators;
 /// <summary>Writes the members of a class that pass calls on to the object behind it.</summary>
 internal static class Forwarding
 {
-    /// <summary>The declaration of a member, or null if the member needs none or cannot be passed on.</summary>
-    public static string? Of(ISymbol member)
+    /// <summary>The declaration of a member of the interface or of one of its bases, or null if the member needs none or cannot be passed on.</summary>
+    public static string? Of(ISymbol member, INamedTypeSymbol root)
     {
         var face = member.ContainingType.Full();
-        var inner = $"(({face})_inner)";
+        var inner = SymbolEqualityComparer.Default.Equals(member.ContainingType, root) ? "_inner" : $"(({face})_inner)";
         switch (member)
         {
             case IMethodSymbol { MethodKind: MethodKind.Ordinary } method:

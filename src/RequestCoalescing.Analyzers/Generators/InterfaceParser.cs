@@ -25,7 +25,7 @@ internal static class InterfaceParser
             if (member is IMethodSymbol { AssociatedSymbol: not null }) continue; // its property or event stands for it
             if (member.IsStatic && member.IsAbstract) Refuse($"'{member.Name}' is static, and the class has no type to pass the call on to.");
             else if (IsMarked(member) && SymbolEqualityComparer.Default.Equals(member.ContainingType, type)) AddCall((IMethodSymbol)member);
-            else if (!member.IsStatic && (member.IsAbstract || member.IsVirtual) && Forwarding.Of(member) is { } forwarding) others.Add(forwarding);
+            else if (!member.IsStatic && (member.IsAbstract || member.IsVirtual) && Forwarding.Of(member, type) is { } forwarding) others.Add(forwarding);
             else if (member is IPropertySymbol { SetMethod.IsInitOnly: true }) Refuse($"'{member.Name}' can be set only while the object is created.");
         }
 
