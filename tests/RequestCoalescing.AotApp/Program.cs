@@ -236,7 +236,7 @@ internal sealed partial class Pages : IPages
 
     private Task<string> GetPageCoreAsync(string id, int page, CancellationToken flight) => LoadAsync(id, page, flight);
 
-    private Task WarmCoreAsync(string id, CancellationToken flight) => LoadAsync(id, 0, flight);
+    private async Task WarmCoreAsync(string id, CancellationToken flight) => await LoadAsync(id, 0, flight);
 }
 
 [JsonSerializable(typeof(Post))]
