@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using System.Globalization;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -73,6 +74,25 @@ public static class RedisBuilderExtensions
         ArgumentNullException.ThrowIfNull(textOf);
         return builder.Use(textOf, Existing(connection), configure);
     }
+
+    /// <summary>As <see cref="UseRedis(ISingleflightBuilder, Func{IServiceProvider, IConnectionMultiplexer}?, Action{RedisSingleflightOptions}?)"/>, for generated keys, whose text is the name in Redis.</summary>
+    /// <typeparam name="TKey">The type of the instance's keys: a record struct with <see cref="CoalescingKeyAttribute"/>.</typeparam>
+    /// <param name="builder">The instance.</param>
+    /// <param name="connection">Finds the connection; null for the <see cref="IConnectionMultiplexer"/> among the services.</param>
+    /// <param name="configure">Sets the options.</param>
+    /// <returns>The builder.</returns>
+    /// <exception cref="ArgumentException">The keys of the instance are of another type.</exception>
+    /// <example>
+    /// <code>
+    /// builder.Services.AddSingleflight&lt;PostKey>().UseRedis&lt;PostKey>();    // [CoalescingKey] partial record struct PostKey(string Id, int Limit)
+    /// </code>
+    /// </example>
+    public static ISingleflightBuilder UseRedis<TKey>(
+        this ISingleflightBuilder builder,
+        Func<IServiceProvider, IConnectionMultiplexer>? connection = null,
+        Action<RedisSingleflightOptions>? configure = null)
+        where TKey : ICoalescingKey =>
+        builder.Use<TKey>(static key => key.ToString(null, CultureInfo.InvariantCulture), Existing(connection), configure);
 
     private static Func<IServiceProvider, (IConnectionMultiplexer Connection, bool IsOwned)> Existing(Func<IServiceProvider, IConnectionMultiplexer>? connection) =>
         services => (connection?.Invoke(services) ?? services.GetRequiredService<IConnectionMultiplexer>(), false);

@@ -54,6 +54,7 @@ if (await ServeAsync() is { } failure) return Fail(failure);
 if (await StreamAsync() is { } streamProblem) return Fail(streamProblem);
 if (await CacheAsync() is { } stale) return Fail(stale);
 if (await ExecuteInPipelineAsync() is { } repeated) return Fail(repeated);
+if (await GenerateAsync() is { } ungenerated) return Fail(ungenerated);
 if (await ClusterAsync(args.FirstOrDefault()) is { } broken) return Fail(broken);
 Console.WriteLine($"{singleflight.GetStats()}");
 return 0;
@@ -154,6 +155,24 @@ static async Task<string?> CacheAsync()
     }, new MemoryCacheEntryOptions());
 }
 
+// Checks generated keys and methods, on a class and behind an interface.
+static async Task<string?> GenerateAsync()
+{
+    var key = new PageKey("a,b", 1.50m, DateTimeOffset.UnixEpoch, new AuthorKey(Guid.Empty, DayOfWeek.Monday));
+    const string Text = @"PageKey(a\,b,1.5,1970-01-01T00:00:00.0000000+00:00,AuthorKey(00000000-0000-0000-0000-000000000000,1))";
+    var bytes = new byte[200];
+    if (key.ToString() != Text || !key.TryFormat(bytes, out var length) || System.Text.Encoding.UTF8.GetString(bytes, 0, length) != Text) return $"the text of a key was {key}";
+    if (key != key with { Price = 1.5m } || key == key with { Author = null }) return "equal keys were not those with equal texts";
+
+    var pages = new Pages();
+    IPages coalesced = new CoalescedPages(pages);
+    Task<string>[] calls = [.. Enumerable.Range(0, 10).Select(_ => pages.GetPageAsync("a", 1, default)), .. Enumerable.Range(0, 10).Select(_ => coalesced.LoadAsync("a", 1, default))];
+    pages.Release.SetResult();
+    if ((await Task.WhenAll(calls)).Any(page => page != "a 1") || pages.Runs != 2) return $"two generated methods made {pages.Runs} runs";
+    await pages.WarmAsync("a");
+    return pages.Runs == 3 ? null : "a method without a result did not run";
+}
+
 static async Task<string?> ExecuteInPipelineAsync()
 {
     var pipeline = new ResiliencePipelineBuilder<int>().AddSingleflight(new Singleflight(), static _ => "key").Build();
@@ -215,6 +234,44 @@ static int Fail(string what)
 }
 
 internal sealed record Post(string Title);
+
+[CoalescingKey]
+internal readonly partial record struct PageKey(string Id, decimal Price, DateTimeOffset At, AuthorKey? Author);
+
+[CoalescingKey]
+internal readonly partial record struct AuthorKey(Guid Id, DayOfWeek Day);
+
+internal interface IPages
+{
+    [Coalesce]
+    Task<string> LoadAsync(string id, int page, CancellationToken cancellationToken);
+}
+
+internal sealed partial class Pages : IPages
+{
+    private int _runs;
+
+    public int Runs => Volatile.Read(ref _runs);
+
+    public TaskCompletionSource Release { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    [Coalesce]
+    public partial Task<string> GetPageAsync(string id, int page, CancellationToken cancellationToken);
+
+    [Coalesce]
+    public partial ValueTask WarmAsync(string id);
+
+    public async Task<string> LoadAsync(string id, int page, CancellationToken cancellationToken)
+    {
+        Interlocked.Increment(ref _runs);
+        await Release.Task.WaitAsync(cancellationToken);
+        return $"{id} {page}";
+    }
+
+    private Task<string> GetPageCoreAsync(string id, int page, CancellationToken flight) => LoadAsync(id, page, flight);
+
+    private async Task WarmCoreAsync(string id, CancellationToken flight) => await LoadAsync(id, 0, flight);
+}
 
 [JsonSerializable(typeof(Post))]
 internal sealed partial class PostJson : JsonSerializerContext;
