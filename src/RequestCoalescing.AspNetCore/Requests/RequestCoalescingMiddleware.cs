@@ -47,11 +47,12 @@ internal sealed class RequestCoalescingMiddleware(RequestDelegate next, IService
         try
         {
             // A response that is not shared was made without what is the caller's own. So the leader runs alone then, too.
-            response = await policy.Coalescer.TryShareAsync(
+            response = await policy.Coalescer.SendAsync(
                 message,
                 origin: null,
                 Policy.KeyOf(endpoint, caller, context.RequestServices),
                 (shared, token) => StartRun(endpoint, policy, caller, shared, token),
+                GoAloneAsync,
                 context.RequestAborted,
                 keepsOwn: false).ConfigureAwait(false);
         }
@@ -61,13 +62,14 @@ internal sealed class RequestCoalescingMiddleware(RequestDelegate next, IService
             return;
         }
 
-        if (response is null)
+        if (response is null) return; // it has gone alone
+        using (response) await SharedResult.WriteAsync(response, context).ConfigureAwait(false);
+
+        async Task<HttpResponseMessage?> GoAloneAsync()
         {
             await next(context).ConfigureAwait(false);
-            return;
+            return null;
         }
-
-        using (response) await SharedResult.WriteAsync(response, context).ConfigureAwait(false);
     }
 
     // It does not see the context of the leader, which may be in another request by now.
