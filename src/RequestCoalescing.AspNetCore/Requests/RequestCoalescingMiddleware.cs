@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Cors.Infrastructure;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -14,7 +15,9 @@ internal sealed class RequestCoalescingMiddleware(RequestDelegate next, IService
     // How ASP.NET Core's own middleware notes, in the items of a context, that it has dealt with the endpoint.
     private const string Authorized = "__AuthorizationMiddlewareWithEndpointInvoked";
 
-    private static readonly string[] s_marks = [Authorized, "__CorsMiddlewareWithEndpointInvoked", "__AntiforgeryMiddlewareWithEndpointInvoked"];
+    private const string Cors = "__CorsMiddlewareWithEndpointInvoked";
+
+    private static readonly string[] s_marks = [Authorized, Cors, "__AntiforgeryMiddlewareWithEndpointInvoked"];
 
     private readonly IHttpContextFactory _contexts = services.GetRequiredService<IHttpContextFactory>();
     private readonly bool _reportsReads = services.GetService<IHostEnvironment>()?.IsDevelopment() ?? false;
@@ -27,6 +30,11 @@ internal sealed class RequestCoalescingMiddleware(RequestDelegate next, IService
         if (endpoint.Metadata.GetMetadata<IAuthorizeData>() is not null && !context.Items.ContainsKey(Authorized))
         {
             throw new InvalidOperationException($"The endpoint '{endpoint.DisplayName}' has to authorize each caller before callers share a run. Call app.UseAuthorization() before app.UseRequestCoalescing().");
+        }
+
+        if (endpoint.Metadata.GetMetadata<ICorsMetadata>() is not null and not IDisableCorsAttribute && !context.Items.ContainsKey(Cors) && !policy.HasHeader("Origin"))
+        {
+            throw new InvalidOperationException($"The endpoint '{endpoint.DisplayName}' answers each caller's origin (CORS), which its run does not see. Call app.UseCors() before app.UseRequestCoalescing(), or add VaryByHeader(\"Origin\") to the policy.");
         }
 
         return policy.TryDescribe(context) is { } message ? ShareAsync(context, endpoint, policy, message) : next(context);
