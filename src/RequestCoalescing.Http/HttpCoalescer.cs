@@ -1,7 +1,4 @@
 using System.Collections.Concurrent;
-using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Options;
 using RequestCoalescing.Http.Cluster;
 using RequestCoalescing.Http.Rules;
 using RequestCoalescing.Http.Streams;
@@ -41,23 +38,6 @@ internal sealed class HttpCoalescer : IDisposable
         _alone = new AloneLimit(options.MaxAlone, overflow ?? (static () => OverflowBehavior.Reject));
         _notShared = new Remembered<object>(options.MaxRemembered, options.NotSharedDuration, clock);
         _varying = new Remembered<string[]>(options.MaxRemembered, options.NotSharedDuration, clock);
-    }
-
-    /// <summary>Registers the coalescer of an instance, and its settings, under the name of the instance.</summary>
-    /// <param name="instance">The instance.</param>
-    /// <param name="cluster">Lets the instance <c>NAME-cluster</c> use Redis. Null if this is the only node.</param>
-    public static void AddTo(ISingleflightBuilder instance, Action<ISingleflightBuilder>? cluster)
-    {
-        var clusterName = $"{instance.Name}-cluster";
-        cluster?.Invoke(instance.Services.AddSingleflight(clusterName));
-        instance.BindSettings<HttpCoalescingOptions>("Http", static (section, options) => section.Bind(options), static options => options.Validate());
-        instance.Services.AddKeyedSingleton(instance.Name, (services, key) => new HttpCoalescer(
-            services.GetRequiredKeyedService<ISingleflight>(key),
-            services.GetRequiredService<IOptionsFactory<HttpCoalescingOptions>>().Create((string)key!),
-            services.GetRequiredService<IOptionsFactory<SingleflightOptions>>().Create((string)key!).TimeProvider,
-            (string)key!,
-            OverflowOf(services.GetServices<SingleflightInstance>().FirstOrDefault(instance => instance.Name == (string)key!)),
-            cluster is null ? null : services.GetRequiredKeyedService<ISingleflight>(clusterName)));
     }
 
     /// <summary>The bytes of bodies that are in memory now.</summary>
@@ -103,8 +83,6 @@ internal sealed class HttpCoalescer : IDisposable
         _notShared.Dispose();
         _varying.Dispose();
     }
-
-    private static Func<OverflowBehavior>? OverflowOf(SingleflightInstance? instance) => instance is null ? null : () => instance.GetSettings().Overflow;
 
     // Returns null if the caller goes alone.
     private async Task<HttpResponseMessage?> TryShareAsync(

@@ -78,7 +78,9 @@ public sealed class CorsTests
         await app.Flights.UntilSubscribersAsync(3);
         Assert.False(run.Headers.ContainsKey("Origin"));
         await run.RespondAsync("", 200, ("Vary", "Origin"));
-        foreach (var again in new[] { await app.NextRunAsync(), await app.NextRunAsync() }) await again.RespondAsync("", 200, ("Vary", "Origin"), ("Access-Control-Allow-Origin", again.Headers["Origin"]));
+        var runs = new[] { await app.NextRunAsync(), await app.NextRunAsync() };
+        await app.Flights.UntilSubscribersAsync(3);
+        foreach (var again in runs) await again.RespondAsync("", 200, ("Vary", "Origin"), ("Access-Control-Allow-Origin", again.Headers["Origin"]));
         Assert.Equal(origins, (await Task.WhenAll(requests).SoonAsync()).Select(AllowedOf));
         Assert.Equal(3, app.Flights.GetStats().Flights);
     }
