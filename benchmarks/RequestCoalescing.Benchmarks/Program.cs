@@ -12,7 +12,7 @@ else if (args is ["--hot"]) HotKeyRun.Run(Console.Out);
 else if (args is ["--quick", "--telemetry"]) QuickRun.RunTelemetry(Console.Out);
 else if (args is ["--caching"]) await CachingRun.RunAsync(Console.Out);
 else if (args is ["--http"]) await HttpRun.RunAsync(Console.Out);
-else if (args is ["--chaos", var chaosMinutes, ..]) return (await ChaosRun.RunAsync(TimeSpan.FromMinutes(double.Parse(chaosMinutes, CultureInfo.InvariantCulture)), 200, args is [_, _, var seed] ? int.Parse(seed, CultureInfo.InvariantCulture) : Environment.TickCount, Console.Out)).Violations.Count == 0 ? 0 : 1;
+else if (args is ["--chaos", ..]) return await ChaosRun.RunAsync(args, Console.Out);
 else if (args is ["--soak", var minutes]) return await SoakRun.RunAsync(TimeSpan.FromMinutes(double.Parse(minutes, CultureInfo.InvariantCulture)), Console.Out);
 else if (args is ["--cluster", ..]) await ClusterRun.RunAsync(args is [_, var redis] ? redis : null, Console.Out);
 else BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);

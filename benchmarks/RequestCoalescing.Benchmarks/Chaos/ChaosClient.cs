@@ -15,9 +15,9 @@ internal sealed class ChaosClient(ChaosProxy[] proxies, ChaosLedger ledger, int 
     private readonly Random _random = new(seed);
     private readonly HttpClient _http = new(new SocketsHttpHandler { UseCookies = false, EnableMultipleHttp2Connections = true, MaxConnectionsPerServer = 10 }) { Timeout = Timeout.InfiniteTimeSpan };
 
-    public async Task RunAsync(Func<TimeSpan> elapsed, TimeSpan until)
+    public async Task RunAsync(Func<TimeSpan> elapsed, Func<bool> isOver)
     {
-        while (elapsed() < until)
+        while (!isOver())
         {
             var proxy = proxies[_random.Next(proxies.Length)];
             if (_random.Next(40) == 0) await SendNonsenseAsync(proxy);
@@ -66,7 +66,7 @@ internal sealed class ChaosClient(ChaosProxy[] proxies, ChaosLedger ledger, int 
         }
         catch (TimeoutException)
         {
-            ledger.Violate($"A request has no outcome after two minutes: {request}");
+            ledger.Violate($"A request has no outcome after two minutes: {Describe(request)}");
         }
         catch (OperationCanceledException) when (leaves)
         {
@@ -107,24 +107,24 @@ internal sealed class ChaosClient(ChaosProxy[] proxies, ChaosLedger ledger, int 
         using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, token);
         if (response.StatusCode == HttpStatusCode.NotModified)
         {
-            if (tag is null || response.Headers.ETag?.Tag != tag) ledger.Violate($"304, which was not asked for: {request}");
+            if (tag is null || response.Headers.ETag?.Tag != tag) ledger.Violate($"304, which was not asked for: {Describe(request)}");
             return "304";
         }
 
         if (ValueOf(response, "X-Serial") is not { } number)
         {
-            if (response.StatusCode is not (HttpStatusCode.BadGateway or HttpStatusCode.GatewayTimeout)) ledger.Violate($"{(int)response.StatusCode}, which is not the origin's: {request}");
+            if (response.StatusCode is not (HttpStatusCode.BadGateway or HttpStatusCode.GatewayTimeout)) ledger.Violate($"{(int)response.StatusCode}, which is not the origin's: {Describe(request)}");
             return response.StatusCode == HttpStatusCode.BadGateway ? "502" : "504";
         }
 
         var serial = long.Parse(number, CultureInfo.InvariantCulture);
-        if (ValueOf(response, "X-Path") != path) ledger.Violate($"The response of {ValueOf(response, "X-Path")}: {request}");
-        if (ValueOf(response, "X-User-Seen") != user) ledger.Violate($"The response of {ValueOf(response, "X-User-Seen")} for {user}: {request}");
-        if (isAlone) ledger.TakeLone(serial, $"{request}");
+        if (ValueOf(response, "X-Path") != path) ledger.Violate($"The response of {ValueOf(response, "X-Path")}: {Describe(request)}");
+        if (ValueOf(response, "X-User-Seen") != user) ledger.Violate($"The response of {ValueOf(response, "X-User-Seen")} for {user}: {Describe(request)}");
+        if (isAlone) ledger.TakeLone(serial, Describe(request));
         var isShared = ValueOf(response, "Cache-Status") is not null;
-        if (isShared && isAlone) ledger.Violate($"It is shared: {request}");
+        if (isShared && isAlone) ledger.Violate($"It is shared: {Describe(request)}");
         var expected = request.Method == HttpMethod.Head ? 0 : long.Parse(ValueOf(response, "X-Size")!, CultureInfo.InvariantCulture);
-        await CheckAsync(response, ChaosContent.SeedOf(path, serial, user), response.Content.Headers.ContentRange?.From ?? 0, expected, $"{request}", token);
+        await CheckAsync(response, ChaosContent.SeedOf(path, serial, user), response.Content.Headers.ContentRange?.From ?? 0, expected, Describe(request), token);
         return isShared ? "whole, shared" : "whole";
     }
 
@@ -176,6 +176,8 @@ internal sealed class ChaosClient(ChaosProxy[] proxies, ChaosLedger ledger, int 
 
         ledger.Count("nonsense");
     }
+
+    private static string Describe(HttpRequestMessage request) => $"{request.Method} {request.RequestUri} over HTTP/{request.Version}, {request.Headers.ToString().ReplaceLineEndings(" ")}";
 
     private static string? ValueOf(HttpResponseMessage response, string name) => response.Headers.TryGetValues(name, out var values) ? values.Single() : null;
 }

@@ -12,8 +12,22 @@ internal static class ChaosRun
 {
     private static readonly string[] s_outcomes = ["whole", "whole, shared", "304", "502", "504", "broken off", "left", "nonsense"];
 
+    /// <summary>Runs the command <c>--chaos MINUTES [SEED]</c>.</summary>
+    /// <returns>The exit code: 0 if every promise was kept.</returns>
+    public static async Task<int> RunAsync(string[] args, TextWriter output)
+    {
+        var duration = TimeSpan.FromMinutes(double.Parse(args[1], CultureInfo.InvariantCulture));
+        var seed = args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : Environment.TickCount;
+        var ledger = await RunAsync((elapsed, _) => elapsed >= duration, clients: 200, seed, output);
+        return ledger.Violations.Count == 0 ? 0 : 1;
+    }
+
+    /// <param name="isOver">Whether the clients stop, by the time that has passed and the outcomes so far.</param>
+    /// <param name="clients">The number of clients.</param>
+    /// <param name="seed">Decides what clients and origin do. Their timing differs from run to run.</param>
+    /// <param name="output">Gets the table.</param>
     /// <returns>The outcomes, and what must not have happened.</returns>
-    public static async Task<ChaosLedger> RunAsync(TimeSpan duration, int clients, int seed, TextWriter output)
+    public static async Task<ChaosLedger> RunAsync(Func<TimeSpan, ChaosLedger, bool> isOver, int clients, int seed, TextWriter output)
     {
         var ledger = new ChaosLedger();
         await using var origin = new ChaosOrigin(seed);
@@ -25,7 +39,7 @@ internal static class ChaosRun
         await output.WriteLineAsync($"|---:|---:|{string.Concat(s_outcomes.Select(static _ => "---:|"))}---:|---:|");
         var clock = Stopwatch.StartNew();
         var crowd = Enumerable.Range(0, clients).Select(number => new ChaosClient(proxies, ledger, HashCode.Combine(seed, number))).ToArray();
-        var running = Task.WhenAll(crowd.Select(client => Task.Run(() => client.RunAsync(() => clock.Elapsed, duration))));
+        var running = Task.WhenAll(crowd.Select(client => Task.Run(() => client.RunAsync(() => clock.Elapsed, () => isOver(clock.Elapsed, ledger)))));
         var (buffered, written) = (0L, TimeSpan.Zero);
         while (!running.IsCompleted)
         {
