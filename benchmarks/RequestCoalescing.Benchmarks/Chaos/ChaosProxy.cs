@@ -46,6 +46,7 @@ internal sealed partial class ChaosProxy : IAsyncDisposable
             RedirectStandardOutput = true,
         })!;
         var line = await process.StandardOutput.ReadLineAsync() ?? throw new InvalidOperationException("The proxy has not started.");
+        _ = process.StandardOutput.BaseStream.CopyToAsync(Stream.Null); // a pipe that nobody reads would stop the logger, and the proxy with it
         var addresses = Url().Matches(line);
         return new ChaosProxy(process, folder, version, new Uri(addresses[0].Value), new Uri(addresses[^1].Value));
     }
