@@ -1,6 +1,7 @@
 using System.Globalization;
 using BenchmarkDotNet.Running;
 using RequestCoalescing.Benchmarks.Caching;
+using RequestCoalescing.Benchmarks.Chaos;
 using RequestCoalescing.Benchmarks.Cluster;
 using RequestCoalescing.Benchmarks.Http;
 using RequestCoalescing.Benchmarks.Quick;
@@ -13,6 +14,7 @@ else if (args is ["--quick", "--telemetry"]) QuickRun.RunTelemetry(Console.Out);
 else if (args is ["--caching"]) await CachingRun.RunAsync(Console.Out);
 else if (args is ["--http"]) await HttpRun.RunAsync(Console.Out);
 else if (args is ["--streaming"]) await StreamingRun.RunAsync(Console.Out);
+else if (args is ["--chaos", ..]) return await ChaosRun.RunAsync(args, Console.Out);
 else if (args is ["--soak", var minutes]) return await SoakRun.RunAsync(TimeSpan.FromMinutes(double.Parse(minutes, CultureInfo.InvariantCulture)), Console.Out);
 else if (args is ["--cluster", ..]) await ClusterRun.RunAsync(args is [_, var redis] ? redis : null, Console.Out);
 else BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);

@@ -33,11 +33,10 @@ public sealed class CoalescingHandler : DelegatingHandler
     internal CoalescingHandler(HttpCoalescer coalescer) => _coalescer = coalescer;
 
     /// <inheritdoc/>
-    protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
-        return await _coalescer.TryShareAsync(request, origin: null, scope: null, base.SendAsync, cancellationToken).ConfigureAwait(false) ??
-            await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
+        return _coalescer.SendAsync(request, origin: null, scope: null, base.SendAsync, () => base.SendAsync(request, cancellationToken)!, cancellationToken)!;
     }
 
     /// <inheritdoc/>

@@ -1,7 +1,4 @@
 using System.Collections.Concurrent;
-using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Options;
 using RequestCoalescing.Http.Cluster;
 using RequestCoalescing.Http.Rules;
 using RequestCoalescing.Http.Streams;
@@ -20,6 +17,7 @@ internal sealed class HttpCoalescer : IDisposable
     private readonly TimeProvider _clock;
     private readonly string? _cacheStatus;
     private readonly BufferBudget _budget;
+    private readonly AloneLimit _alone;
     private readonly Remembered<object> _notShared;
     private readonly Remembered<string[]> _varying;
     private readonly ConcurrentDictionary<string, SharedResponse> _streaming = new(StringComparer.Ordinal);
@@ -29,31 +27,17 @@ internal sealed class HttpCoalescer : IDisposable
     /// <param name="options">Validated options.</param>
     /// <param name="clock">The clock.</param>
     /// <param name="name">The name in <c>Cache-Status</c>.</param>
+    /// <param name="overflow">Decides for a request past <see cref="HttpCoalescingOptions.MaxAlone"/>. Null to reject it.</param>
     /// <param name="cluster">Lets the nodes of a cluster share the requests that are sent. Null if this is the only node.</param>
-    public HttpCoalescer(ISingleflight<string> flights, HttpCoalescingOptions options, TimeProvider clock, string name, ISingleflight<string>? cluster = null)
+    public HttpCoalescer(ISingleflight<string> flights, HttpCoalescingOptions options, TimeProvider clock, string name, Func<OverflowBehavior>? overflow = null, ISingleflight<string>? cluster = null)
     {
         _cluster = cluster is null ? null : new ClusterOrigin(cluster, options);
         (_flights, _options, _clock) = (flights, options, clock);
         _cacheStatus = options.AddsCacheStatus ? $"\"{name.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"; fwd=miss; collapsed" : null;
         _budget = new BufferBudget(options.MaxTotalBufferedBytes);
+        _alone = new AloneLimit(options.MaxAlone, overflow ?? (static () => OverflowBehavior.Reject));
         _notShared = new Remembered<object>(options.MaxRemembered, options.NotSharedDuration, clock);
         _varying = new Remembered<string[]>(options.MaxRemembered, options.NotSharedDuration, clock);
-    }
-
-    /// <summary>Registers the coalescer of an instance, and its settings, under the name of the instance.</summary>
-    /// <param name="instance">The instance.</param>
-    /// <param name="cluster">Lets the instance <c>NAME-cluster</c> use Redis. Null if this is the only node.</param>
-    public static void AddTo(ISingleflightBuilder instance, Action<ISingleflightBuilder>? cluster)
-    {
-        var clusterName = $"{instance.Name}-cluster";
-        cluster?.Invoke(instance.Services.AddSingleflight(clusterName));
-        instance.BindSettings<HttpCoalescingOptions>("Http", static (section, options) => section.Bind(options), static options => options.Validate());
-        instance.Services.AddKeyedSingleton(instance.Name, (services, key) => new HttpCoalescer(
-            services.GetRequiredKeyedService<ISingleflight>(key),
-            services.GetRequiredService<IOptionsFactory<HttpCoalescingOptions>>().Create((string)key!),
-            services.GetRequiredService<IOptionsFactory<SingleflightOptions>>().Create((string)key!).TimeProvider,
-            (string)key!,
-            cluster is null ? null : services.GetRequiredKeyedService<ISingleflight>(clusterName)));
     }
 
     /// <summary>The bytes of bodies that are in memory now.</summary>
@@ -62,25 +46,55 @@ internal sealed class HttpCoalescer : IDisposable
     /// <summary>The bodies that arrive now.</summary>
     public int Streaming => _streaming.Count;
 
-    /// <summary>Sends a request that may be shared, or shares one that is in the air.</summary>
+    /// <summary>Sends a request that may be shared, shares one that is in the air, or lets the request go alone.</summary>
     /// <param name="request">The request.</param>
     /// <param name="origin">Stands for the scheme and the authority of the target in the key. Null for those of the request.</param>
     /// <param name="scope">A part of the key that the request does not show. It may be secret.</param>
     /// <param name="send">Sends a request to the origin, and completes when its headers have arrived.</param>
+    /// <param name="goAlone">Sends the caller's own request, for the caller alone.</param>
     /// <param name="cancellationToken">The caller's token.</param>
-    /// <param name="keepsOwn">Whether the caller that leads keeps a response that is not shared. Otherwise, it sends once more.</param>
-    /// <returns>Null if the caller sends its request itself.</returns>
-    public async Task<HttpResponseMessage?> TryShareAsync(
+    /// <param name="keepsOwn">Whether the caller that leads keeps a response that is not shared. Otherwise, it goes alone too.</param>
+    /// <returns>The response, or what <paramref name="goAlone"/> has returned.</returns>
+    /// <exception cref="FlightRejectedException">A limit was reached.</exception>
+    public async Task<HttpResponseMessage?> SendAsync(
         HttpRequestMessage request,
         string? origin,
         string? scope,
         Func<HttpRequestMessage, CancellationToken, Task<HttpResponseMessage>> send,
+        Func<Task<HttpResponseMessage?>> goAlone,
         CancellationToken cancellationToken,
         bool keepsOwn = true)
     {
+        if (!RequestRules.MayShare(request, _options)) return await goAlone().ConfigureAwait(false);
+        if (await TryShareAsync(request, origin, scope, send, keepsOwn, cancellationToken).ConfigureAwait(false) is { } response) return response;
+        var hasPlace = _alone.TryEnter();
+        try
+        {
+            return await goAlone().ConfigureAwait(false);
+        }
+        finally
+        {
+            if (hasPlace) _alone.Exit();
+        }
+    }
+
+    public void Dispose()
+    {
+        _notShared.Dispose();
+        _varying.Dispose();
+    }
+
+    // Returns null if the caller goes alone.
+    private async Task<HttpResponseMessage?> TryShareAsync(
+        HttpRequestMessage request,
+        string? origin,
+        string? scope,
+        Func<HttpRequestMessage, CancellationToken, Task<HttpResponseMessage>> send,
+        bool keepsOwn,
+        CancellationToken cancellationToken)
+    {
         string[] learnt = [];
-        var attempts = RequestRules.MayShare(request, _options) ? Attempts : 0;
-        for (var attempt = 0; attempt < attempts; attempt++)
+        for (var attempt = 0; attempt < Attempts; attempt++)
         {
             var target = RequestKey.TargetOf(request, origin);
             string[] vary = [.. VaryOf(target).Union(learnt).Order(StringComparer.Ordinal)];
@@ -120,12 +134,6 @@ internal sealed class HttpCoalescer : IDisposable
         }
 
         return null;
-    }
-
-    public void Dispose()
-    {
-        _notShared.Dispose();
-        _varying.Dispose();
     }
 
     // A HEAD request gets its response from a GET that is in the air (RFC 9110, 9.3.2).

@@ -38,7 +38,7 @@ public static class HttpCoalescingBuilderExtensions
         var instance = builder.Services.AddSingleflight(name);
         singleflight?.Invoke(instance);
         if (configure is not null) builder.Services.Configure(name, configure);
-        HttpCoalescer.AddTo(instance, cluster);
+        HttpRegistration.AddTo(instance, cluster);
         return builder.AddHttpMessageHandler(services => new CoalescingHandler(services.GetRequiredKeyedService<HttpCoalescer>(name)));
     }
 }

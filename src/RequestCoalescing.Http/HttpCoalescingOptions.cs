@@ -71,6 +71,12 @@ public sealed class HttpCoalescingOptions
     /// </summary>
     public TimeSpan NotSharedDuration { get; set; } = TimeSpan.FromMinutes(2);
 
+    /// <summary>
+    /// How many requests may be at the origin alone at once, because their response could not be shared. <see cref="SingleflightOptions.Overflow"/> of the instance decides for
+    /// one more. Requests that go alone by their own headers do not count. Default <see cref="int.MaxValue"/> (no limit). Range: 1 and up.
+    /// </summary>
+    public int MaxAlone { get; set; } = int.MaxValue;
+
     /// <summary>How many keys are remembered: those that are not shared, and those whose response varies. Default 10,000. Range: 1 and up.</summary>
     public int MaxRemembered { get; set; } = 10_000;
 
@@ -92,6 +98,7 @@ public sealed class HttpCoalescingOptions
         if (MaxClusterBodyBytes is < 0 or > 64 * 1024 * 1024) throw new ArgumentOutOfRangeException(nameof(MaxClusterBodyBytes), MaxClusterBodyBytes, "It must be from 0 to 67108864 (64 MiB).");
         ThrowIfOutside(MaxBodyIdle, TimeSpan.FromMilliseconds(1), nameof(MaxBodyIdle));
         ThrowIfOutside(NotSharedDuration, TimeSpan.FromSeconds(1), nameof(NotSharedDuration));
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxAlone, 1, nameof(MaxAlone));
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxRemembered, 1, nameof(MaxRemembered));
     }
 

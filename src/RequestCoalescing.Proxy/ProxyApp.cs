@@ -54,7 +54,7 @@ internal sealed class ProxyApp : IAsyncDisposable
         proxy = settings.Origins.Count > 0 ? proxy.LoadFromMemory([Route], [ClusterOf(settings.Origins)]) : proxy.LoadFromConfig(routes);
         proxy.AddRequestCoalescing(policies => AddPolicies(policies, builder.Configuration, settings.Redis));
         builder.Services.AddHealthChecks().AddSingleflight();
-        builder.Services.AddOpenTelemetry().WithMetrics(static metrics => metrics.AddMeter(SingleflightTelemetry.MeterName).AddPrometheusExporter());
+        builder.Services.AddOpenTelemetry().WithMetrics(static metrics => metrics.AddMeter(SingleflightTelemetry.MeterName, "Microsoft.AspNetCore.Server.Kestrel").AddPrometheusExporter());
 
         // After the settings of the file, because the command line is nearer.
         builder.Services.PostConfigureAll<SingleflightOptions>(options =>

@@ -7,33 +7,33 @@ internal sealed class CoalescingForwarder(HttpMessageInvoker inner) : HttpMessag
 {
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
-        if (RouteOptIn.Take(request) is { } choice)
+        if (RouteOptIn.Take(request) is not { } choice) return await inner.SendAsync(request, cancellationToken).ConfigureAwait(false);
+        try
         {
-            try
-            {
-                var shared = await choice.Policy.Coalescer.TryShareAsync(request, choice.Origin, scope: null, inner.SendAsync, cancellationToken).ConfigureAwait(false);
-                if (shared is not null) return shared;
-            }
-            catch (FlightTimeoutException late)
-            {
-                throw new OperationCanceledException(late.Message, late); // the proxy answers it with 504
-            }
-            catch (FlightRejectedException)
-            {
-                var refused = new HttpResponseMessage(HttpStatusCode.ServiceUnavailable) { RequestMessage = request };
-                refused.Headers.TryAddWithoutValidation("Retry-After", "1");
-                return refused;
-            }
-
-            if (request.Content is null) return await SendAloneAsync(request, choice.Policy, cancellationToken).ConfigureAwait(false);
+            return (await choice.Policy.Coalescer.SendAsync(
+                request,
+                choice.Origin,
+                scope: null,
+                inner.SendAsync,
+                async () => await SendAloneAsync(request, choice.Policy, cancellationToken).ConfigureAwait(false),
+                cancellationToken).ConfigureAwait(false))!;
         }
-
-        return await inner.SendAsync(request, cancellationToken).ConfigureAwait(false);
+        catch (FlightTimeoutException late)
+        {
+            throw new OperationCanceledException(late.Message, late); // the proxy answers it with 504
+        }
+        catch (FlightRejectedException)
+        {
+            var refused = new HttpResponseMessage(HttpStatusCode.ServiceUnavailable) { RequestMessage = request };
+            refused.Headers.TryAddWithoutValidation("Retry-After", "1");
+            return refused;
+        }
     }
 
     // The time until the headers is the same for requests that are not shared. An upload takes the time that it takes.
     private async Task<HttpResponseMessage> SendAloneAsync(HttpRequestMessage request, ProxyPolicy policy, CancellationToken cancellationToken)
     {
+        if (request.Content is not null) return await inner.SendAsync(request, cancellationToken).ConfigureAwait(false);
         using var late = new CancellationTokenSource(policy.Limits().MaxDuration, policy.Limits().TimeProvider);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken);
         return await inner.SendAsync(request, either.Token).ConfigureAwait(false);

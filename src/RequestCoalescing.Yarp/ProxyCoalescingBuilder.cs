@@ -49,7 +49,7 @@ public sealed class ProxyCoalescingBuilder
         var instance = _services.AddSingleflight(instanceName);
         singleflight?.Invoke(instance);
         if (configure is not null) _services.Configure(instanceName, configure);
-        HttpCoalescer.AddTo(instance, cluster);
+        HttpRegistration.AddTo(instance, cluster);
         _services.AddSingleton(services => new ProxyPolicy(
             name,
             services.GetRequiredKeyedService<HttpCoalescer>(instanceName),

@@ -11,4 +11,7 @@ public enum FlightRejectionReason
 
     /// <summary>The instance is draining, because its host is shutting down. Only the work of running flights can still call it.</summary>
     Draining,
+
+    /// <summary>Over HTTP: <c>HttpCoalescingOptions.MaxAlone</c> requests whose response is not shared were at the origin.</summary>
+    MaxAlone,
 }

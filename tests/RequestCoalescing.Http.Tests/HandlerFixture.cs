@@ -32,10 +32,13 @@ public abstract class HandlerFixture(bool overHttp2 = false) : IAsyncLifetime
         GC.SuppressFinalize(this);
     }
 
-    protected void Use(Action<HttpCoalescingOptions> configure, Action<SingleflightOptions>? limits = null)
+    /// <param name="configure">Sets the options of the handler.</param>
+    /// <param name="limits">Sets the limits of its instance.</param>
+    /// <param name="behind">Makes a handler between it and the origin.</param>
+    protected void Use(Action<HttpCoalescingOptions> configure, Action<SingleflightOptions>? limits = null, Func<DelegatingHandler>? behind = null)
     {
         var services = new ServiceCollection();
-        services.AddHttpClient("origin", client =>
+        var client = services.AddHttpClient("origin", client =>
             {
                 client.BaseAddress = Origin.Address;
                 client.DefaultRequestVersion = overHttp2 ? HttpVersion.Version20 : HttpVersion.Version11;
@@ -43,6 +46,7 @@ public abstract class HandlerFixture(bool overHttp2 = false) : IAsyncLifetime
             })
             .ConfigurePrimaryHttpMessageHandler(static () => new SocketsHttpHandler { UseCookies = false, MaxConnectionsPerServer = 1_000 })
             .AddRequestCoalescing(configure);
+        if (behind is not null) client.AddHttpMessageHandler(behind);
         services.AddSingleflight("http-origin", options =>
         {
             options.TimeProvider = Clock;

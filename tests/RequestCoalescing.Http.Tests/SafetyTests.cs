@@ -64,13 +64,16 @@ public sealed class SafetyTests() : HandlerFixture
         Assert.Equal(["first", "second"], (await Task.WhenAll(calls.Select(TextOf)).SoonAsync()).Order(StringComparer.Ordinal));
     }
 
-    [Fact]
-    public async Task An_event_stream_is_not_shared()
+    [Theory]
+    [InlineData("text/event-stream")]
+    [InlineData("Text/Event-Stream; charset=utf-8")]
+    [InlineData("text/event-stream;;")]
+    public async Task An_event_stream_is_not_shared(string type)
     {
         var calls = new[] { GetAsync(), GetAsync() };
         var exchange = await Origin.NextAsync();
         await Flights.UntilSubscribersAsync(2);
-        await exchange.RespondAsync("data: 1\n\n", 200, ("Content-Type", "text/event-stream"));
+        await exchange.RespondAsync("data: 1\n\n", 200, ("Content-Type", type));
         await (await Origin.NextAsync()).RespondAsync("data: 2\n\n");
         Assert.Equal(["data: 1\n\n", "data: 2\n\n"], (await Task.WhenAll(calls.Select(TextOf)).SoonAsync()).Order(StringComparer.Ordinal));
     }

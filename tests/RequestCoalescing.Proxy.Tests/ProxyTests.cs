@@ -58,6 +58,32 @@ public sealed class ProxyTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Clients_past_MaxAlone_get_503_when_a_response_is_private()
+    {
+        var file = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():n}.json");
+        try
+        {
+            await File.WriteAllTextAsync(file, """{ "Singleflight": { "proxy": { "Http": { "MaxAlone": 1 } } } }""");
+            var proxy = await StartAsync(settings => settings with { Config = file });
+            var requests = Enumerable.Range(0, 4).Select(_ => GetAsync(proxy, "/me")).ToArray();
+            var leading = await _origin.NextAsync();
+            await UntilSubscribersAsync(proxy, 4);
+            await leading.RespondAsync("leader", 200, ("Cache-Control", "private"));
+            var alone = await _origin.NextAsync();
+            await Patience.UntilAsync(() => requests.Count(static request => request.IsCompleted) == 3, "two are rejected");
+            await alone.RespondAsync("alone", 200, ("Cache-Control", "private"));
+            var responses = await Task.WhenAll(requests).SoonAsync();
+            Assert.Equal([200, 200, 503, 503], responses.Select(static response => (int)response.StatusCode).Order());
+            Assert.All(responses, static response => Assert.Equal(response.StatusCode == HttpStatusCode.OK ? null : "1", response.Headers.RetryAfter?.ToString()));
+            Assert.Equal(2, _origin.Requests);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Fact]
     public async Task Other_requests_are_forwarded_as_they_came()
     {
         var proxy = await StartAsync();
@@ -159,7 +185,8 @@ public sealed class ProxyTests : IAsyncLifetime
         await response.SoonAsync();
         Assert.Equal("Healthy", await _client.GetStringAsync(new Uri(proxy.Admin!, "/health")));
         Assert.Contains("\"proxy\"", await _client.GetStringAsync(new Uri(proxy.Admin!, "/metrics/singleflight")), StringComparison.Ordinal);
-        Assert.Contains("singleflight_", await _client.GetStringAsync(new Uri(proxy.Admin!, "/metrics")), StringComparison.Ordinal);
+        var metrics = await _client.GetStringAsync(new Uri(proxy.Admin!, "/metrics"));
+        foreach (var name in new[] { "singleflight_in_flight", "singleflight_http_bodies", "singleflight_http_buffered_bytes", "kestrel_active_connections" }) Assert.Contains($"\n{name}{{", metrics, StringComparison.Ordinal);
         Assert.Contains("<html", await _client.GetStringAsync(proxy.Admin!), StringComparison.Ordinal);
 
         // The address of the clients does not have them, whatever host they name.

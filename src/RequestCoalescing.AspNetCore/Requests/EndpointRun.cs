@@ -3,6 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
 
 namespace RequestCoalescing.AspNetCore.Requests;
@@ -107,6 +108,7 @@ internal sealed class EndpointRun : IHttpRequestLifetimeFeature, IThreadPoolWork
         Activity.Current = null;
         using var activity = _trace is { } trace ? s_source.StartActivity("singleflight.endpoint", ActivityKind.Internal, trace) ?? StartUnrecorded(trace) : null;
         activity?.SetTag("singleflight.name", _instance);
+        if (_endpoint is RouteEndpoint route) activity?.SetTag("http.route", route.RoutePattern.RawText);
         (CultureInfo.CurrentCulture, CultureInfo.CurrentUICulture) = (_caller.Culture, _caller.UICulture);
         HttpContext? context = null;
         Exception? error = null;

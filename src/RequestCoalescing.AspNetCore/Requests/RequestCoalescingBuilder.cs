@@ -54,7 +54,7 @@ public sealed class RequestCoalescingBuilder
         var instance = _services.AddSingleflight(instanceName);
         foreach (var configureInstance in policy.Instances) configureInstance(instance);
         foreach (var configureHttp in policy.Limits) _services.Configure(instanceName, configureHttp);
-        HttpCoalescer.AddTo(instance, policy.Cluster);
+        HttpRegistration.AddTo(instance, policy.Cluster);
         _services.PostConfigure<HttpCoalescingOptions>(instanceName, options =>
         {
             options.KeyHeaders = new HashSet<string>(policy.Headers, StringComparer.OrdinalIgnoreCase);

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Cors.Infrastructure;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -14,7 +15,9 @@ internal sealed class RequestCoalescingMiddleware(RequestDelegate next, IService
     // How ASP.NET Core's own middleware notes, in the items of a context, that it has dealt with the endpoint.
     private const string Authorized = "__AuthorizationMiddlewareWithEndpointInvoked";
 
-    private static readonly string[] s_marks = [Authorized, "__CorsMiddlewareWithEndpointInvoked", "__AntiforgeryMiddlewareWithEndpointInvoked"];
+    private const string Cors = "__CorsMiddlewareWithEndpointInvoked";
+
+    private static readonly string[] s_marks = [Authorized, Cors, "__AntiforgeryMiddlewareWithEndpointInvoked"];
 
     private readonly IHttpContextFactory _contexts = services.GetRequiredService<IHttpContextFactory>();
     private readonly bool _reportsReads = services.GetService<IHostEnvironment>()?.IsDevelopment() ?? false;
@@ -27,6 +30,11 @@ internal sealed class RequestCoalescingMiddleware(RequestDelegate next, IService
         if (endpoint.Metadata.GetMetadata<IAuthorizeData>() is not null && !context.Items.ContainsKey(Authorized))
         {
             throw new InvalidOperationException($"The endpoint '{endpoint.DisplayName}' has to authorize each caller before callers share a run. Call app.UseAuthorization() before app.UseRequestCoalescing().");
+        }
+
+        if (endpoint.Metadata.GetMetadata<ICorsMetadata>() is not null and not IDisableCorsAttribute && !context.Items.ContainsKey(Cors) && !policy.HasHeader("Origin"))
+        {
+            throw new InvalidOperationException($"The endpoint '{endpoint.DisplayName}' answers each caller's origin (CORS), which its run does not see. Call app.UseCors() before app.UseRequestCoalescing(), or add VaryByHeader(\"Origin\") to the policy.");
         }
 
         return policy.TryDescribe(context) is { } message ? ShareAsync(context, endpoint, policy, message) : next(context);
@@ -47,11 +55,12 @@ internal sealed class RequestCoalescingMiddleware(RequestDelegate next, IService
         try
         {
             // A response that is not shared was made without what is the caller's own. So the leader runs alone then, too.
-            response = await policy.Coalescer.TryShareAsync(
+            response = await policy.Coalescer.SendAsync(
                 message,
                 origin: null,
                 Policy.KeyOf(endpoint, caller, context.RequestServices),
                 (shared, token) => StartRun(endpoint, policy, caller, shared, token),
+                GoAloneAsync,
                 context.RequestAborted,
                 keepsOwn: false).ConfigureAwait(false);
         }
@@ -61,13 +70,14 @@ internal sealed class RequestCoalescingMiddleware(RequestDelegate next, IService
             return;
         }
 
-        if (response is null)
+        if (response is null) return; // it has gone alone
+        using (response) await SharedResult.WriteAsync(response, context).ConfigureAwait(false);
+
+        async Task<HttpResponseMessage?> GoAloneAsync()
         {
             await next(context).ConfigureAwait(false);
-            return;
+            return null;
         }
-
-        using (response) await SharedResult.WriteAsync(response, context).ConfigureAwait(false);
     }
 
     // It does not see the context of the leader, which may be in another request by now.

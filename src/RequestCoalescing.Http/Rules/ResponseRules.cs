@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Net;
 using System.Net.Http.Headers;
 
@@ -8,6 +9,7 @@ internal static class ResponseRules
 {
     // Responses that a cache may store without an explicit lifetime (RFC 9110, 15.1).
     private static readonly HashSet<int> s_heuristic = [200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501];
+    private static readonly SearchValues<char> s_ofNames = SearchValues.Create("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
 
     /// <summary>Whether a response may be given to all callers of its request.</summary>
     /// <param name="response">The response.</param>
@@ -22,9 +24,9 @@ internal static class ResponseRules
 
         var headers = response.Headers;
         if (headers.NonValidated.Contains("Set-Cookie")) return false; // RFC 6265, 3
-        if (VaryOf(response).Contains("*")) return false; // RFC 9110, 12.5.5
+        if (VaryOf(response).Any(static name => name == "*" || name.AsSpan().ContainsAnyExcept(s_ofNames))) return false; // RFC 9110, 12.5.5, 5.6.2
 
-        if (response.Content.Headers.ContentType?.MediaType == "text/event-stream") return false; // it has no end, and its beginning is soon out of date
+        if (response.Content.Headers.NonValidated.TryGetValues("Content-Type", out var type) && type.ToString().StartsWith("text/event-stream", StringComparison.OrdinalIgnoreCase)) return false; // it has no end, and its beginning is soon out of date
 
         var control = headers.NonValidated.TryGetValues("Cache-Control", out var lines) ? CacheControl.Parse(lines) : new CacheControlHeaderValue();
         if (control is null) return false; // it cannot be parsed
@@ -49,7 +51,7 @@ internal static class ResponseRules
     /// <summary>The names of the request headers that the response depends on (RFC 9110, 12.5.5), in lower case.</summary>
     public static string[] VaryOf(HttpResponseMessage response) =>
         response.Headers.NonValidated.TryGetValues("Vary", out var values)
-            ? [.. values.SelectMany(static value => value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)).Select(static name => name.ToLowerInvariant()).Distinct().Order(StringComparer.Ordinal)]
+            ? [.. values.SelectMany(static value => value.Split(',')).Select(static name => name.Trim(' ', '\t').ToLowerInvariant()).Where(static name => name.Length > 0).Distinct().Order(StringComparer.Ordinal)]
             : [];
 
     /// <summary>Whether a caller that has sent conditions gets a 304 instead of the response (RFC 9110, 13.1.2, 13.1.3, 13.2.2).</summary>
