@@ -11,4 +11,7 @@ public enum FlightRejectionReason
 
     /// <summary>The instance is draining, because its host is shutting down. Only the work of running flights can still call it.</summary>
     Draining,
+
+    /// <summary><see cref="BatchLoaderOptions.MaxPending"/> keys waited for the take-off of their batch.</summary>
+    MaxPending,
 }
