@@ -38,5 +38,8 @@ public sealed class BatchAnswer<TKey, TValue>
         if (!_isClosed) _batch.Answer(key, new BatchOutcome<TValue> { Error = error });
     }
 
+    /// <summary>The backend has returned, and its answers follow.</summary>
+    internal void Return() => _batch.Return();
+
     internal void Close() => _isClosed = true;
 }

@@ -18,6 +18,7 @@ internal static class BatchLoads
         {
             var call = load(keys, cancellationToken) ?? throw new InvalidOperationException("The load returned null. It must return a task.");
             var values = await call.ConfigureAwait(false) ?? throw new InvalidOperationException("The load's task returned null. It must return a dictionary.");
+            answer.Return();
             foreach (var (key, value) in values) answer.Set(key, value);
         };
     }

@@ -17,6 +17,7 @@ internal sealed class Batch<TKey, TValue>(BatchQueue<TKey, TValue> queue, Slot<T
     private int _open = slots.Length; // slots that somebody waits for, and that have no outcome yet
     private int _unanswered = slots.Length;
     private int _moreCalls;
+    private volatile bool _hasReturned;
 
     /// <summary>Whether it is the batch of one key past a limit.</summary>
     public bool IsAlone => isAlone;
@@ -29,8 +30,11 @@ internal sealed class Batch<TKey, TValue>(BatchQueue<TKey, TValue> queue, Slot<T
     /// <summary>One of the slots has its outcome, or nobody waits for it any more. If that holds for all and keys are unanswered, nobody needs the rest of the call.</summary>
     public void Leave()
     {
-        if (Interlocked.Decrement(ref _open) == 0 && Volatile.Read(ref _unanswered) > 0) Stop();
+        if (Interlocked.Decrement(ref _open) == 0 && Volatile.Read(ref _unanswered) > 0 && !_hasReturned) Stop();
     }
+
+    /// <summary>The backend has returned. There is nothing to cancel any more, although its answers may not have been taken yet.</summary>
+    public void Return() => _hasReturned = true;
 
     /// <summary>Fires the token of the call. Callbacks run on the thread pool, and their errors belong to the code that registered them.</summary>
     public void Stop() => Outcome.ObserveAtEnd(CancelAsync());
@@ -112,6 +116,7 @@ internal sealed class Batch<TKey, TValue>(BatchQueue<TKey, TValue> queue, Slot<T
         var answer = new BatchAnswer<TKey, TValue>(this);
         var span = _telemetry.Start(keys.Length, slots.Select(static slot => slot.Span).OfType<Activity>());
         Exception? error = null;
+        _hasReturned = false;
         try
         {
             var call = queue.Load(keys, answer, Token) ?? throw new InvalidOperationException("The load returned null. It must return a task.");
@@ -122,6 +127,7 @@ internal sealed class Batch<TKey, TValue>(BatchQueue<TKey, TValue> queue, Slot<T
             error = exception;
         }
 
+        Return();
         answer.Close();
         var open = Unanswered(asked);
         _telemetry.End(span, error is null ? open.Length : 0, IsCancellationRequested, error);
@@ -138,7 +144,7 @@ internal sealed class Batch<TKey, TValue>(BatchQueue<TKey, TValue> queue, Slot<T
 
     private Task LoadAgainAsync(ReadOnlyMemory<Slot<TKey, TValue>> half, Exception error)
     {
-        if (_moreCalls > 0 && !IsCancellationRequested)
+        if (_moreCalls > 0 && Volatile.Read(ref _open) > 0 && !IsCancellationRequested)
         {
             _moreCalls--;
             return LoadAsync(half);
