@@ -84,8 +84,16 @@ internal sealed class BatchQueue<TKey, TValue> : IThreadPoolWorkItem
             foreach (var slot in group.Slots)
             {
                 if (slot.State != SlotState.Grouped) continue;
-                if (_isClosed) refused.Add(slot);
-                else Enqueue(slot, now);
+                if (_isClosed)
+                {
+                    refused.Add(slot);
+                    slot.State = SlotState.Left;
+                    _pending--;
+                }
+                else
+                {
+                    Enqueue(slot, now);
+                }
             }
 
             Arrange();
@@ -206,7 +214,7 @@ internal sealed class BatchQueue<TKey, TValue> : IThreadPoolWorkItem
 
     private Batch<TKey, TValue> TakeOff(Slot<TKey, TValue>[] slots, bool isAlone)
     {
-        var batch = new Batch<TKey, TValue>(this, slots, isAlone) { TakenOffAt = Telemetry.MeasuresWaits ? _window.Timestamp() : 0 };
+        var batch = new Batch<TKey, TValue>(this, slots, isAlone) { TakenOffAt = Telemetry.MeasuresWaits && !isAlone ? _window.Timestamp() : 0 };
         foreach (var slot in slots) (slot.State, slot.Batch) = (SlotState.TakenOff, batch);
         _airborne.Add(batch);
         return batch;

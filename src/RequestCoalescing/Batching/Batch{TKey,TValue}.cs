@@ -22,7 +22,7 @@ internal sealed class Batch<TKey, TValue>(BatchQueue<TKey, TValue> queue, Slot<T
     /// <summary>Whether it is the batch of one key past a limit.</summary>
     public bool IsAlone => isAlone;
 
-    /// <summary>When it took off. Zero if waits are not measured.</summary>
+    /// <summary>When it took off. Zero if the waits of its keys are not measured.</summary>
     public long TakenOffAt { get; init; }
 
     public void Execute() => _ = RunAsync();
@@ -30,7 +30,7 @@ internal sealed class Batch<TKey, TValue>(BatchQueue<TKey, TValue> queue, Slot<T
     /// <summary>One of the slots has its outcome, or nobody waits for it any more. If that holds for all and keys are unanswered, nobody needs the rest of the call.</summary>
     public void Leave()
     {
-        if (Interlocked.Decrement(ref _open) == 0 && Volatile.Read(ref _unanswered) > 0 && !_hasReturned) Stop();
+        if (Interlocked.Decrement(ref _open) == 0) StopIfUnwanted();
     }
 
     /// <summary>The backend has returned. There is nothing to cancel any more, although its answers may not have been taken yet.</summary>
@@ -44,6 +44,11 @@ internal sealed class Batch<TKey, TValue>(BatchQueue<TKey, TValue> queue, Slot<T
     {
         if (!_byKey.TryGetValue(key, out var slot)) _telemetry.CountUnasked();
         else if (!TryComplete(slot, outcome)) _telemetry.CountDuplicate();
+    }
+
+    private void StopIfUnwanted()
+    {
+        if (Volatile.Read(ref _open) == 0 && Volatile.Read(ref _unanswered) > 0 && !_hasReturned) Stop();
     }
 
     private async Task RunAsync()
@@ -116,7 +121,13 @@ internal sealed class Batch<TKey, TValue>(BatchQueue<TKey, TValue> queue, Slot<T
         var answer = new BatchAnswer<TKey, TValue>(this);
         var span = _telemetry.Start(keys.Length, slots.Select(static slot => slot.Span).OfType<Activity>());
         Exception? error = null;
-        _hasReturned = false;
+        if (_hasReturned)
+        {
+            _hasReturned = false;
+            Interlocked.MemoryBarrier();
+            StopIfUnwanted(); // the last slot may have been left between two calls
+        }
+
         try
         {
             var call = queue.Load(keys, answer, Token) ?? throw new InvalidOperationException("The load returned null. It must return a task.");

@@ -72,6 +72,7 @@ public abstract partial class BatchLoaderContract
         await leaves.CancelAsync();
         await leaving.LeavesWithAsync(leaves.Token);
         await Patience.UntilAsync(() => loader.Singleflight.GetStats().InFlightCount == 1, "the key has left");
+        await LetPoolRunAsync();
         Assert.False(call.Token.IsCancellationRequested);
         call.Succeed();
         Assert.Equal("value 2", await loads[0].SoonAsync());

@@ -10,6 +10,7 @@ public abstract partial class BatchLoaderContract
         var first = await LoadAsync(loader, 1, 2);
         Clock.Advance(s_window / 2);
         var second = await LoadAsync(loader, 3);
+        await LetPoolRunAsync();
         Assert.Equal((0, 3), (Backend.Calls, loader.GetStats().Pending));
 
         Clock.Advance(s_window / 2);
@@ -25,6 +26,7 @@ public abstract partial class BatchLoaderContract
         var loads = await LoadAsync(loader, 1, 2, 3);
         (await Backend.NextAsync(1, 2)).Succeed();
         await Task.WhenAll(loads[..2]).SoonAsync();
+        await LetPoolRunAsync();
         Assert.Equal((1, 1), (Backend.Calls, loader.GetStats().Pending));
 
         Clock.Advance(s_window);
@@ -48,6 +50,7 @@ public abstract partial class BatchLoaderContract
         var loads = await LoadAsync(loader, 1);
         var first = await Backend.NextAsync(1);
         loads = [.. loads, .. await LoadAsync(loader, 2, 3, 4)];
+        await LetPoolRunAsync();
         Assert.Equal((1, 3), (Backend.Calls, loader.GetStats().Pending));
 
         first.Succeed();
@@ -69,6 +72,7 @@ public abstract partial class BatchLoaderContract
         await first.CancelledAsync();
         var next = await LoadAsync(loader, 4);
         Clock.Advance(s_window);
+        await LetPoolRunAsync();
         Assert.Equal((2, 2, 1), (Backend.Calls, loader.GetStats().Running, loader.GetStats().Pending));
 
         first.End();
@@ -164,8 +168,14 @@ public abstract partial class BatchLoaderContract
         await Patience.UntilAsync(() => loader.GetStats().Running == 0, "the two batches have ended");
 
         Clock.Advance(s_window);
-        (await Backend.NextAsync(1)).Succeed();
-        await loads[0].SoonAsync();
+        var first = await Backend.NextAsync(1);
+        var next = await LoadAsync(loader, 4);
+        Clock.Advance(s_window);
+        await LetPoolRunAsync();
+        Assert.Equal((1, 1), (loader.GetStats().Running, loader.GetStats().Pending)); // the limit still holds for the others
+        first.Succeed();
+        (await Backend.NextAsync(4)).Succeed();
+        await Task.WhenAll(loads[0], next[0]).SoonAsync();
     }
 
     [Fact]

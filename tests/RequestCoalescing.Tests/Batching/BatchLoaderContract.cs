@@ -63,5 +63,16 @@ public abstract partial class BatchLoaderContract : IAsyncDisposable
         return loads;
     }
 
+    /// <summary>Lets the thread pool come to what it has been given, so that a batch that takes off too early is seen.</summary>
+    private static async Task LetPoolRunAsync()
+    {
+        for (var i = 0; i < 20; i++)
+        {
+            var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            ThreadPool.UnsafeQueueUserWorkItem(static reached => reached.SetResult(), reached, preferLocal: false);
+            await reached.Task;
+        }
+    }
+
     private static Task IdleAsync(BatchLoader<int, string> loader) => Patience.UntilAsync(() => loader.GetStats() is { Running: 0, Pending: 0 }, "no batch runs or waits");
 }
