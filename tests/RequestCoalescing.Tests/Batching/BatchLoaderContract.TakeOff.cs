@@ -183,9 +183,13 @@ public abstract partial class BatchLoaderContract
     {
         var loader = Create(comparer: EqualityComparer<int>.Create((a, b) => a % 10 == b % 10, key => key % 10));
         var loads = await LoadAsync(loader, 1, 11, 2);
+        loader.Singleflight.Forget(1);
+        loads = [.. loads, .. await LoadAsync(loader, 21)];
         Clock.Advance(s_window);
-        (await Backend.NextAsync(1, 2)).Succeed();
-        Assert.Equal(["value 1", "value 1", "value 2"], await Task.WhenAll(loads).SoonAsync());
+        var call = await Backend.NextAsync(1, 2);
+        call.Answer.Set(31, "one");
+        call.Succeed();
+        Assert.Equal(["one", "one", "value 2", "one"], await Task.WhenAll(loads).SoonAsync());
     }
 
     [Fact]
