@@ -1,5 +1,6 @@
 using System.Globalization;
 using BenchmarkDotNet.Running;
+using RequestCoalescing.Benchmarks.Batching;
 using RequestCoalescing.Benchmarks.Caching;
 using RequestCoalescing.Benchmarks.Chaos;
 using RequestCoalescing.Benchmarks.Cluster;
@@ -12,6 +13,7 @@ if (args is ["--quick"]) QuickRun.Run(Console.Out);
 else if (args is ["--hot"]) HotKeyRun.Run(Console.Out);
 else if (args is ["--quick", "--telemetry"]) QuickRun.RunTelemetry(Console.Out);
 else if (args is ["--caching"]) await CachingRun.RunAsync(Console.Out);
+else if (args is ["--batching"]) await BatchingRun.RunAsync(Console.Out);
 else if (args is ["--http"]) await HttpRun.RunAsync(Console.Out);
 else if (args is ["--streaming"]) await StreamingRun.RunAsync(Console.Out);
 else if (args is ["--chaos", ..]) return await ChaosRun.RunAsync(args, Console.Out);

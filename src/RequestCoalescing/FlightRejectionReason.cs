@@ -14,4 +14,7 @@ public enum FlightRejectionReason
 
     /// <summary>Over HTTP: <c>HttpCoalescingOptions.MaxAlone</c> requests whose response is not shared were at the origin.</summary>
     MaxAlone,
+
+    /// <summary><see cref="BatchLoaderOptions.MaxPending"/> keys waited for the take-off of their batch.</summary>
+    MaxPending,
 }

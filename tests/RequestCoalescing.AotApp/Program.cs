@@ -55,6 +55,7 @@ if (await StreamAsync() is { } streamProblem) return Fail(streamProblem);
 if (await CacheAsync() is { } stale) return Fail(stale);
 if (await ExecuteInPipelineAsync() is { } repeated) return Fail(repeated);
 if (await GenerateAsync() is { } ungenerated) return Fail(ungenerated);
+if (await BatchAsync() is { } unbatched) return Fail(unbatched);
 if (await ClusterAsync(args.FirstOrDefault()) is { } broken) return Fail(broken);
 Console.WriteLine($"{singleflight.GetStats()}");
 return 0;
@@ -171,6 +172,21 @@ static async Task<string?> GenerateAsync()
     if ((await Task.WhenAll(calls)).Any(page => page != "a 1") || pages.Runs != 2) return $"two generated methods made {pages.Runs} runs";
     await pages.WarmAsync("a");
     return pages.Runs == 3 ? null : "a method without a result did not run";
+// Checks a batch loader with its settings: 100 keys are two calls, one of which has a key that is missing.
+static async Task<string?> BatchAsync()
+{
+    var services = new ServiceCollection();
+    services.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection([new("Singleflight:posts:Batching:MaxBatchSize", "50")]).Build());
+    services.AddBatchLoader<(string Blog, int Id), Post>("posts", static (_, keys, answer, _) =>
+    {
+        foreach (var key in keys.Where(static key => key.Id != 99)) answer.Set(key, new Post($"{key.Blog} {key.Id}"));
+        return Task.CompletedTask;
+    });
+    await using var provider = services.BuildServiceProvider();
+    var posts = provider.GetRequiredKeyedService<BatchLoader<(string, int), Post>>("posts");
+    var outcomes = await posts.LoadManyAsync(Enumerable.Range(0, 100).Select(static id => ("blog", id)));
+    if (outcomes[98].Value?.Title != "blog 98" || outcomes[99].IsFound || outcomes[99].Error is not null) return "a batch gave a wrong outcome";
+    return posts.GetStats().Calls == 2 ? null : $"100 keys made {posts.GetStats().Calls} calls";
 }
 
 static async Task<string?> ExecuteInPipelineAsync()

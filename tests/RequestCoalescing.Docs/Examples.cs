@@ -162,6 +162,32 @@ internal static class Examples
         // </snippet>
     }
 
+    public static async Task BatchAsync(Database database, long id, CancellationToken cancellationToken)
+    {
+        // <snippet xml-batch-loader>
+        await using var authors = new BatchLoader<long, Author>(
+            async (ids, batch) => await database.FindAuthorsAsync(ids, batch),    // one query for all ids: SELECT … WHERE id IN (…)
+            new BatchLoaderOptions { MaxBatchSize = 500 });
+
+        Author? author = await authors.LoadAsync(id, cancellationToken);          // null if the query did not return it
+        // </snippet>
+    }
+
+    public static void Batches(WebApplicationBuilder builder, WebApplication app)
+    {
+        // <snippet xml-batch-loader-registered>
+        builder.Services.AddBatchLoader<long, Author>(
+            "authors",
+            async (services, ids, batch) => await services.GetRequiredService<BlogContext>().Authors.AsNoTracking()
+                .Where(author => ids.Contains(author.Id))
+                .ToDictionaryAsync(author => author.Id, batch),
+            options => options.MaxBatchSize = 500);
+
+        app.MapGet("/author/{id}", ([FromKeyedServices("authors")] BatchLoader<long, Author> authors, long id, CancellationToken cancellationToken) =>
+            authors.LoadAsync(id, cancellationToken));
+        // </snippet>
+    }
+
     public static void Errors(WebApplicationBuilder builder)
     {
         // <snippet xml-errors>
@@ -190,14 +216,20 @@ internal static class Examples
 
     internal sealed record Post(long Id);
 
+    internal sealed record Author(long Id, string Name);
+
     internal sealed class BlogContext(DbContextOptions<BlogContext> options) : DbContext(options)
     {
         public DbSet<Post> Posts => Set<Post>();
+
+        public DbSet<Author> Authors => Set<Author>();
     }
 
     internal abstract class Database
     {
         public abstract Task<Post> LoadPostAsync(long id, CancellationToken cancellationToken);
+
+        public abstract Task<Dictionary<long, Author>> FindAuthorsAsync(IReadOnlyList<long> ids, CancellationToken cancellationToken);
 
         public abstract Task<string[]> LoadCommentsAsync(string postId, int limit, CancellationToken cancellationToken);
 

@@ -15,6 +15,7 @@ public sealed partial class DocsTests
     [InlineData("AdaptiveMaxDuration", typeof(AdaptiveMaxDurationOptions))]
     [InlineData("Hedging", typeof(HedgingOptions))]
     [InlineData("MutationDetection", typeof(MutationDetectionOptions))]
+    [InlineData("Batching", typeof(BatchLoaderOptions), "TimeProvider", "Name")]
     public void The_configuration_reference_lists_every_setting_with_its_default(string heading, Type options, params string[] inCodeOnly) =>
         new SettingsTable(heading).ListsEverySettingOf(Activator.CreateInstance(options)!, inCodeOnly);
 
@@ -34,6 +35,17 @@ public sealed partial class DocsTests
             services.AddSingleflight().WithVerification(0).WithAdaptiveMaxDuration().WithHedging().WithMutationDetection();
             using var provider = services.BuildServiceProvider();
             provider.GetRequiredService<ISingleflight>();
+        });
+
+    [Fact]
+    public void The_configuration_reference_gives_the_range_of_every_setting_of_a_batch_loader() =>
+        new SettingsTable("Batching").GivesTheRangesOf((setting, value) =>
+        {
+            var services = new ServiceCollection();
+            services.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection([new($"Singleflight:posts:Batching:{setting}", value)]).Build());
+            services.AddBatchLoader<int, string>("posts", static (_, _, _, _) => Task.CompletedTask);
+            using var provider = services.BuildServiceProvider();
+            provider.GetRequiredKeyedService<BatchLoader<int, string>>("posts");
         });
 
     [Fact]

@@ -12,6 +12,12 @@ internal static class FlightScope
     public static Flight? Current =>
         s_current.Value is { State: FlightState.InFlight or FlightState.Cancelled } flight && !ExecutionContext.IsFlowSuppressed() ? flight : null;
 
+    /// <summary>
+    /// Lets the current async method be part of the work of a flight. A batch runs for many flights, and is part of the work of one of them. Call it on a
+    /// thread without a context.
+    /// </summary>
+    public static void Enter(Flight flight) => s_current.Value = flight;
+
     /// <summary>Starts the work in the context that the options ask for. The caller's own context does not change.</summary>
     public static ValueTask<TResult> Start<TState, TResult>(
         Flight flight,

@@ -20,6 +20,7 @@ internal static class WaitGraph
     private static readonly Lock s_gate = new();
     private static readonly Dictionary<Flight, Side> s_waitsOf = [];
     private static readonly Dictionary<Flight, Side> s_waitersFor = [];
+    private static readonly Dictionary<Flight, Batch> s_batches = [];
     private static long s_count;
 
     /// <summary>Records that the work of a flight waits for another flight. Call it under the gate of the other flight.</summary>
@@ -30,6 +31,7 @@ internal static class WaitGraph
     {
         lock (s_gate)
         {
+            if (s_batches.TryGetValue(work, out var batch)) batch.AddWaits();
             mayCloseCircle = work == flight || (s_waitersFor.ContainsKey(work) && s_waitsOf.ContainsKey(flight));
             return new Wait(++s_count, SideOf(s_waitsOf, work), SideOf(s_waitersFor, flight));
         }
@@ -38,10 +40,29 @@ internal static class WaitGraph
     /// <summary>Removes a wait that is over.</summary>
     public static void Remove(Wait wait)
     {
+        lock (s_gate) RemoveUnderGate(wait);
+    }
+
+    /// <summary>
+    /// Records that the work of a flight runs for the flights of a whole batch, which therefore wait for it. Their waits are added only if that work begins to
+    /// wait itself, because no circle can exist before.
+    /// </summary>
+    /// <param name="runner">The flight whose work runs the batch.</param>
+    /// <param name="waiters">The flights that wait.</param>
+    /// <returns>The batch. Remove it when its run is over. Null if the flight runs another batch at the same time.</returns>
+    public static Batch? AddBatch(Flight runner, IEnumerable<Flight> waiters)
+    {
+        var batch = new Batch(runner, waiters);
+        lock (s_gate) return s_batches.TryAdd(runner, batch) ? batch : null;
+    }
+
+    /// <summary>Removes a batch whose run is over.</summary>
+    public static void Remove(Batch batch)
+    {
         lock (s_gate)
         {
-            if (wait.From.Leave(wait.InFrom)) s_waitsOf.Remove(wait.From.Flight);
-            if (wait.To.Leave(wait.InTo)) s_waitersFor.Remove(wait.To.Flight);
+            s_batches.Remove(batch.Runner);
+            foreach (var wait in batch.Waits) RemoveUnderGate(wait);
         }
     }
 
@@ -90,6 +111,12 @@ internal static class WaitGraph
         }
     }
 
+    private static void RemoveUnderGate(Wait wait)
+    {
+        if (wait.From.Leave(wait.InFrom)) s_waitsOf.Remove(wait.From.Flight);
+        if (wait.To.Leave(wait.InTo)) s_waitersFor.Remove(wait.To.Flight);
+    }
+
     private static Side SideOf(Dictionary<Flight, Side> sides, Flight flight)
     {
         if (!sides.TryGetValue(flight, out var side)) sides.Add(flight, side = new Side(flight));
@@ -136,6 +163,19 @@ internal static class WaitGraph
         public LinkedListNode<Wait> InFrom { get; }
 
         public LinkedListNode<Wait> InTo { get; }
+    }
+
+    /// <summary>A run for many flights. Guarded by the graph's gate.</summary>
+    internal sealed class Batch(Flight runner, IEnumerable<Flight> waiters)
+    {
+        public Flight Runner => runner;
+
+        public IReadOnlyList<Wait> Waits { get; private set; } = [];
+
+        public void AddWaits()
+        {
+            if (Waits.Count == 0) Waits = [.. waiters.Where(waiter => waiter != runner).Select(waiter => new Wait(++s_count, SideOf(s_waitsOf, waiter), SideOf(s_waitersFor, runner)))];
+        }
     }
 
     /// <summary>One end of a breadth-first walk. It goes from a flight to the flights that its work waits for, or to the flights whose work waits for it.</summary>

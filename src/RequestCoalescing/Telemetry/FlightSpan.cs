@@ -5,9 +5,10 @@ namespace RequestCoalescing.Telemetry;
 /// <summary>The span of one flight, and the followers' spans that are linked with it.</summary>
 internal sealed class FlightSpan
 {
+    public static readonly ActivitySource Source = new(SingleflightTelemetry.ActivitySourceName, typeof(FlightSpan).Assembly.GetName().Version?.ToString(3));
+
     // The state of a flight that has no span, or whose span has ended.
     private static readonly object s_none = new();
-    private static readonly ActivitySource s_source = new(SingleflightTelemetry.ActivitySourceName, typeof(FlightSpan).Assembly.GetName().Version?.ToString(3));
 
     private readonly Lock _gate = new();
     private List<Activity>? _early; // followers who were there before the span was
@@ -26,7 +27,7 @@ internal sealed class FlightSpan
         Activity? span = null;
         try
         {
-            if (Volatile.Read(ref state) != s_none) span = s_source.StartActivity("singleflight.flight", ActivityKind.Internal, leader);
+            if (Volatile.Read(ref state) != s_none) span = Source.StartActivity("singleflight.flight", ActivityKind.Internal, leader);
         }
         finally
         {
@@ -43,7 +44,7 @@ internal sealed class FlightSpan
     /// <summary>Links the span of a follower and the flight's span, in both directions. A follower that joins before the flight's span starts is linked when it starts.</summary>
     public static void Join(ref object? state, int maxLinks)
     {
-        if (Volatile.Read(ref state) == s_none || !s_source.HasListeners() || Activity.Current is not { } follower) return;
+        if (Volatile.Read(ref state) == s_none || !Source.HasListeners() || Activity.Current is not { } follower) return;
         In(ref state)?.Join(follower, maxLinks);
     }
 

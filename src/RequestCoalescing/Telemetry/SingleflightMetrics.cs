@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Diagnostics.Metrics;
+using RequestCoalescing.Batching;
 
 namespace RequestCoalescing.Telemetry;
 
@@ -30,6 +31,8 @@ internal sealed class SingleflightMetrics : IDisposable
         FlightSubscribers = _meter.CreateHistogram("singleflight.flight.subscribers", "{subscriber}", "How many subscribers flights had when they landed.", tags: null, subscribers);
         CallerWait = _meter.CreateHistogram("singleflight.caller.wait", "s", "How long callers waited, whatever their role.", tags: null, seconds);
 
+        Batches = new BatchMetrics(_meter);
+
         _meter.CreateObservableCounter("singleflight.calls", Calls, "{call}", "Calls, by role.");
         _meter.CreateObservableCounter("singleflight.flights", Flights, "{flight}", "Flights that are over, by outcome.");
         Count("singleflight.unchecked_waits", "{wait}", "Waits whose check for a deadlock was cut short.", stats => stats.UncheckedWaits);
@@ -53,6 +56,8 @@ internal sealed class SingleflightMetrics : IDisposable
     public Histogram<int> FlightSubscribers { get; }
 
     public Histogram<double> CallerWait { get; }
+
+    public BatchMetrics Batches { get; }
 
     public static KeyValuePair<string, object?> NameTag(string instance) => new("singleflight.name", instance);
 

@@ -18,6 +18,9 @@ internal sealed class UnregisteredInstance : SingleflightInstance
 
     public override TimeSpan MaxDuration => _engines.Max(engine => engine.MaxDuration);
 
+    /// <summary>The meter of everything that was created by hand. Null if a listener prevented its creation.</summary>
+    public static SingleflightMetrics? Metrics => s_metrics;
+
     public static void Add(EngineReport engine)
     {
         s_engines.Add(engine, null);
