@@ -14,18 +14,19 @@ internal static class Verify<TAnalyzer>
     where TAnalyzer : DiagnosticAnalyzer, new()
 {
     /// <summary>The rule finds nothing.</summary>
-    public static Task NoneAsync(string code, string settings = "")
+    public static Task NoneAsync(string code, string settings = "", Action<AnalyzerTest<DefaultVerifier>>? configure = null)
     {
         Assert.DoesNotContain("|]", code);
         Assert.DoesNotContain("|}", code);
-        return FindsAsync(code, settings);
+        return FindsAsync(code, settings, configure);
     }
 
     /// <summary>The rule finds what is marked, and no more.</summary>
-    public static Task FindsAsync(string code, string settings = "")
+    public static Task FindsAsync(string code, string settings = "", Action<AnalyzerTest<DefaultVerifier>>? configure = null)
     {
         var test = new AnalyzerTest { TestCode = code };
         Prepare(test, settings);
+        configure?.Invoke(test);
         return test.RunAsync();
     }
 
