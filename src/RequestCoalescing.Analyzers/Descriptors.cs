@@ -67,10 +67,28 @@ internal static class Descriptors
         isEnabledByDefault: true,
         helpLinkUri: s_docs + "/rules/RC005.md");
 
-    public static readonly DiagnosticDescriptor ValueTaskMisused = new(
+    public static readonly DiagnosticDescriptor AwaitedTwice = new(
         "RC006",
         "A ValueTask of a call is used more than once",
-        "'{0}' must be awaited once and immediately",
+        "The ValueTask of '{0}' is used a second time, which throws an InvalidOperationException; await it once, or call AsTask()",
+        Category,
+        DiagnosticSeverity.Warning,
+        isEnabledByDefault: true,
+        helpLinkUri: s_docs + "/rules/RC006.md");
+
+    public static readonly DiagnosticDescriptor ValueTaskKept = new(
+        "RC006",
+        "A ValueTask of a call is used more than once",
+        "The ValueTask of '{0}' is kept where it can be awaited a second time, which throws an InvalidOperationException; keep the result of AsTask()",
+        Category,
+        DiagnosticSeverity.Warning,
+        isEnabledByDefault: true,
+        helpLinkUri: s_docs + "/rules/RC006.md");
+
+    public static readonly DiagnosticDescriptor ValueTaskBlockedOn = new(
+        "RC006",
+        "A ValueTask of a call is used more than once",
+        "The ValueTask of '{0}' is read before it is known to be complete, which throws an InvalidOperationException; await it, or call AsTask()",
         Category,
         DiagnosticSeverity.Warning,
         isEnabledByDefault: true,

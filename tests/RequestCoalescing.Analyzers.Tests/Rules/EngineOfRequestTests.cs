@@ -1,7 +1,6 @@
 using Microsoft.CodeAnalysis;
-using RequestCoalescing.Analyzers.Rules;
-using RequestCoalescing.CodeFixes;
-using Verify = RequestCoalescing.Analyzers.Tests.Verify<RequestCoalescing.Analyzers.Rules.EngineOfRequestAnalyzer>;
+using RequestCoalescing.CodeFixes.Rules;
+using Rule = RequestCoalescing.Analyzers.Tests.Verify<RequestCoalescing.Analyzers.Rules.EngineOfRequest.EngineOfRequestAnalyzer>;
 
 namespace RequestCoalescing.Analyzers.Tests.Rules;
 
@@ -20,7 +19,7 @@ public sealed class EngineOfRequestTests
     [InlineData("await using (var posts = [|new Singleflight()|]) { return await posts.ExecuteAsync(id, LoadAsync, ct); }")]
     [InlineData("Singleflight<string> posts = [|new()|]; posts.Forget(id); await posts.ExecuteAsync(id, LoadAsync, ct); return await posts.ExecuteAsync(id, LoadAsync, ct);")]
     [InlineData("ISingleflight posts = [|new Singleflight(new SingleflightOptions { MaxInFlight = 5 })|]; for (var i = 0; i < 3; i++) await posts.ExecuteAsync(id, LoadAsync, ct); return 1;")]
-    public Task An_engine_that_a_method_uses_for_its_own_calls_is_found(string body) => Verify.FindsAsync(Service(body));
+    public Task An_engine_that_a_method_uses_for_its_own_calls_is_found(string body) => Rule.FindsAsync(Service(body));
 
     [Theory]
     [InlineData("var posts = new Singleflight(); return (await Task.WhenAll(posts.ExecuteAsync(id, LoadAsync, ct).AsTask(), posts.ExecuteAsync(id, LoadAsync, ct).AsTask())).Sum();")]
@@ -37,10 +36,10 @@ public sealed class EngineOfRequestTests
     [InlineData("return await _kept!.ExecuteAsync(id, LoadAsync, ct);")]
     [InlineData("var posts = new Dictionary<string, int>(); return posts[id];")]
     [InlineData("var posts = new Singleflight(); async Task<int> OneAsync() => await posts.ExecuteAsync(id, LoadAsync, ct); return (await Task.WhenAll(OneAsync(), OneAsync())).Sum();")]
-    public Task An_engine_that_other_calls_can_reach_is_right(string body) => Verify.NoneAsync(Service(body));
+    public Task An_engine_that_other_calls_can_reach_is_right(string body) => Rule.NoneAsync(Service(body));
 
     [Fact]
-    public Task An_engine_that_is_kept_or_handed_out_is_right() => Verify.NoneAsync(
+    public Task An_engine_that_is_kept_or_handed_out_is_right() => Rule.NoneAsync(
         """
         public class Factory
         {
@@ -67,7 +66,7 @@ public sealed class EngineOfRequestTests
         """);
 
     [Fact]
-    public Task A_private_property_that_makes_an_engine_each_time_is_found() => Verify.FindsAsync(
+    public Task A_private_property_that_makes_an_engine_each_time_is_found() => Rule.FindsAsync(
         """
         public class Posts
         {
@@ -78,7 +77,7 @@ public sealed class EngineOfRequestTests
         """);
 
     [Fact]
-    public Task A_field_of_a_controller_is_found() => Verify.FindsAsync(
+    public Task A_field_of_a_controller_is_found() => Rule.FindsAsync(
         """
         public class PostsController : ControllerBase
         {
@@ -101,7 +100,7 @@ public sealed class EngineOfRequestTests
         """);
 
     [Fact]
-    public Task A_handler_in_a_top_level_program_is_found_and_the_program_is_not() => Verify.FindsAsync(
+    public Task A_handler_in_a_top_level_program_is_found_and_the_program_is_not() => Rule.FindsAsync(
         """
         var app = WebApplication.Create();
         var posts = new Singleflight();
@@ -113,7 +112,7 @@ public sealed class EngineOfRequestTests
         configure: test => test.TestState.OutputKind = OutputKind.ConsoleApplication);
 
     [Fact]
-    public Task An_engine_of_main_is_right() => Verify.NoneAsync(
+    public Task An_engine_of_main_is_right() => Rule.NoneAsync(
         """
         public static class Program
         {
@@ -127,7 +126,7 @@ public sealed class EngineOfRequestTests
         configure: test => test.TestState.OutputKind = OutputKind.ConsoleApplication);
 
     [Fact]
-    public Task A_test_may_have_an_engine_of_its_own() => Verify.NoneAsync(
+    public Task A_test_may_have_an_engine_of_its_own() => Rule.NoneAsync(
         """
         namespace Xunit
         {
@@ -156,7 +155,7 @@ public sealed class EngineOfRequestTests
     [InlineData("services.[|AddKeyedTransient<ISingleflight, Singleflight>|](\"posts\");")]
     [InlineData("services.[|TryAddScoped<ISingleflight, Singleflight>|]();")]
     [InlineData("services.Add(ServiceDescriptor.[|Scoped<ISingleflight, Singleflight>|]());")]
-    public Task A_registration_for_each_scope_or_consumer_is_found(string registration) => Verify.FindsAsync(Startup(registration));
+    public Task A_registration_for_each_scope_or_consumer_is_found(string registration) => Rule.FindsAsync(Startup(registration));
 
     [Theory]
     [InlineData("services.AddSingleton<ISingleflight, Singleflight>();")]
@@ -167,16 +166,16 @@ public sealed class EngineOfRequestTests
     [InlineData("services.AddScoped<Startup>();")]
     [InlineData("services.AddScoped(_ => new Startup());")]
     [InlineData("services.AddScoped(typeof(Startup));")]
-    public Task A_registration_that_keeps_the_engine_is_right(string registration) => Verify.NoneAsync(Startup(registration));
+    public Task A_registration_that_keeps_the_engine_is_right(string registration) => Rule.NoneAsync(Startup(registration));
 
     [Theory]
     [InlineData("services.[|AddScoped<ISingleflight, Singleflight>|]();", "services.AddSingleton<ISingleflight, Singleflight>();")]
     [InlineData("services.[|TryAddTransient<ISingleflight, Singleflight>|]();", "services.TryAddSingleton<ISingleflight, Singleflight>();")]
     [InlineData("services.[|AddScoped|](typeof(ISingleflight<>), typeof(Singleflight<>));", "services.AddSingleton(typeof(ISingleflight<>), typeof(Singleflight<>));")]
-    public Task A_registration_becomes_a_singleton(string before, string after) => Verify.FixesAsync<EngineOfRequestFix>(Startup(before), Startup(after));
+    public Task A_registration_becomes_a_singleton(string before, string after) => Rule.FixesAsync<EngineOfRequestFix>(Startup(before), Startup(after));
 
     [Fact]
-    public Task A_local_becomes_a_static_field() => Verify.FixesAsync<EngineOfRequestFix>(
+    public Task A_local_becomes_a_static_field() => Rule.FixesAsync<EngineOfRequestFix>(
         """
         public class Posts
         {
@@ -203,7 +202,7 @@ public sealed class EngineOfRequestTests
         """);
 
     [Fact]
-    public Task An_engine_in_an_expression_becomes_a_static_field() => Verify.FixesAsync<EngineOfRequestFix>(
+    public Task An_engine_in_an_expression_becomes_a_static_field() => Rule.FixesAsync<EngineOfRequestFix>(
         """
         public class Posts
         {
@@ -220,7 +219,7 @@ public sealed class EngineOfRequestTests
         """);
 
     [Fact]
-    public Task A_field_of_a_controller_becomes_static() => Verify.FixesAsync<EngineOfRequestFix>(
+    public Task A_field_of_a_controller_becomes_static() => Rule.FixesAsync<EngineOfRequestFix>(
         """
         public class PostsController : ControllerBase
         {
@@ -235,7 +234,7 @@ public sealed class EngineOfRequestTests
         """);
 
     [Fact]
-    public Task A_property_gets_its_engine_once() => Verify.FixesAsync<EngineOfRequestFix>(
+    public Task A_property_gets_its_engine_once() => Rule.FixesAsync<EngineOfRequestFix>(
         """
         public class Posts
         {
@@ -252,7 +251,7 @@ public sealed class EngineOfRequestTests
     [Theory]
     [InlineData("var posts = [|new Singleflight(new SingleflightOptions { Name = id })|]; return await posts.ExecuteAsync(id, LoadAsync, ct);")]
     [InlineData("await using (var posts = [|new Singleflight()|]) { return await posts.ExecuteAsync(id, LoadAsync, ct); }")]
-    public Task No_fix_is_offered_for_an_engine_that_cannot_move(string body) => Verify.FixesAsync<EngineOfRequestFix>(Service(body), Service(body));
+    public Task No_fix_is_offered_for_an_engine_that_cannot_move(string body) => Rule.FixesAsync<EngineOfRequestFix>(Service(body), Service(body));
 
     private static string Service(string body) =>
         $$"""

@@ -5,7 +5,7 @@ using Microsoft.CodeAnalysis.Editing;
 using Microsoft.CodeAnalysis.Formatting;
 using Microsoft.CodeAnalysis.Simplification;
 
-namespace RequestCoalescing.CodeFixes;
+namespace RequestCoalescing.CodeFixes.Rules;
 
 /// <summary>Moves an engine from a method to a static field of its type.</summary>
 internal static class StaticEngine

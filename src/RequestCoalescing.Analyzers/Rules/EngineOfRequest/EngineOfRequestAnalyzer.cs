@@ -5,9 +5,8 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 using Microsoft.CodeAnalysis.Diagnostics;
 using Microsoft.CodeAnalysis.Operations;
 using RequestCoalescing.Analyzers.Calls;
-using RequestCoalescing.Analyzers.Engines;
 
-namespace RequestCoalescing.Analyzers.Rules;
+namespace RequestCoalescing.Analyzers.Rules.EngineOfRequest;
 
 /// <summary>RC010: an engine that serves one call, one request or one consumer has nothing to coalesce.</summary>
 [DiagnosticAnalyzer(LanguageNames.CSharp)]

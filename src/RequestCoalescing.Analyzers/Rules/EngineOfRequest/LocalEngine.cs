@@ -2,7 +2,7 @@ using Microsoft.CodeAnalysis.Diagnostics;
 using Microsoft.CodeAnalysis.Operations;
 using RequestCoalescing.Analyzers.Calls;
 
-namespace RequestCoalescing.Analyzers.Engines;
+namespace RequestCoalescing.Analyzers.Rules.EngineOfRequest;
 
 /// <summary>
 /// Proves that an engine in a local never has two calls at once: only its own function uses it, and each call is awaited or returned before the

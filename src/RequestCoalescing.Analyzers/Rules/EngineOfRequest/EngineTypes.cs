@@ -1,7 +1,7 @@
 using Microsoft.CodeAnalysis;
 using RequestCoalescing.Analyzers.Calls;
 
-namespace RequestCoalescing.Analyzers.Engines;
+namespace RequestCoalescing.Analyzers.Rules.EngineOfRequest;
 
 /// <summary>Questions about the types of engines and of those that own them.</summary>
 internal static class EngineTypes

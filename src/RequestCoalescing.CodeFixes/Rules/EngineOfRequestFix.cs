@@ -8,7 +8,7 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 using Microsoft.CodeAnalysis.Editing;
 using Microsoft.CodeAnalysis.Formatting;
 
-namespace RequestCoalescing.CodeFixes;
+namespace RequestCoalescing.CodeFixes.Rules;
 
 /// <summary>Fixes RC010: the engine becomes a singleton, or moves to a static field.</summary>
 [ExportCodeFixProvider(LanguageNames.CSharp, Name = nameof(EngineOfRequestFix))]
