@@ -58,6 +58,15 @@ internal static class Descriptors
         isEnabledByDefault: true,
         helpLinkUri: s_docs + "/rules/RC004.md");
 
+    public static readonly DiagnosticDescriptor CoalescedWriteThrough = new(
+        "RC004",
+        "A write is coalesced",
+        "'{0}' writes by '{1}': the second of two coalesced writes does not happen",
+        Category,
+        DiagnosticSeverity.Warning,
+        isEnabledByDefault: true,
+        helpLinkUri: s_docs + "/rules/RC004.md");
+
     public static readonly DiagnosticDescriptor ServiceOfRequest = new(
         "RC005",
         "The work uses a service that ends with a request",
