@@ -48,6 +48,7 @@ internal static class Verify<TAnalyzer>
         test.TestState.AdditionalReferences.AddRange(Code.References);
         test.TestState.Sources.Add(Code.Usings);
         test.TestState.OutputKind = OutputKind.DynamicallyLinkedLibrary;
+        test.MarkupOptions = MarkupOptions.UseFirstDescriptor;
         if (settings.Length > 0) test.TestState.AnalyzerConfigFiles.Add(("/.editorconfig", $"root = true\n[*.cs]\n{settings}\n"));
     }
 

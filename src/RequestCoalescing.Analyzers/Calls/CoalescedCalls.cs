@@ -38,7 +38,7 @@ internal sealed class CoalescedCalls
     public CoalescedCall? Find(IInvocationOperation invocation, AnalyzerOptions options) =>
         KindOf(invocation.TargetMethod) is not { } kind || (kind == CallKind.Cache && !ChecksCaches(options, invocation.Syntax.SyntaxTree))
             ? null
-            : CoalescedCall.Of(invocation, kind);
+            : CoalescedCall.Of(invocation, kind, other => Find(other, options));
 
     private CallKind? KindOf(IMethodSymbol method) => method.Name switch
     {

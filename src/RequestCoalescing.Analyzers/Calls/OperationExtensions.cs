@@ -62,6 +62,56 @@ internal static class OperationExtensions
         return value;
     }
 
+    /// <summary>All values that a method gives to a local or parameter, in any branch.</summary>
+    public static IEnumerable<IOperation> ValuesOf(this IOperation anywhere, ISymbol symbol) => anywhere.Root().DescendantsAndSelf()
+        .Select(operation => operation switch
+        {
+            IVariableDeclaratorOperation declarator when Same(declarator.Symbol, symbol) => declarator.GetVariableInitializer()?.Value,
+            ISimpleAssignmentOperation assignment when Same(assignment.Target.Variable(), symbol) => assignment.Value,
+            _ => null,
+        })
+        .OfType<IOperation>();
+
+    /// <summary>The parameter or local that an operation refers to.</summary>
+    public static ISymbol? Variable(this IOperation operation) => operation switch
+    {
+        ILocalReferenceOperation local => local.Local,
+        IParameterReferenceOperation parameter => parameter.Parameter,
+        _ => null,
+    };
+
+    /// <summary>Whether only the name of a reference is used.</summary>
+    public static bool IsNamed(this IOperation reference)
+    {
+        for (var current = reference.Parent; current is not null; current = current.Parent)
+        {
+            if (current is INameOfOperation) return true;
+            if (current is IBlockOperation) return false;
+        }
+
+        return false;
+    }
+
+    /// <summary>Whether a call writes a log, a trace or a metric, and so has no part in a result.</summary>
+    public static bool IsLogging(this IInvocationOperation invocation)
+    {
+        var method = invocation.TargetMethod;
+        return method.ContainingNamespace?.ToDisplayString() is "Microsoft.Extensions.Logging" or "System.Diagnostics" or "System.Diagnostics.Metrics" ||
+            method.ContainingType.Is("System", "Console") ||
+            method.GetAttributes().Any(attribute => attribute.AttributeClass.Is("Microsoft.Extensions.Logging", "LoggerMessageAttribute"));
+    }
+
+    /// <summary>Whether a value goes nowhere but into a log.</summary>
+    public static bool IsLogged(this IOperation reference)
+    {
+        for (var current = reference.Parent; current is not null and not IBlockOperation and not IAnonymousFunctionOperation; current = current.Parent)
+        {
+            if (current is IInvocationOperation invocation && invocation.IsLogging()) return true;
+        }
+
+        return false;
+    }
+
     /// <summary>Whether a reference is the target of an assignment, or passed by writable reference.</summary>
     public static bool IsWritten(this IOperation reference) => reference.Parent switch
     {
@@ -84,5 +134,5 @@ internal static class OperationExtensions
         _ => false,
     };
 
-    private static bool Same(ISymbol one, ISymbol other) => SymbolEqualityComparer.Default.Equals(one, other);
+    private static bool Same(ISymbol? one, ISymbol? other) => SymbolEqualityComparer.Default.Equals(one, other);
 }

@@ -1,4 +1,5 @@
 using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace RequestCoalescing.Analyzers.Calls;
 
@@ -27,6 +28,10 @@ internal static class TypeExtensions
 
     /// <summary>Whether a parameter of this type gives the work its flight's token.</summary>
     public static bool CarriesFlight(this ITypeSymbol? type) => type.IsCancellationToken() || type.Is("RequestCoalescing", "FlightContext");
+
+    /// <summary>Whether a parameter belongs to a type, <c>class Posts(Database database)</c>, and so is the same for all calls of an object.</summary>
+    public static bool IsOfPrimaryConstructor(this IParameterSymbol parameter) => parameter.ContainingSymbol is IMethodSymbol { MethodKind: MethodKind.Constructor } constructor &&
+        constructor.DeclaringSyntaxReferences.Any(declaration => declaration.GetSyntax() is TypeDeclarationSyntax);
 
     /// <summary>The result of a task. Null if there is none.</summary>
     public static ITypeSymbol? WithoutTask(this ITypeSymbol? type) => type switch

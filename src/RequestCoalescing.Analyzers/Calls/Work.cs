@@ -32,6 +32,17 @@ internal sealed class Work
     /// <summary>The type of the result. Null if the work has none.</summary>
     public ITypeSymbol? Result { get; private set; }
 
+    /// <summary>Whether a parameter or local is declared outside the work.</summary>
+    public bool Captures(ISymbol symbol) => Method is not null && !symbol.DeclaringSyntaxReferences.Any(declaration =>
+        Method.DeclaringSyntaxReferences.Any(work => work.SyntaxTree == declaration.SyntaxTree && work.Span.Contains(declaration.Span)));
+
+    /// <summary>The operations by which the work gets at what is outside it: in its body, and in the state that the call passes on.</summary>
+    public IEnumerable<IOperation> ReadsOf(CoalescedCall call)
+    {
+        var inside = Body is null ? [] : Body.DescendantsAndSelf().Where(operation => operation.Variable() is not { } variable || Captures(variable));
+        return inside.Concat(call.State?.DescendantsAndSelf() ?? []).Where(operation => !operation.IsNamed() && !operation.IsLogged() && !operation.IsOnlyWritten());
+    }
+
     public static Work Of(IOperation argument)
     {
         var value = Target(argument);
