@@ -112,7 +112,7 @@ internal static class Descriptors
         isEnabledByDefault: true,
         helpLinkUri: s_docs + "/rules/RC007.md");
 
-    public static readonly DiagnosticDescriptor ResultIsMutable = new(
+    public static readonly DiagnosticDescriptor ResultIsChanged = new(
         "RC008",
         "The shared result is changed",
         "All callers share one '{0}', and this caller changes it for the others",

@@ -1,4 +1,5 @@
 using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
 using Microsoft.CodeAnalysis.Operations;
 
 namespace RequestCoalescing.Analyzers.Calls;
@@ -49,5 +50,26 @@ internal static class OperationPlaces
         IInvocationOperation { TargetMethod.Name: "GetAwaiter" } => true,
         IInvocationOperation { TargetMethod.Name: "ConfigureAwait" or "AsTask" or "Preserve" } next when next.Instance == call.WithConversions() => next.IsAwaitedAtOnce(),
         _ => false,
+    };
+
+    /// <summary>The result that the await of a call gives, with the conversions around it. Null if the call is not awaited at once.</summary>
+    public static IOperation? AwaitedResult(this IInvocationOperation call)
+    {
+        var value = call.WithConversions();
+        return value.Parent switch
+        {
+            IAwaitOperation awaited => awaited.WithConversions(),
+            IInvocationOperation { TargetMethod.Name: "ConfigureAwait" or "AsTask" } next when next.Instance == value => next.AwaitedResult(),
+            _ => null,
+        };
+    }
+
+    /// <summary>The name of the method in a call.</summary>
+    public static SyntaxNode NameSyntax(this IInvocationOperation call) => call.Syntax switch
+    {
+        InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax access } => access.Name,
+        InvocationExpressionSyntax { Expression: MemberBindingExpressionSyntax binding } => binding.Name,
+        InvocationExpressionSyntax { Expression: var expression } => expression,
+        var syntax => syntax,
     };
 }

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
 using Microsoft.CodeAnalysis.Diagnostics;
+using Microsoft.CodeAnalysis.Operations;
 using RequestCoalescing.Analyzers.Calls;
 
 namespace RequestCoalescing.Analyzers.Rules.CoalescedWrite;
@@ -16,7 +17,7 @@ public sealed class CoalescedWriteAnalyzer : CoalescedCallAnalyzer
     {
         foreach (var (where, name) in WritesOfWork.Of(call))
         {
-            var place = NameOf(where.Syntax);
+            var place = where is IInvocationOperation invocation ? invocation.NameSyntax() : NameOf(where.Syntax);
             context.ReportDiagnostic(place is SimpleNameSyntax { Identifier.ValueText: var method } && method != name
                 ? Diagnostic.Create(Descriptors.CoalescedWriteThrough, place.GetLocation(), method, name)
                 : Diagnostic.Create(Descriptors.CoalescedWrite, place.GetLocation(), name));
@@ -25,8 +26,6 @@ public sealed class CoalescedWriteAnalyzer : CoalescedCallAnalyzer
 
     private static SyntaxNode NameOf(SyntaxNode syntax) => syntax switch
     {
-        InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax access } => access.Name,
-        InvocationExpressionSyntax { Expression: var expression } => expression,
         MemberAccessExpressionSyntax access => access.Name,
         AssignmentExpressionSyntax assignment => assignment.Right,
         _ => syntax,

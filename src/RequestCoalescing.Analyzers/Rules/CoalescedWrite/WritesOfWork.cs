@@ -17,7 +17,7 @@ internal sealed class WritesOfWork
     {
         if (call.Work.Value is IMethodReferenceOperation method && KnownWrites.Of(method) is { } known) return [(method, known)];
         if (call.Work.Body is not { } body) return [];
-        var writes = new WritesOfWork().In(body, Depth);
+        var writes = new WritesOfWork().In(body, Depth).FindAll(write => call.IsClosestTo(write.Where));
         return call.Work.IsClosure || writes.Count == 0 ? writes : [(call.Work.Value, writes[0].Name)]; // a method may also be called elsewhere
     }
 

@@ -1,7 +1,5 @@
 using System.Collections.Immutable;
 using Microsoft.CodeAnalysis;
-using Microsoft.CodeAnalysis.CSharp;
-using Microsoft.CodeAnalysis.CSharp.Syntax;
 using Microsoft.CodeAnalysis.Diagnostics;
 using Microsoft.CodeAnalysis.Operations;
 using RequestCoalescing.Analyzers.Calls;
@@ -68,7 +66,7 @@ public sealed class EngineOfRequestAnalyzer : DiagnosticAnalyzer
         var registration = (IInvocationOperation)context.Operation;
         var method = registration.TargetMethod;
         if (ConsumerOf(method.Name) is not { } consumer || !Registers(method.ContainingType) || EngineOf(registration) is not { } engine) return;
-        Report(context, NameOf(registration), engine, consumer);
+        Report(context, registration.NameSyntax(), engine, consumer);
     }
 
     private static string? ConsumerOf(string method) =>
@@ -102,9 +100,6 @@ public sealed class EngineOfRequestAnalyzer : DiagnosticAnalyzer
             .TypeOperand;
         return type.IsEngine() ? type : null;
     }
-
-    private static SyntaxNode NameOf(IInvocationOperation invocation) =>
-        invocation.Syntax is InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax access } ? access.Name : invocation.Syntax;
 
     private static void Report(OperationAnalysisContext context, SyntaxNode where, ITypeSymbol engine, string served) =>
         context.ReportDiagnostic(Diagnostic.Create(
