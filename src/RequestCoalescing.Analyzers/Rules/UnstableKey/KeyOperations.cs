@@ -1,0 +1,31 @@
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.Operations;
+using RequestCoalescing.Analyzers.Calls;
+
+namespace RequestCoalescing.Analyzers.Rules.UnstableKey;
+
+/// <summary>What a key certainly contains: its own parts, and the values of locals that are set once.</summary>
+internal static class KeyOperations
+{
+    public static IEnumerable<IOperation> Of(CoalescedCall call) => Of(call.Key, depth: 0);
+
+    private static IEnumerable<IOperation> Of(IOperation value, int depth)
+    {
+        value = value.WithoutConversions();
+        yield return value;
+        var parts = value switch
+        {
+            ILocalReferenceOperation { Local: var local } when depth < 8 && value.OnlyValueOf(local) is { } only => [only],
+            ITupleOperation tuple => tuple.Elements,
+            IInterpolatedStringOperation text => text.Parts.OfType<IInterpolationOperation>().Select(hole => hole.Expression),
+            IBinaryOperation { OperatorKind: BinaryOperatorKind.Add, Type.SpecialType: SpecialType.System_String } sum => [sum.LeftOperand, sum.RightOperand],
+            IObjectCreationOperation creation when creation.Type is { IsRecord: true } => creation.Arguments.Select(argument => argument.Value),
+            IAnonymousObjectCreationOperation creation => creation.Initializers.OfType<IAssignmentOperation>().Select(assignment => assignment.Value),
+            IInvocationOperation { TargetMethod: { ContainingType.SpecialType: SpecialType.System_String, Name: "Concat" or "Join" or "Format" } } call => call.Arguments.Select(argument => argument.Value),
+            IInvocationOperation { TargetMethod.Name: "ToString", Instance: { } instance } => [instance],
+            IArrayCreationOperation { Initializer: { } elements } => elements.ElementValues,
+            _ => Enumerable.Empty<IOperation>(),
+        };
+        foreach (var part in parts.SelectMany(part => Of(part, depth + 1))) yield return part;
+    }
+}
