@@ -64,6 +64,6 @@ internal sealed class CoalescedCalls
     private static bool Is(INamedTypeSymbol type, INamedTypeSymbol? wanted) =>
         wanted is not null && SymbolEqualityComparer.Default.Equals(type.OriginalDefinition, wanted);
 
-    private static bool ChecksCaches(AnalyzerOptions options, SyntaxTree tree) =>
+    public static bool ChecksCaches(AnalyzerOptions options, SyntaxTree tree) =>
         options.AnalyzerConfigOptionsProvider.GetOptions(tree).TryGetValue(CheckCaches, out var value) && bool.TryParse(value, out var on) && on;
 }

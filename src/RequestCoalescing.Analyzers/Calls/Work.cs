@@ -36,11 +36,11 @@ internal sealed class Work
     public bool Captures(ISymbol symbol) => Method is not null && !symbol.DeclaringSyntaxReferences.Any(declaration =>
         Method.DeclaringSyntaxReferences.Any(work => work.SyntaxTree == declaration.SyntaxTree && work.Span.Contains(declaration.Span)));
 
-    /// <summary>The operations by which the work gets at what is outside it: in its body, and in the state that the call passes on.</summary>
+    /// <summary>The operations by which the work gets at what is outside it: in the state that the call passes on, and in its body.</summary>
     public IEnumerable<IOperation> ReadsOf(CoalescedCall call)
     {
         var inside = Body is null ? [] : Body.DescendantsAndSelf().Where(operation => operation.Variable() is not { } variable || Captures(variable));
-        return inside.Concat(call.State?.DescendantsAndSelf() ?? []).Where(operation => !operation.IsNamed() && !operation.IsLogged() && !operation.IsOnlyWritten());
+        return (call.State?.DescendantsAndSelf() ?? []).Concat(inside).Where(operation => !operation.IsNamed() && !operation.IsLogged() && !operation.IsOnlyWritten());
     }
 
     public static Work Of(IOperation argument)

@@ -24,6 +24,15 @@ internal static class DataTypes
         _ => false,
     };
 
+    /// <summary>Whether members of a value are no inputs of their own: the length of a text, the count of a list.</summary>
+    public static bool IsIndivisible(this ITypeSymbol? type) => type switch
+    {
+        null => false,
+        { SpecialType: not SpecialType.None } or IArrayTypeSymbol => true,
+        INamedTypeSymbol { IsTupleType: false } named => IsKnownValue(named) || IsCollection(named, depth: 0),
+        _ => false,
+    };
+
     /// <summary>Whether the members of a type are independent of each other, so that one of them does not stand for the rest.</summary>
     public static bool IsRequest(this ITypeSymbol? type) => type is INamedTypeSymbol named &&
         (named.IsTupleType || s_requests.Any(suffix => named.Name.EndsWith(suffix, StringComparison.Ordinal)) || named.Is("Microsoft.AspNetCore.Http", "HttpContext"));

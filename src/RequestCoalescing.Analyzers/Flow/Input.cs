@@ -41,7 +41,7 @@ internal sealed class Input
         };
         if (root is null) return null;
         var (path, current) = ("", operation);
-        while (Next(current) is var (segment, next))
+        while (!current.Type.IsIndivisible() && Next(current) is var (segment, next))
         {
             path += segment;
             current = next;
@@ -81,8 +81,16 @@ internal sealed class Input
     private static IOperation? Start(IOperation whenNotNull)
     {
         var current = whenNotNull;
-        while (current is IMemberReferenceOperation { Instance: { } instance }) current = instance;
+        while (Inner(current) is { } inner) current = inner;
         return current is IConditionalAccessInstanceOperation ? current : null;
+
+        static IOperation? Inner(IOperation operation) => operation switch
+        {
+            IMemberReferenceOperation member => member.Instance,
+            IInvocationOperation invocation => invocation.Instance,
+            IConditionalAccessOperation access => access.Operation,
+            _ => null,
+        };
     }
 
     private static bool Same(ISymbol one, ISymbol other) => SymbolEqualityComparer.Default.Equals(one.OriginalDefinition, other.OriginalDefinition);

@@ -62,7 +62,7 @@ internal sealed class Origins
                     VisitFunction(function, operation);
                     break;
                 case IInstanceReferenceOperation { ReferenceKind: InstanceReferenceKind.ContainingTypeInstance }:
-                    UseThis |= operation.Parent is not IFieldReferenceOperation && operation.Parent is not IPropertyReferenceOperation { Property.SetMethod: not null };
+                    UseThis |= operation.Parent is not IFieldReferenceOperation && (operation.Parent is not IPropertyReferenceOperation { Property: var property } || IsComputed(property));
                     break;
                 default:
                     break;
@@ -76,6 +76,11 @@ internal sealed class Origins
             foreach (var influence in _sources.InfluencesOn(input.Root)) Visit(influence);
         }
     }
+
+    /// <summary>Whether a property of the source has code, and not just a value.</summary>
+    private static bool IsComputed(IPropertySymbol property) =>
+        !property.DeclaringSyntaxReferences.IsEmpty &&
+        !property.ContainingType.GetMembers().OfType<IFieldSymbol>().Any(field => SymbolEqualityComparer.Default.Equals(field.AssociatedSymbol, property));
 
     private void VisitFunction(IMethodSymbol function, IOperation place)
     {

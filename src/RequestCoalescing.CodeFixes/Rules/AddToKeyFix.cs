@@ -4,6 +4,7 @@ using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CodeActions;
 using Microsoft.CodeAnalysis.CodeFixes;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
+using Microsoft.CodeAnalysis.Simplification;
 using RequestCoalescing.Analyzers;
 using RequestCoalescing.Analyzers.Flow;
 using static Microsoft.CodeAnalysis.CSharp.SyntaxFactory;
@@ -29,13 +30,18 @@ public sealed class AddToKeyFix : CodeFixProvider
             if (!diagnostic.Properties.TryGetValue(KeyParts.Part, out var text) || text is null) continue;
             if (diagnostic.AdditionalLocations is not { Count: > 0 } locations || locations[0].SourceTree != root.SyntaxTree) continue;
             if (root.FindNode(locations[0].SourceSpan, getInnermostNodeForTie: true) is not ExpressionSyntax key) continue;
-            var part = ParseExpression(text);
+            var part = Short(ParseExpression(text));
             if (part.ContainsDiagnostics || !CanStandAt(root, diagnostic, key, model)) continue;
             if (NewKey.For(key, part, model) is not { } change) continue;
             var title = $"Add '{text}' to the key";
             context.RegisterCodeFix(CodeAction.Create(title, _ => Task.FromResult(context.Document.WithSyntaxRoot(change.In(root))), nameof(AddToKeyFix)), diagnostic);
         }
     }
+
+    /// <summary>Leaves out namespaces where the file imports them.</summary>
+    private static ExpressionSyntax Short(ExpressionSyntax part) => part.ReplaceNodes(
+        part.DescendantNodesAndSelf().OfType<MemberAccessExpressionSyntax>(),
+        (_, access) => access.WithAdditionalAnnotations(Simplifier.Annotation));
 
     /// <summary>Whether the expression uses nothing that only the work knows.</summary>
     private static bool CanStandAt(SyntaxNode root, Diagnostic diagnostic, ExpressionSyntax key, SemanticModel model) =>

@@ -41,7 +41,8 @@ internal sealed class NewKey
         };
         var start = key is InterpolatedStringExpressionSyntax old ? old.StringStartToken : Token(SyntaxKind.InterpolatedStringStartToken);
         var end = key is InterpolatedStringExpressionSyntax same ? same.StringEndToken : Token(SyntaxKind.InterpolatedStringEndToken);
-        return InterpolatedStringExpression(start, parts.AddRange([Text(":"), Hole(part)]), end);
+        parts = parts.LastOrDefault() is InterpolatedStringTextSyntax last ? parts.Replace(last, Text(last.TextToken.Text + ":")) : parts.Add(Text(":"));
+        return InterpolatedStringExpression(start, parts.Add(Hole(part)), end);
     }
 
     private static InterpolatedStringTextSyntax Text(string text) =>

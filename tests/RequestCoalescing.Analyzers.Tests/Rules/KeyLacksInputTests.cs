@@ -21,7 +21,7 @@ public sealed class KeyLacksInputTests
     [InlineData("_posts.ExecuteAsync(id, flight => LoadAsync(id, (int)[|sort|], flight))")]
     [InlineData("_posts.ExecuteAsync(id, flight => Task.FromResult([|ids|]))")]
     [InlineData("_posts.ExecuteAsync(id, flight => Task.FromResult([|date|]))")]
-    [InlineData("_posts.ExecuteAsync(id, flight => Task.FromResult([|page|].Size))")]
+    [InlineData("_posts.ExecuteAsync(id, flight => Task.FromResult([|page.Size|]))")]
     [InlineData("_posts.ExecuteAsync(query.Id, flight => LoadAsync(query.Id, [|query.Limit|], flight))")]
     [InlineData("_posts.ExecuteAsync(id, flight => LoadAsync(id, [|query.Limit|], flight))")]
     [InlineData("_posts.ExecuteAsync(id, flight => { var all = limit; return LoadAsync(id, all, flight); })", "limit")]

@@ -42,7 +42,7 @@ public sealed class KeyLacksInputAnalyzer : CoalescedCallAnalyzer
     private static bool IsChosenByCaller(CoalescedCall call, Origins key)
     {
         if (key.Inputs.Any(input => input.Root is IParameterSymbol && input.Root.Name.IndexOf("key", StringComparison.OrdinalIgnoreCase) >= 0)) return true;
-        return call.Key.WithoutConversions() is IParameterReferenceOperation && call.Work.ReadsOf(call).Any(read => read.Type?.TypeKind == TypeKind.Delegate);
+        return call.Key.WithoutConversions() is IParameterReferenceOperation && call.Work.ReadsOf(call).Any(read => IsVariable(read) && read.Type?.TypeKind == TypeKind.Delegate);
     }
 
     /// <summary>An engine that the method itself creates is shared with nobody that calls the method with other arguments.</summary>
