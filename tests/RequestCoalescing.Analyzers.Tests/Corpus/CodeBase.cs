@@ -12,6 +12,9 @@ namespace RequestCoalescing.Analyzers.Tests.Corpus;
 /// <summary>The sources in a folder as one compilation, and what the rules find in it. Types of packages that are not at hand stay unresolved.</summary>
 internal sealed class CodeBase(string folder, bool hasTests)
 {
+    /// <summary>Lets the rules see that the code is that of tests.</summary>
+    private const string Fact = "namespace Xunit { public class FactAttribute : System.Attribute; }";
+
     private static readonly string[] s_skipped = ["bin", "obj", "Migrations", "node_modules"];
 
     public async Task<(CallKind[] Calls, Diagnostic[] Found)> AnalyzeAsync()
@@ -21,7 +24,7 @@ internal sealed class CodeBase(string folder, bool hasTests)
             .Select(file => CSharpSyntaxTree.ParseText(SourceText.From(File.ReadAllText(file)), Code.ParseOptions, file))
             .ToList();
         var compilation = CSharpCompilation.Create(Path.GetFileName(folder), trees, Code.References, Code.Options).AddSyntaxTrees(
-            CSharpSyntaxTree.ParseText(Code.Usings.Text, Code.ParseOptions), CSharpSyntaxTree.ParseText(CacheCalls.Flights, Code.ParseOptions));
+            CSharpSyntaxTree.ParseText(Code.Usings.Text, Code.ParseOptions), CSharpSyntaxTree.ParseText(CacheCalls.Flights + (hasTests ? Fact : ""), Code.ParseOptions));
         var looked = new List<SyntaxTree>();
         foreach (var tree in trees)
         {
