@@ -26,7 +26,18 @@ internal sealed class NewKey
         change._changes[key] = WithElement(key, part).WithTriviaFrom(key);
         if (type?.SpecialType == SpecialType.System_Object) return change;
         var partType = model.GetSpeculativeTypeInfo(key.SpanStart, part, SpeculativeBindingOption.BindAsExpression).Type;
-        return partType is not null && type is not null && change.ChangesEngine(key, type, partType, NameOf(part), model) ? change : null;
+        return partType is not null && change.ChangesEngine(key, model, old => Tuple(old, partType.ToMinimalDisplayString(model, old.SpanStart), NameOf(part))) ? change : null;
+    }
+
+    /// <summary>A tuple instead of a text. Null if other code would have to change, too.</summary>
+    public static NewKey? OfParts(ExpressionSyntax key, IReadOnlyList<ExpressionSyntax> parts, SemanticModel model)
+    {
+        var change = new NewKey();
+        change._changes[key] = TupleExpression(SeparatedList(parts.Select(part => Argument(part.WithoutTrivia())))).WithTriviaFrom(key);
+        var types = parts.Select(part => model.GetTypeInfo(part).Type?.ToMinimalDisplayString(model, key.SpanStart)).ToList();
+        if (types.Contains(null)) return null;
+        var type = ParseTypeName($"({string.Join(", ", types)})");
+        return change.ChangesEngine(key, model, _ => type) ? change : null;
     }
 
     public SyntaxNode In(SyntaxNode root) => root.ReplaceNodes(_changes.Keys, (original, _) => _changes[original].WithAdditionalAnnotations(Simplifier.Annotation, Formatter.Annotation));
@@ -63,7 +74,7 @@ internal sealed class NewKey
     };
 
     /// <summary>Changes the type of a private field or a local that is used for this call only.</summary>
-    private bool ChangesEngine(ExpressionSyntax key, ITypeSymbol type, ITypeSymbol partType, string name, SemanticModel model)
+    private bool ChangesEngine(ExpressionSyntax key, SemanticModel model, Func<TypeSyntax, TypeSyntax> newType)
     {
         if (key.FirstAncestorOrSelf<InvocationExpressionSyntax>() is not { Expression: MemberAccessExpressionSyntax { Expression: IdentifierNameSyntax receiver } }) return false;
         var engine = model.GetSymbolInfo(receiver).Symbol;
@@ -73,16 +84,18 @@ internal sealed class NewKey
         var uses = model.SyntaxTree.GetRoot().DescendantNodes().OfType<IdentifierNameSyntax>()
             .Count(use => use.Identifier.ValueText == engine.Name && SymbolEqualityComparer.Default.Equals(model.GetSymbolInfo(use).Symbol, engine));
         if (uses != 1) return false;
-        var names = declaration.DescendantNodes().OfType<GenericNameSyntax>().Where(generic => generic.TypeArgumentList.Arguments.Count == 1 && generic.Identifier.ValueText is "Singleflight" or "ISingleflight").ToList();
-        foreach (var generic in names)
+        var names = declaration.DescendantNodes().OfType<SimpleNameSyntax>().Where(IsEngine).ToList();
+        foreach (var engineName in names)
         {
-            var old = generic.TypeArgumentList.Arguments[0];
-            if (!SymbolEqualityComparer.Default.Equals(model.GetTypeInfo(old).Type, type)) return false;
-            _changes[old] = Tuple(old, partType.ToMinimalDisplayString(model, old.SpanStart), name);
+            var old = engineName is GenericNameSyntax generic ? generic.TypeArgumentList.Arguments[0] : PredefinedType(Token(SyntaxKind.StringKeyword));
+            _changes[engineName] = GenericName(engineName.Identifier.WithoutTrivia(), TypeArgumentList(SingletonSeparatedList(newType(old)))).WithTriviaFrom(engineName);
         }
 
         return names.Count > 0;
     }
+
+    private static bool IsEngine(SimpleNameSyntax name) =>
+        name.Identifier.ValueText is "Singleflight" or "ISingleflight" && name is IdentifierNameSyntax or GenericNameSyntax { TypeArgumentList.Arguments.Count: 1 };
 
     private static TupleTypeSyntax Tuple(TypeSyntax old, string type, string name)
     {

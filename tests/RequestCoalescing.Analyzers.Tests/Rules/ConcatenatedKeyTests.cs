@@ -1,3 +1,4 @@
+using RequestCoalescing.CodeFixes.Rules;
 using Rule = RequestCoalescing.Analyzers.Tests.Verify<RequestCoalescing.Analyzers.Rules.ConcatenatedKey.ConcatenatedKeyAnalyzer>;
 
 namespace RequestCoalescing.Analyzers.Tests.Rules;
@@ -46,7 +47,19 @@ public sealed class ConcatenatedKeyTests
     [Fact]
     public Task The_text_is_marked_where_it_is_made() => Rule.FindsAsync(InClass("key", local: "[|$\"{name}:{other}\"|]"));
 
-    private static string InClass(string key, string engine = "Singleflight", string local = "\"\"") =>
+    [Theory]
+    [InlineData("[|$\"post:{name}:{number}\"|]", "(name, number)", "(string, int)")]
+    [InlineData("[|name + \":\" + other|]", "(name, other)", "(string, string)")]
+    public Task The_fix_makes_a_tuple(string before, string after, string type) =>
+        Rule.FixesAsync<TupleKeyFix>(InClass(before), InClass(after, $"Singleflight<{type}>"));
+
+    [Theory]
+    [InlineData("[|$\"{name}:{number:D5}\"|]", "")]
+    [InlineData("[|$\"{name}:{number}\"|]", "void Change(string key) => _posts.Forget(key);")]
+    public Task No_fix_is_offered_where_other_code_would_have_to_change(string key, string more) =>
+        Rule.FixesAsync<TupleKeyFix>(InClass(key, more: more), InClass(key, more: more));
+
+    private static string InClass(string key, string engine = "Singleflight", string local = "\"\"", string more = "") =>
         $$"""
         enum Sort { Newest }
         [Flags] enum Flags { One = 1, Two = 2 }
@@ -60,6 +73,8 @@ public sealed class ConcatenatedKeyTests
                 var key = {{local}};
                 _ = _posts.ExecuteAsync({{key}}, flight => 5);
             }
+
+            {{more}}
 
             static string Escape(string text) => text;
         }

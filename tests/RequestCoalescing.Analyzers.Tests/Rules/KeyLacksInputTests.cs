@@ -13,6 +13,7 @@ public sealed class KeyLacksInputTests
     [InlineData("_posts.ExecuteAsync($\"post:{id}\", async flight => { await Task.Yield(); return Load(id, [|limit|]); })")]
     [InlineData("_posts.ExecuteAsync($\"post:{id}\", async (FlightContext flight) => await LoadAsync(id, [|limit|], flight))")]
     [InlineData("_posts.ExecuteAsync(id, (this, id, [|limit|]), static (state, flight) => state.Item1.LoadAsync(state.id, state.limit, flight))")]
+    [InlineData("_posts.ExecuteAsync(id, [|state|], static (state, flight) => state.Database.LoadAsync(state.Id + state.Limit, flight))")]
     [InlineData("_posts.ExecuteAsync(id, [|limit|], static (state, flight) => Task.FromResult(state))")]
     [InlineData("_posts.ExecuteInScopeAsync(id, (services, flight) => LoadAsync(id, [|limit|], flight))")]
     [InlineData("_tuples.ExecuteAsync((id, 5), flight => LoadAsync(id, [|limit|], flight))")]
@@ -89,6 +90,7 @@ public sealed class KeyLacksInputTests
     [InlineData("_posts.ExecuteAsync(id, flight => LoadAsync(id, parsed, flight))")]
     [InlineData("_objects.ExecuteAsync((id, other), flight => filtered.FirstAsync(flight))")]
     [InlineData("_posts.ExecuteAsync(id, (this, id), static (state, flight) => state.Item1.LoadAsync(state.id, 5, flight))")]
+    [InlineData("_tuples.ExecuteAsync((id, limit), state, static (state, flight) => state.Database.LoadAsync(state.Id + state.Limit, flight))")]
     [InlineData("(limit > 5 ? _posts : _others).ExecuteAsync(id, flight => LoadAsync(id, limit, flight))")]
     [InlineData("_many[limit].ExecuteAsync(id, flight => LoadAsync(id, limit, flight))")]
     [InlineData("EngineFor(limit).ExecuteAsync(id, flight => LoadAsync(id, limit, flight))")]
@@ -195,6 +197,7 @@ public sealed class KeyLacksInputTests
         record Page(int Size);
         record PostQuery(string Id, int Limit);
         record struct PostKey(string Id, int Limit);
+        record State(IDatabase Database, string Id, int Limit);
         class Person { public string Name { get; set; } = ""; public int Age { get; set; } }
         class LimitOptions { public int Limit { get; set; } }
         interface IDatabase { Task<int> LoadAsync(string id, CancellationToken ct); }
@@ -254,6 +257,7 @@ public sealed class KeyLacksInputTests
                 else chosen = "few";
                 string LocalKey() => $"{id}:{limit}";
                 var lambda = () => $"{id}:{limit}";
+                var state = new State(database, id, limit);
                 var own = new Singleflight();
                 Task<int> LocalAsync(CancellationToken flight) => LoadAsync(id, {{local}}, flight);
                 {{before}}

@@ -1,3 +1,4 @@
+using RequestCoalescing.CodeFixes.Rules;
 using Rule = RequestCoalescing.Analyzers.Tests.Verify<RequestCoalescing.Analyzers.Rules.UnstableKey.UnstableKeyAnalyzer>;
 
 namespace RequestCoalescing.Analyzers.Tests.Rules;
@@ -84,6 +85,17 @@ public sealed class UnstableKeyTests
         await Rule.FindsAsync(InClass("id", more: call), "requestcoalescing.check_caches = true");
         await Rule.NoneAsync(InClass("id", more: call.Replace("{|RC009:", "", StringComparison.Ordinal).Replace("|}", "", StringComparison.Ordinal)));
     }
+
+    [Theory]
+    [InlineData("$\"{id}:{{|RC009:DateTime.UtcNow|}}\"", "$\"{id}\"")]
+    [InlineData("$\"{{|RC009:Guid.NewGuid()|}}:{id}\"", "$\"{id}\"")]
+    [InlineData("$\"post:{id}:{{|RC009:Guid.NewGuid()|}}:{date}\"", "$\"post:{id}:{date}\"")]
+    public Task The_fix_removes_the_value_from_the_text(string before, string after) => Rule.FixesAsync<RemoveFromKeyFix>(InClass(before), InClass(after));
+
+    [Theory]
+    [InlineData("$\"{{|RC009:Guid.NewGuid()|}}\"")]
+    [InlineData("id + {|RC009:Guid.NewGuid()|}")]
+    public Task No_fix_is_offered_where_no_key_would_be_left(string key) => Rule.FixesAsync<RemoveFromKeyFix>(InClass(key), InClass(key));
 
     private static string InClass(string key, string engine = "Singleflight", string created = "", string more = "") =>
         $$"""

@@ -32,7 +32,7 @@ internal sealed class WorkInputs(CoalescedCall call, Sources sources, Origins ke
         var missing = arguments.FirstOrDefault(origin => !IsInKey(origin) && !Guards.Pin(call, origin.Root));
         if (missing is null) return null;
         if (input.Type.IsData()) return input.Name;
-        return IsMadeOfData(local.Type) ? missing.Name : null;
+        return IsMadeOfData(local.Type) || IsState(local) ? missing.Name : null;
     }
 
     /// <summary>Whether an input is data that each caller can give another value.</summary>
@@ -83,6 +83,9 @@ internal sealed class WorkInputs(CoalescedCall call, Sources sources, Origins ke
         var name = input.Name.ToUpperInvariant();
         return s_harmless.Any(word => name.Contains(word.ToUpperInvariant()));
     }
+
+    /// <summary>Whether a local is what the call passes to the work, so that the work gets all that it is made of.</summary>
+    private bool IsState(ILocalSymbol local) => call.State?.WithoutConversions() is ILocalReferenceOperation state && SymbolEqualityComparer.Default.Equals(state.Local, local);
 
     /// <summary>Objects that carry data to a backend.</summary>
     private static bool IsMadeOfData(ITypeSymbol type) =>
