@@ -10,7 +10,7 @@ internal sealed class RC003(IDatabase database, ISingleflight singleflight)
             "timeline",
             flight => database.LoadPostsForAsync(user.FindFirst(ClaimTypes.NameIdentifier)!.Value, flight),
             cancellationToken);
-        // </snippet>
+    // </snippet>
 
     public ValueTask<IReadOnlyList<Post>> After(ClaimsPrincipal user, CancellationToken cancellationToken)
     {

@@ -8,7 +8,7 @@ internal sealed class RC005(BlogContext blog, ISingleflight singleflight)
     public ValueTask<Post> Before(string id, CancellationToken cancellationToken) =>
         // <snippet rc005-before>
         singleflight.ExecuteAsync(id, flight => blog.Posts.FirstAsync(post => post.Id == id, flight), cancellationToken);
-        // </snippet>
+    // </snippet>
 
     public ValueTask<Post> After(string id, CancellationToken cancellationToken) =>
         // <snippet rc005-after>
@@ -16,5 +16,5 @@ internal sealed class RC005(BlogContext blog, ISingleflight singleflight)
             id,
             (services, flight) => services.GetRequiredService<BlogContext>().Posts.FirstAsync(post => post.Id == id, flight),
             cancellationToken);
-        // </snippet>
+    // </snippet>
 }

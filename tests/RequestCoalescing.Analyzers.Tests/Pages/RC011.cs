@@ -15,7 +15,7 @@ internal sealed class RC011(IDatabase database, ISingleflight singleflight, IMem
                 return post;
             },
             cancellationToken);
-        // </snippet>
+    // </snippet>
 
     public ValueTask<Post> After(string id, CancellationToken cancellationToken) =>
         // <snippet rc011-after>
@@ -28,5 +28,5 @@ internal sealed class RC011(IDatabase database, ISingleflight singleflight, IMem
                 return post;
             },
             cancellationToken);
-        // </snippet>
+    // </snippet>
 }

@@ -7,10 +7,10 @@ internal sealed class RC012(IDatabase database, ISingleflight singleflight)
     public ValueTask<Post> Before(string blog, string id, CancellationToken cancellationToken) =>
         // <snippet rc012-before>
         singleflight.ExecuteAsync($"{blog}:{id}", flight => database.LoadPostAsync(blog + "/" + id, flight), cancellationToken);
-        // </snippet>
+    // </snippet>
 
     public ValueTask<Post> After(string blog, string id, CancellationToken cancellationToken) =>
         // <snippet rc012-after>
         _posts.ExecuteAsync((blog, id), flight => database.LoadPostAsync(blog + "/" + id, flight), cancellationToken);
-        // </snippet>
+    // </snippet>
 }
