@@ -143,9 +143,9 @@ public partial class FakeSingleflight<TKey>
         }
 
         var source = new CancellationTokenSource();
-#pragma warning disable CA2012 // the outcome of this leader concerns no caller
+#pragma warning disable CA2012, RC001 // the outcome of this leader concerns no caller, and its work must end with it
         _ = _engine.ExecuteAsync(key, source.Token, static (token, _) => new Backend<TResult>().RunAsync(token), source.Token);
-#pragma warning restore CA2012
+#pragma warning restore CA2012, RC001
         return source;
     }
 }

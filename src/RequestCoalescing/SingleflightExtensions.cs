@@ -72,7 +72,7 @@ public static class SingleflightExtensions
     /// <exception cref="InvalidOperationException">The work returns a task, or the result of <c>ConfigureAwait</c>. Await it within the work instead.</exception>
     /// <example>
     /// <code>
-    /// var average = await singleflight.ExecuteAsync("average", flight => samples.Average(), cancellationToken);
+    /// var primes = await singleflight.ExecuteAsync("primes", flight => CountPrimes(1_000_000), cancellationToken);
     /// </code>
     /// </example>
     public static ValueTask<TResult> ExecuteAsync<TKey, TResult>(

@@ -53,10 +53,12 @@ internal static class Examples
         // </snippet>
     }
 
-    public static async Task SynchronousAsync(ISingleflight<string> singleflight, int[] samples, CancellationToken cancellationToken)
+    public static async Task SynchronousAsync(ISingleflight<string> singleflight, CancellationToken cancellationToken)
     {
+        static int CountPrimes(int limit) => Enumerable.Range(2, limit - 2).Count(number => Enumerable.Range(2, (int)Math.Sqrt(number)).All(divisor => divisor >= number || number % divisor != 0));
+
         // <snippet xml-execute-synchronous>
-        var average = await singleflight.ExecuteAsync("average", flight => samples.Average(), cancellationToken);
+        var primes = await singleflight.ExecuteAsync("primes", flight => CountPrimes(1_000_000), cancellationToken);
         // </snippet>
     }
 

@@ -1,0 +1,97 @@
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.Operations;
+using RequestCoalescing.Analyzers.Calls;
+
+namespace RequestCoalescing.Analyzers.Flow;
+
+/// <summary>A parameter, a local or a member of <c>this</c>, or a part of one: <c>request.Filter.Name</c>.</summary>
+internal sealed class Input
+{
+    private Input(ISymbol root, string path, ITypeSymbol? type, IOperation read)
+    {
+        Root = root;
+        Path = path;
+        Type = type;
+        Read = read;
+    }
+
+    public ISymbol Root { get; }
+
+    /// <summary>The members that lead from the root to the part, each after a dot. Empty for the whole.</summary>
+    public string Path { get; }
+
+    /// <summary>The type of the part.</summary>
+    public ITypeSymbol? Type { get; }
+
+    /// <summary>The operation that reads the part.</summary>
+    public IOperation Read { get; }
+
+    public string Name => Root.Name + Path;
+
+    /// <summary>What an operation reads, if it is a reference to a parameter, a local or a member of <c>this</c>.</summary>
+    public static Input? Of(IOperation operation)
+    {
+        var root = operation switch
+        {
+            ILocalReferenceOperation local => local.Local,
+            IParameterReferenceOperation parameter => parameter.Parameter,
+            IFieldReferenceOperation { Instance: IInstanceReferenceOperation { ReferenceKind: InstanceReferenceKind.ContainingTypeInstance } } field => field.Field,
+            IPropertyReferenceOperation { Instance: IInstanceReferenceOperation { ReferenceKind: InstanceReferenceKind.ContainingTypeInstance } } property => property.Property,
+            _ => default(ISymbol),
+        };
+        if (root is null) return null;
+        var (path, current) = ("", operation);
+        while (!current.Type.IsIndivisible() && Next(current) is var (segment, next))
+        {
+            path += segment;
+            current = next;
+        }
+
+        return new(root, path, current.Type, current);
+    }
+
+    /// <summary>Whether one of two inputs is the other, or a part of it.</summary>
+    public bool Overlaps(Input other) => Same(Root, other.Root) && (IsPart(Path, other.Path) || IsPart(other.Path, Path));
+
+    public bool HasRoot(ISymbol symbol) => Same(Root, symbol);
+
+    private static bool IsPart(string path, string whole) =>
+        path.StartsWith(whole, StringComparison.Ordinal) && (path.Length == whole.Length || path[whole.Length] is '.' or '[');
+
+    /// <summary>One step along <c>request.Filter.Name</c>.</summary>
+    public static (string Segment, IOperation Next)? Next(IOperation current) => current.Parent switch
+    {
+        IPropertyReferenceOperation { Property: { Name: "Value", ContainingType.OriginalDefinition.SpecialType: SpecialType.System_Nullable_T } } value when value.Instance == current => ("", value),
+        IPropertyReferenceOperation property when property.Instance == current && Segment(property) is { } segment => (segment, property),
+        IFieldReferenceOperation field when field.Instance == current => ("." + field.Field.Name, field),
+        IConversionOperation { OperatorMethod: null, Parent: IMemberReferenceOperation } conversion => ("", conversion),
+        IConditionalAccessOperation access when access.WhenNotNull == current => ("", access),
+        IConditionalAccessOperation access when access.Operation == current && Start(access.WhenNotNull) is { } start => ("", start),
+        _ => null,
+    };
+
+    /// <summary>A property, or an element whose index is a constant.</summary>
+    private static string? Segment(IPropertyReferenceOperation property)
+    {
+        if (property.Arguments.IsEmpty) return "." + property.Property.Name;
+        return property.Arguments.Length == 1 && property.Arguments[0].Value.ConstantValue is { HasValue: true, Value: { } index } ? $"[{index}]" : null;
+    }
+
+    /// <summary>The place in <c>a?.B.C</c> that stands for <c>a</c>.</summary>
+    private static IOperation? Start(IOperation whenNotNull)
+    {
+        var current = whenNotNull;
+        while (Inner(current) is { } inner) current = inner;
+        return current is IConditionalAccessInstanceOperation ? current : null;
+
+        static IOperation? Inner(IOperation operation) => operation switch
+        {
+            IMemberReferenceOperation member => member.Instance,
+            IInvocationOperation invocation => invocation.Instance,
+            IConditionalAccessOperation access => access.Operation,
+            _ => null,
+        };
+    }
+
+    private static bool Same(ISymbol one, ISymbol other) => SymbolEqualityComparer.Default.Equals(one.OriginalDefinition, other.OriginalDefinition);
+}

@@ -1,0 +1,159 @@
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.Operations;
+using RequestCoalescing.Analyzers.Calls;
+
+namespace RequestCoalescing.Analyzers.Flow;
+
+/// <summary>What the variables of a method get their values from.</summary>
+internal sealed class Sources
+{
+    private readonly Dictionary<ISymbol, List<IOperation>> _values = new(SymbolEqualityComparer.Default);
+    private readonly Dictionary<ISymbol, List<IOperation>> _influences = new(SymbolEqualityComparer.Default);
+
+    /// <summary>Reads the method around a call. What the work does runs after the key is made, so that it is left out.</summary>
+    public Sources(CoalescedCall call)
+    {
+        foreach (var operation in call.Invocation.Root().DescendantsAndSelf())
+        {
+            if (!IsInWork(operation, call)) Add(operation);
+        }
+    }
+
+    /// <summary>The values that are assigned to a variable.</summary>
+    public IEnumerable<IOperation> ValuesOf(ISymbol variable) => _values.TryGetValue(variable, out var values) ? values : [];
+
+    /// <summary>Other operations that can decide about the content of a variable: conditions, and methods that fill it.</summary>
+    public IEnumerable<IOperation> InfluencesOn(ISymbol variable) => _influences.TryGetValue(variable, out var influences) ? influences : [];
+
+    private static bool IsInWork(IOperation operation, CoalescedCall call) =>
+        call.Work.IsClosure && call.Work.Body is { } body && body.Syntax.SyntaxTree == operation.Syntax.SyntaxTree && body.Syntax.Span.Contains(operation.Syntax.Span);
+
+    private void Add(IOperation operation)
+    {
+        switch (operation)
+        {
+            case IVariableDeclaratorOperation declarator when declarator.GetVariableInitializer() is { } initializer:
+                AddValue(declarator.Symbol, initializer.Value);
+                break;
+            case IDeconstructionAssignmentOperation deconstruction:
+                Deconstruct(deconstruction.Target, deconstruction.Value);
+                break;
+            case IAssignmentOperation assignment:
+                Assign(assignment.Target, assignment.Value);
+                break;
+            case IForEachLoopOperation loop:
+                foreach (var local in loop.Locals) AddValue(local, loop.Collection);
+                break;
+            case IDeclarationPatternOperation { DeclaredSymbol: { } declared }:
+                Match(operation, declared);
+                break;
+            case IRecursivePatternOperation { DeclaredSymbol: { } declared }:
+                Match(operation, declared);
+                break;
+            case IInvocationOperation invocation when !invocation.IsLogging():
+                Fill(invocation.Instance, invocation.Arguments.Select(argument => argument.Value), invocation);
+                break;
+            default:
+                break;
+        }
+    }
+
+    private void AddValue(ISymbol variable, IOperation value) => Add(_values, variable, value);
+
+    private void Assign(IOperation target, IOperation value)
+    {
+        if (Owner(target) is not { } variable) return;
+        if (target.Variable() is not null) AddValue(variable, value);
+        else Add(_influences, variable, value);
+        for (var current = target.Parent; current is not null; current = current.Parent)
+        {
+            if (Condition(current) is { } condition) Add(_influences, variable, condition);
+        }
+    }
+
+    private void Deconstruct(IOperation target, IOperation value)
+    {
+        target = target is IDeclarationExpressionOperation declaration ? declaration.Expression : target;
+        if (target is not ITupleOperation tuple)
+        {
+            Assign(target, value);
+            return;
+        }
+
+        var values = value.WithoutConversions() is ITupleOperation pairs && pairs.Elements.Length == tuple.Elements.Length ? pairs.Elements : default;
+        for (var index = 0; index < tuple.Elements.Length; index++) Deconstruct(tuple.Elements[index], values.IsDefault ? value : values[index]);
+    }
+
+    private void Match(IOperation pattern, ISymbol declared)
+    {
+        var current = pattern.Parent;
+        while (current is IPatternOperation or IPropertySubpatternOperation or ICaseClauseOperation or ISwitchCaseOperation or ISwitchExpressionArmOperation) current = current.Parent;
+        var value = current switch
+        {
+            IIsPatternOperation match => match.Value,
+            ISwitchOperation choice => choice.Value,
+            ISwitchExpressionOperation choice => choice.Value,
+            _ => null,
+        };
+        if (value is not null) AddValue(declared, value);
+    }
+
+    /// <summary>A call can fill its receiver from its arguments, and an argument from the others.</summary>
+    private void Fill(IOperation? receiver, IEnumerable<IOperation> arguments, IInvocationOperation invocation)
+    {
+        if (receiver is not null && Owner(receiver) is ILocalSymbol filled && CanBeFilled(filled.Type))
+        {
+            foreach (var argument in arguments) Add(_influences, filled, argument);
+        }
+
+        foreach (var argument in invocation.Arguments)
+        {
+            var value = argument.Value is IDeclarationExpressionOperation declaration ? declaration.Expression : argument.Value.WithoutConversions();
+            if (argument.Parameter?.RefKind is RefKind.Out or RefKind.Ref && value.Variable() is { } result) AddValue(result, invocation);
+            else if (value is ILocalReferenceOperation { Local: var local } && CanBeFilled(local.Type) && invocation.Parent is IExpressionStatementOperation) Add(_influences, local, invocation);
+        }
+    }
+
+    /// <summary>The variable whose content an operation names: <c>a</c> for <c>a.B[0]</c> and for <c>a.Append(b)</c>.</summary>
+    private static ISymbol? Owner(IOperation operation)
+    {
+        for (var current = operation.WithoutConversions(); ;)
+        {
+            switch (current)
+            {
+                case IMemberReferenceOperation { Instance: { } instance }:
+                    current = instance.WithoutConversions();
+                    break;
+                case IInvocationOperation { Instance: { } instance }:
+                    current = instance.WithoutConversions();
+                    break;
+                case IArrayElementReferenceOperation element:
+                    current = element.ArrayReference.WithoutConversions();
+                    break;
+                case IDeclarationExpressionOperation declaration:
+                    current = declaration.Expression;
+                    break;
+                default:
+                    return current.Variable();
+            }
+        }
+    }
+
+    private static bool CanBeFilled(ITypeSymbol type) => type.SpecialType == SpecialType.None && type.TypeKind is not (TypeKind.Enum or TypeKind.Delegate);
+
+    private static IOperation? Condition(IOperation operation) => operation switch
+    {
+        IConditionalOperation conditional => conditional.Condition,
+        ISwitchOperation choice => choice.Value,
+        IWhileLoopOperation loop => loop.Condition,
+        IForLoopOperation loop => loop.Condition,
+        IForEachLoopOperation loop => loop.Collection,
+        _ => null,
+    };
+
+    private static void Add(Dictionary<ISymbol, List<IOperation>> all, ISymbol variable, IOperation operation)
+    {
+        if (!all.TryGetValue(variable, out var list)) all[variable] = list = [];
+        list.Add(operation);
+    }
+}

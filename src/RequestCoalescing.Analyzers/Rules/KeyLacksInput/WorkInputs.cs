@@ -1,0 +1,103 @@
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.Operations;
+using RequestCoalescing.Analyzers.Calls;
+using RequestCoalescing.Analyzers.Flow;
+
+namespace RequestCoalescing.Analyzers.Rules.KeyLacksInput;
+
+/// <summary>Decides about each thing that the work reads: whether it can differ from call to call, and whether the key contains it.</summary>
+internal sealed class WorkInputs(CoalescedCall call, Sources sources, Origins key)
+{
+    private static readonly string[] s_harmless = ["timeout", "ttl", "retr", "attempt", "expir", "delay", "duration", "lifetime", "traceid", "correlationid", "requestid", "logger"];
+
+    private static readonly string[] s_request = [".Query[", ".RouteValues[", ".Form[", ".Path", ".QueryString"];
+
+    /// <summary>What the key lacks so that it would contain an input. Null if it lacks nothing.</summary>
+    public string? Missing(Input input) => input.Root switch
+    {
+        IParameterSymbol => IsMissing(input) ? input.Name : null,
+        ILocalSymbol local => MissingOf(local, input),
+        IFieldSymbol or IPropertySymbol => IsMissingMember(input) ? input.Name : null,
+        _ => null,
+    };
+
+    private bool IsMissing(Input input) => IsArgument(input) && !IsInKey(input) && !Guards.Pin(call, input.Root) && !IsWrittenByWork(input.Root);
+
+    /// <summary>A local is missing if the key contains neither it nor what it is made of.</summary>
+    private string? MissingOf(ILocalSymbol local, Input input)
+    {
+        if (local.IsConst || IsHarmless(input) || IsInKey(input) || IsWrittenByWork(local) || Guards.Pin(call, local)) return null;
+        var origins = Origins.OfVariable(local, sources);
+        var arguments = origins.Inputs.Where(origin => origin.Root is IParameterSymbol or IPropertySymbol && IsArgument(origin)).ToList();
+        var missing = arguments.FirstOrDefault(origin => !IsInKey(origin) && !Guards.Pin(call, origin.Root));
+        if (missing is null) return null;
+        if (input.Type.IsData()) return input.Name;
+        return IsMadeOfData(local.Type) || IsState(local) ? missing.Name : null;
+    }
+
+    /// <summary>Whether an input is data that each caller can give another value.</summary>
+    private bool IsArgument(Input input)
+    {
+        if (IsHarmless(input)) return false;
+        if (IsPartOfRequest(input)) return true;
+        return input.Root is IParameterSymbol { RefKind: not RefKind.Out } parameter &&
+            !parameter.IsOfPrimaryConstructor() && IsAround(parameter) && parameter.Type.IsData() && input.Type.IsData();
+    }
+
+    /// <summary>What a request asks for. What it tells about the viewer is the matter of another rule.</summary>
+    private static bool IsPartOfRequest(Input input)
+    {
+        var type = input.Root switch
+        {
+            IParameterSymbol parameter => parameter.Type,
+            IPropertySymbol property => property.Type,
+            _ => null,
+        };
+        var path = input.Path;
+        if (type.Is("Microsoft.AspNetCore.Http", "HttpContext") && path.StartsWith(".Request.", StringComparison.Ordinal)) path = path.Substring(".Request".Length);
+        else if (!type.Is("Microsoft.AspNetCore.Http", "HttpRequest")) return false;
+        return s_request.Any(start => path.StartsWith(start, StringComparison.Ordinal));
+    }
+
+    /// <summary>Whether a parameter belongs to a function that contains the call, and not to a lambda that makes a value.</summary>
+    private bool IsAround(IParameterSymbol parameter) => parameter.ContainingSymbol.DeclaringSyntaxReferences
+        .Any(function => function.SyntaxTree == call.Invocation.Syntax.SyntaxTree && function.Span.Contains(call.Invocation.Syntax.Span));
+
+    /// <summary>A part of an object that is in the key stands for the rest, as the id of a user stands for its name. The parts of a request do not.</summary>
+    private bool IsInKey(Input input) => key.Inputs.Any(part => part.HasRoot(input.Root) && (input.Path.Length == 0 || part.Overlaps(input) || !TypeOf(input.Root).IsRequest()));
+
+    private bool IsMissingMember(Input input)
+    {
+        if (key.UseThis || IsHarmless(input) || IsInKey(input)) return false;
+        if (IsPartOfRequest(input)) return true;
+        return input.Type.IsData() && TypeOf(input.Root).IsData() && Members.HoldArgument(input.Root, call.Invocation) &&
+            !IsWrittenByWork(input.Root) && !Guards.Pin(call, input.Root);
+    }
+
+    private bool IsWrittenByWork(ISymbol symbol) => call.Work.Body is { } body && body.DescendantsAndSelf().Any(operation =>
+        Input.Of(operation) is { } input && input.HasRoot(symbol) && operation.IsWritten());
+
+    /// <summary>Values that decide how the work is done, and not about its result.</summary>
+    private static bool IsHarmless(Input input)
+    {
+        var name = input.Name.ToUpperInvariant();
+        return s_harmless.Any(word => name.Contains(word.ToUpperInvariant()));
+    }
+
+    /// <summary>Whether a local is what the call passes to the work, so that the work gets all that it is made of.</summary>
+    private bool IsState(ILocalSymbol local) => call.State?.WithoutConversions() is ILocalReferenceOperation state && SymbolEqualityComparer.Default.Equals(state.Local, local);
+
+    /// <summary>Objects that carry data to a backend.</summary>
+    private static bool IsMadeOfData(ITypeSymbol type) =>
+        type.Is("System.Linq", "IQueryable`1") || type.Is("System.Collections.Generic", "IEnumerable`1") ||
+        type.Is("System.Net.Http", "HttpRequestMessage") || type.Is("System.Text", "StringBuilder");
+
+    private static ITypeSymbol? TypeOf(ISymbol symbol) => symbol switch
+    {
+        IParameterSymbol parameter => parameter.Type,
+        ILocalSymbol local => local.Type,
+        IFieldSymbol field => field.Type,
+        IPropertySymbol property => property.Type,
+        _ => null,
+    };
+}
