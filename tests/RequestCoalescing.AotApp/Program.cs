@@ -172,6 +172,8 @@ static async Task<string?> GenerateAsync()
     if ((await Task.WhenAll(calls)).Any(page => page != "a 1") || pages.Runs != 2) return $"two generated methods made {pages.Runs} runs";
     await pages.WarmAsync("a");
     return pages.Runs == 3 ? null : "a method without a result did not run";
+}
+
 // Checks a batch loader with its settings: 100 keys are two calls, one of which has a key that is missing.
 static async Task<string?> BatchAsync()
 {
