@@ -38,10 +38,10 @@ if ((await Task.WhenAll(staying)).Any(result => result != 42) || runs != 1) retu
 
 try
 {
-    await singleflight.ExecuteAsync(("a", 1), async _ =>
+    await singleflight.ExecuteAsync(("a", 1), async flight =>
     {
         await Task.Yield();
-        return await singleflight.ExecuteAsync(("a", 1), static _ => ValueTask.FromResult(0));
+        return await singleflight.ExecuteAsync(("a", 1), static _ => ValueTask.FromResult(0), flight);
     });
     return Fail("a deadlock did not throw");
 }
