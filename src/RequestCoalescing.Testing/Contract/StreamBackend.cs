@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 
 namespace RequestCoalescing.Testing;
@@ -31,21 +30,21 @@ public sealed class StreamBackend<T>
     /// <summary>Starts a run that is cancelled when its token fires.</summary>
     /// <param name="cancellationToken">The token that the flight gives to its source.</param>
     /// <returns>The items that the test yields.</returns>
-    public IAsyncEnumerable<T> Run(CancellationToken cancellationToken) => Begin(cancellationToken).ReadAsync(cancellationToken);
+    public IAsyncEnumerable<T> Run(CancellationToken cancellationToken) => Begin(cancellationToken, isStubborn: false).ReadAsync();
 
     /// <summary>Starts a run that ignores its token.</summary>
     /// <param name="cancellationToken">The token that the flight gives to its source.</param>
     /// <returns>The items that the test yields.</returns>
-    public IAsyncEnumerable<T> RunStubborn(CancellationToken cancellationToken) => Begin(cancellationToken).ReadAsync(CancellationToken.None);
+    public IAsyncEnumerable<T> RunStubborn(CancellationToken cancellationToken) => Begin(cancellationToken, isStubborn: true).ReadAsync();
 
     /// <summary>Waits for the next run to start. Each run is returned once, in the order in which the runs started.</summary>
     /// <returns>The run.</returns>
     /// <exception cref="TimeoutException">No run started within <see cref="Patience.Limit"/>.</exception>
     public async Task<StreamRun<T>> NextRunAsync() => await _started.Reader.ReadAsync().AsTask().SoonAsync().ConfigureAwait(false);
 
-    private StreamRun<T> Begin(CancellationToken cancellationToken)
+    private StreamRun<T> Begin(CancellationToken cancellationToken, bool isStubborn)
     {
-        var run = new StreamRun<T>(cancellationToken);
+        var run = new StreamRun<T>(cancellationToken, isStubborn);
         Interlocked.Increment(ref _runs);
         _started.Writer.TryWrite(run); // an unbounded channel takes everything
         return run;

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 
 namespace RequestCoalescing.Testing;
@@ -12,7 +11,9 @@ public sealed class StreamRun<T>
     private readonly TaskCompletionSource _disposed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _taken;
 
-    internal StreamRun(CancellationToken cancellationToken) => Token = cancellationToken;
+    private readonly CancellationToken _stop;
+
+    internal StreamRun(CancellationToken cancellationToken, bool isStubborn) => (Token, _stop) = (cancellationToken, isStubborn ? CancellationToken.None : cancellationToken);
 
     /// <summary>The token that the flight gave to its source.</summary>
     public CancellationToken Token { get; }
@@ -40,11 +41,11 @@ public sealed class StreamRun<T>
     /// <exception cref="TimeoutException">It was not disposed of within <see cref="Patience.Limit"/>.</exception>
     public Task DisposedAsync() => _disposed.Task.SoonAsync();
 
-    internal async IAsyncEnumerable<T> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    internal async IAsyncEnumerable<T> ReadAsync()
     {
         try
         {
-            while (await NextAsync(cancellationToken).ConfigureAwait(false))
+            while (await _items.Reader.WaitToReadAsync(_stop).ConfigureAwait(false))
             {
                 while (_items.Reader.TryRead(out var item))
                 {
@@ -58,7 +59,4 @@ public sealed class StreamRun<T>
             _disposed.TrySetResult();
         }
     }
-
-    // The error that the test chose comes as it is, not wrapped.
-    private async Task<bool> NextAsync(CancellationToken cancellationToken) => await _items.Reader.WaitToReadAsync(cancellationToken).ConfigureAwait(false);
 }

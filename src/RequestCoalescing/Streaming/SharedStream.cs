@@ -32,11 +32,11 @@ internal sealed class SharedStream<T>(FlightContext flight, FanOutShape shape, T
         {
             var source = await open(flight).ConfigureAwait(false);
             await using (source.ConfigureAwait(false)) await PassOnAsync(source).ConfigureAwait(false);
-            return StreamEnd<T>.Regular;
+            return new StreamEnd<T>(this);
         }
         catch (OperationCanceledException cancellation) when (!flight.CancellationToken.IsCancellationRequested)
         {
-            if (Buffer.Received > 0) return new StreamEnd<T>(cancellation);
+            if (Buffer.Received > 0) return new StreamEnd<T>(this, cancellation);
             HasGoneElsewhere = true;
             throw;
         }

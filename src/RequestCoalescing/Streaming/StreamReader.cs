@@ -9,7 +9,6 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
     where TKey : notnull
 {
     private const int MaxLags = 3;
-    private const int MaxVanished = 3;
 
     private readonly StreamTable<TKey, T> _table = StreamTable<TKey, T>.Of(request.Singleflight);
     private StreamSubscription<TKey, T>? _subscription;
@@ -46,7 +45,7 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
     public async ValueTask JoinAsync()
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
-        for (var vanished = 0; ;)
+        while (true)
         {
             // If the flight that was current before the join is still current after it, it is the one that was joined.
             var before = _table.Find(request.Key);
@@ -57,14 +56,7 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
                 request.CancellationToken);
             (var old, _subscription) = (_subscription, subscription);
             old?.Leave(); // not before, because a flight that loses its last subscriber is cancelled
-            if (await FindJoinedAsync(before, subscription).ConfigureAwait(false) is not { } stream)
-            {
-                if (!subscription.Outcome.IsCompleted) continue; // the table has a stream now that it did not have before
-                await OutcomeAsync(subscription).ConfigureAwait(false);
-                if (++vanished < MaxVanished) continue;
-                throw new InvalidOperationException("The key has flights without a stream in this process. Give streams keys of their own. A decorator must compare keys as its engine does, and must pass calls with an ILocalResult on.");
-            }
-
+            if (await FindJoinedAsync(before, subscription).ConfigureAwait(false) is not { } stream) continue;
             if (stream.Buffer.TryJoin(out var place))
             {
                 Take(stream, place, subscription);
@@ -172,7 +164,7 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
         return _toSkip == 0;
     }
 
-    // Null if the joined flight is not known, or is over.
+    // Null if the joined flight is not known, and the table has a stream now that it did not have before.
     private async ValueTask<SharedStream<T>?> FindJoinedAsync(SharedStream<T>? before, StreamSubscription<TKey, T> subscription)
     {
         while (true)
@@ -180,7 +172,8 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
             var changed = _table.Changed;
             if (subscription.Led is { } led) return led;
             if (before is { IsCurrent: true }) return before;
-            if (subscription.Outcome.IsCompleted || _table.Find(request.Key) is not null) return null;
+            if (subscription.Outcome.IsCompleted) return (await OutcomeAsync(subscription).ConfigureAwait(false)).Stream;
+            if (_table.Find(request.Key) is not null) return null;
             await Task.WhenAny(changed, subscription.Outcome).ConfigureAwait(false);
         }
     }
