@@ -30,21 +30,21 @@ public sealed class StreamBackend<T>
     /// <summary>Starts a run that is cancelled when its token fires.</summary>
     /// <param name="cancellationToken">The token that the flight gives to its source.</param>
     /// <returns>The items that the test yields.</returns>
-    public IAsyncEnumerable<T> Run(CancellationToken cancellationToken) => Begin(cancellationToken, isStubborn: false).ReadAsync();
+    public IAsyncEnumerable<T> Run(CancellationToken cancellationToken) => Begin(isStubborn: false, cancellationToken).ReadAsync();
 
     /// <summary>Starts a run that ignores its token.</summary>
     /// <param name="cancellationToken">The token that the flight gives to its source.</param>
     /// <returns>The items that the test yields.</returns>
-    public IAsyncEnumerable<T> RunStubborn(CancellationToken cancellationToken) => Begin(cancellationToken, isStubborn: true).ReadAsync();
+    public IAsyncEnumerable<T> RunStubborn(CancellationToken cancellationToken) => Begin(isStubborn: true, cancellationToken).ReadAsync();
 
     /// <summary>Waits for the next run to start. Each run is returned once, in the order in which the runs started.</summary>
     /// <returns>The run.</returns>
     /// <exception cref="TimeoutException">No run started within <see cref="Patience.Limit"/>.</exception>
     public async Task<StreamRun<T>> NextRunAsync() => await _started.Reader.ReadAsync().AsTask().SoonAsync().ConfigureAwait(false);
 
-    private StreamRun<T> Begin(CancellationToken cancellationToken, bool isStubborn)
+    private StreamRun<T> Begin(bool isStubborn, CancellationToken cancellationToken)
     {
-        var run = new StreamRun<T>(cancellationToken, isStubborn);
+        var run = new StreamRun<T>(isStubborn, cancellationToken);
         Interlocked.Increment(ref _runs);
         _started.Writer.TryWrite(run); // an unbounded channel takes everything
         return run;

@@ -13,7 +13,7 @@ public sealed class StreamRun<T>
 
     private readonly CancellationToken _stop;
 
-    internal StreamRun(CancellationToken cancellationToken, bool isStubborn) => (Token, _stop) = (cancellationToken, isStubborn ? CancellationToken.None : cancellationToken);
+    internal StreamRun(bool isStubborn, CancellationToken cancellationToken) => (Token, _stop) = (cancellationToken, isStubborn ? CancellationToken.None : cancellationToken);
 
     /// <summary>The token that the flight gave to its source.</summary>
     public CancellationToken Token { get; }

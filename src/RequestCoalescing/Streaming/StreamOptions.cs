@@ -59,7 +59,11 @@ public sealed class StreamOptions
         var segment = Math.Clamp(readAhead / 2, 1, MostItemsInSegment);
         return new FanOutShape
         {
-            MaxBuffered = MaxBufferedItems, ReadAhead = readAhead, FirstSegment = Math.Min(segment, 16), OtherSegments = segment, WaitsForSlowest = Backpressure == StreamBackpressure.SlowestReader,
+            MaxBuffered = MaxBufferedItems,
+            ReadAhead = readAhead,
+            FirstSegment = Math.Min(segment, 16),
+            OtherSegments = segment,
+            WaitsForSlowest = Backpressure == StreamBackpressure.SlowestReader,
         };
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Net.Http;
 
 namespace RequestCoalescing.Analyzers.Tests.Pages;
@@ -27,19 +28,17 @@ internal sealed class RC004(BlogContext blog, HttpClient client, ISingleflight s
         // </snippet>
     }
 
-    public ValueTask<string> Suppressed(string query, CancellationToken cancellationToken) =>
-        // <snippet rc004-suppressed>
-        singleflight.ExecuteAsync(
-            query,
-            async flight =>
-            {
-        #pragma warning disable RC004 // A GraphQL query: the POST reads.
-                using var response = await client.PostAsync("/graphql", new StringContent(query), flight);
-        #pragma warning restore RC004
-                return await response.Content.ReadAsStringAsync(flight);
-            },
-            cancellationToken);
-        // </snippet>
+    // <snippet rc004-suppressed>
+    [SuppressMessage("RequestCoalescing", "RC004", Justification = "A GraphQL query: the POST reads.")]
+    public ValueTask<string> SearchAsync(string query, CancellationToken cancellationToken) => singleflight.ExecuteAsync(
+        query,
+        async flight =>
+        {
+            using var response = await client.PostAsync("/graphql", new StringContent(query), flight);
+            return await response.Content.ReadAsStringAsync(flight);
+        },
+        cancellationToken);
+    // </snippet>
 }
 
 internal sealed record Like(string PostId, string UserId);
