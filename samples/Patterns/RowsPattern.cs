@@ -15,7 +15,7 @@ internal sealed class OrderService(ISingleflight<ExportKey> flights, SqliteDatab
 
     public IAsyncEnumerable<Order> ExportAsync(ExportKey key, CancellationToken cancellationToken) => flights.ExecuteStreamAsync(
         key,
-        flight => database.StreamAsync($"SELECT id, total FROM orders WHERE year = {key.Year}", static row => new Order(row.GetInt64(0), row.GetDouble(1)), flight),
+        flight => database.StreamAsync("SELECT id, total FROM orders WHERE year = @year", [("@year", key.Year)], static row => new Order(row.GetInt64(0), row.GetDouble(1)), flight),
         s_allRows,
         cancellationToken);
 }

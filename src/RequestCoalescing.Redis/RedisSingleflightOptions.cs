@@ -1,3 +1,5 @@
+using RequestCoalescing.Engine;
+
 namespace RequestCoalescing;
 
 /// <summary>The options of an instance that coalesces through Redis. They are validated when the instance is created. Use the same on all nodes of an application.</summary>
@@ -78,16 +80,12 @@ public sealed class RedisSingleflightOptions
         ArgumentOutOfRangeException.ThrowIfNegative(MaxPayloadBytes, nameof(MaxPayloadBytes));
         ArgumentOutOfRangeException.ThrowIfNegative(MaxMessageBytes, nameof(MaxMessageBytes));
         ArgumentNullException.ThrowIfNull(TimeProvider, nameof(TimeProvider));
-        if (!Enum.IsDefined(OnOutage)) throw Undefined(nameof(OnOutage), OnOutage);
-        if (!Enum.IsDefined(OnLostLease)) throw Undefined(nameof(OnLostLease), OnLostLease);
+        EnumCheck.ThrowUnlessDefined(OnOutage, nameof(OnOutage));
+        EnumCheck.ThrowUnlessDefined(OnLostLease, nameof(OnLostLease));
 
         static void InRange(string name, TimeSpan value, TimeSpan min, TimeSpan max)
         {
             if (value < min || value > max) throw new ArgumentOutOfRangeException(name, value, $"{name} must be from {min} to {max}.");
         }
-
-        static ArgumentOutOfRangeException Undefined<T>(string name, T value)
-            where T : struct, Enum =>
-            new(name, value, $"{name} must be one of: {string.Join(", ", Enum.GetNames<T>())}.");
     }
 }

@@ -36,8 +36,15 @@ public sealed class FlightTimeoutException : TimeoutException
     internal bool IsIdle { get; init; }
 
     /// <inheritdoc/>
-    public override string Message => IsIdle ? $"The stream of '{Instance}' for key {Key} had no item for {nameof(StreamOptions.MaxIdle)} ({MaxDuration}). The flight was {Age} old and had {Subscribers} subscribers."
-        : Instance is null
-        ? $"The work did not end within {nameof(MaxDuration)} ({MaxDuration})."
-        : $"The work of '{Instance}' for key {Key} did not end within {nameof(MaxDuration)} ({MaxDuration}). The flight was {Age} old and had {Subscribers} subscribers.";
+    public override string Message
+    {
+        get
+        {
+            if (Instance is null) return $"The work did not end within {nameof(MaxDuration)} ({MaxDuration}).";
+            var what = IsIdle
+                ? $"The stream of '{Instance}' for key {Key} had no item for {nameof(StreamOptions.MaxIdle)} ({MaxDuration})."
+                : $"The work of '{Instance}' for key {Key} did not end within {nameof(MaxDuration)} ({MaxDuration}).";
+            return $"{what} The flight was {Age} old and had {Subscribers} subscribers.";
+        }
+    }
 }

@@ -1,3 +1,5 @@
+using RequestCoalescing.Engine;
+
 namespace RequestCoalescing;
 
 /// <summary>The options of an engine. They are validated when the engine is created.</summary>
@@ -105,12 +107,8 @@ public sealed class SingleflightOptions
         }
 
         if (Name is not null) ArgumentException.ThrowIfNullOrWhiteSpace(Name, nameof(Name));
-        if (!Enum.IsDefined(Overflow)) throw Undefined(nameof(Overflow), Overflow);
-        if (!Enum.IsDefined(ContextFlow)) throw Undefined(nameof(ContextFlow), ContextFlow);
+        EnumCheck.ThrowUnlessDefined(Overflow, nameof(Overflow));
+        EnumCheck.ThrowUnlessDefined(ContextFlow, nameof(ContextFlow));
         ArgumentNullException.ThrowIfNull(TimeProvider);
-
-        static ArgumentOutOfRangeException Undefined<T>(string name, T value)
-            where T : struct, Enum =>
-            new(name, value, $"{name} must be one of: {string.Join(", ", Enum.GetNames<T>())}.");
     }
 }

@@ -24,6 +24,9 @@ public sealed partial class PageTests
 
     private static string Folder => Path.Combine(Repository.Root, "tests", "RequestCoalescing.Analyzers.Tests", "Pages");
 
+    [Fact]
+    public void The_rules_of_the_generators_are_among_them() => Assert.Subset(Rules.Select(row => row.Data).ToHashSet(), Analyzers.Generators.Rules.All.Select(rule => rule.Id).ToHashSet());
+
     [Theory]
     [MemberData(nameof(Rules))]
     public void A_rule_links_to_its_page(string id)

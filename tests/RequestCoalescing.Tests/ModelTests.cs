@@ -25,14 +25,7 @@ public sealed class ModelTests
             {
                 var subject = new ModelSubject();
                 var model = new Model();
-                foreach (var command in commands)
-                {
-                    subject.Do(command);
-                    model.Do(command);
-                    var expected = model.Describe();
-                    SpinWait.SpinUntil(() => subject.Describe() == expected, s_settling);
-                    Assert.Equal(expected, subject.Describe());
-                }
+                ModelRun.Compare(commands, subject.Do, subject.Describe, model.Do, model.Describe, s_settling);
             },
             iter: 3_000);
 

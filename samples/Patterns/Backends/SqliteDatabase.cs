@@ -53,10 +53,11 @@ internal sealed class SqliteDatabase : IAsyncDisposable
     }
 
     /// <summary>Yields the rows of a query as they are read.</summary>
-    public async IAsyncEnumerable<T> StreamAsync<T>(string sql, Func<SqliteDataReader, T> read, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<T> StreamAsync<T>(
+        string sql, (string Name, object Value)[] parameters, Func<SqliteDataReader, T> read, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await using var connection = await OpenAsync(cancellationToken);
-        await using var command = Command(connection, sql, []);
+        await using var command = Command(connection, sql, parameters);
         Interlocked.Increment(ref _queries);
         await BeforeAnswer().WaitAsync(cancellationToken);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);

@@ -11,14 +11,14 @@ using static Microsoft.CodeAnalysis.CSharp.SyntaxFactory;
 
 namespace RequestCoalescing.CodeFixes.Rules;
 
-/// <summary>RC002 and RC003: adds what is missing to the key.</summary>
+/// <summary>RC002 and RC003: adds the missing part to the key.</summary>
 [ExportCodeFixProvider(LanguageNames.CSharp)]
 [Shared]
 public sealed class AddToKeyFix : CodeFixProvider
 {
     public override ImmutableArray<string> FixableDiagnosticIds { get; } = [Descriptors.KeyLacksInput.Id, Descriptors.KeyLacksViewer.Id];
 
-    /// <summary>Two fixes of one key would overwrite each other.</summary>
+    /// <summary>None: two fixes of one key would overwrite each other.</summary>
     public override FixAllProvider? GetFixAllProvider() => null;
 
     public override async Task RegisterCodeFixesAsync(CodeFixContext context)

@@ -19,7 +19,7 @@ public sealed class CopyOfResultFix : CodeFixProvider
 
     public override ImmutableArray<string> FixableDiagnosticIds { get; } = ["RC008"];
 
-    /// <summary>One copy is enough for all changes of a local.</summary>
+    /// <summary>None: one copy is enough for all changes of a local.</summary>
     public override FixAllProvider? GetFixAllProvider() => null;
 
     public override async Task RegisterCodeFixesAsync(CodeFixContext context)

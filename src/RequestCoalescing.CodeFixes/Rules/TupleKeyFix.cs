@@ -18,7 +18,7 @@ public sealed class TupleKeyFix : CodeFixProvider
 
     public override ImmutableArray<string> FixableDiagnosticIds { get; } = [Descriptors.ConcatenatedKey.Id];
 
-    /// <summary>The type of an engine changes once only.</summary>
+    /// <summary>None: the type of an engine can change only once.</summary>
     public override FixAllProvider? GetFixAllProvider() => null;
 
     public override async Task RegisterCodeFixesAsync(CodeFixContext context)

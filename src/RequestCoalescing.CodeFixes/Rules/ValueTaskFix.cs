@@ -18,7 +18,7 @@ public sealed class ValueTaskFix : CodeFixProvider
 
     public override ImmutableArray<string> FixableDiagnosticIds { get; } = ["RC006"];
 
-    /// <summary>Two findings can ask for the same change.</summary>
+    /// <summary>None: two findings can ask for the same change, which would then be made twice.</summary>
     public override FixAllProvider? GetFixAllProvider() => null;
 
     public override async Task RegisterCodeFixesAsync(CodeFixContext context)

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using RequestCoalescing.Engine;
 using RequestCoalescing.Redis.Payloads;
 using RequestCoalescing.Redis.Telemetry;
 using StackExchange.Redis;
@@ -100,7 +101,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken) =>
-        typeof(TResult).IsAssignableTo(typeof(ILocalResult))
+        LocalResult<TResult>.Is
             ? _inner.ExecuteAsync(key, state, work, cancellationToken)
             : new Call<TKey, TState, TResult>(this, key, state, work, cancellationToken).StartAsync();
 

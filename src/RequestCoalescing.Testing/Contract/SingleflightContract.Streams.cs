@@ -83,10 +83,7 @@ public abstract partial class SingleflightContract
     {
         var singleflight = Create();
         var backend = new StreamBackend<int>();
-        var readers = new[] { Read(singleflight, backend.Run), Read(singleflight, backend.Run) };
-        var items = readers.Select(reader => reader.NextAsync()).ToArray();
-        await singleflight.UntilSubscribersAsync(2);
-        var run = await backend.NextRunAsync();
+        var (readers, items, run) = await ReadTwiceAsync(singleflight, backend);
         run.Yield(1);
         await Task.WhenAll(items).SoonAsync();
 
@@ -104,10 +101,7 @@ public abstract partial class SingleflightContract
     {
         var singleflight = Create();
         var backend = new StreamBackend<int>();
-        var readers = new[] { Read(singleflight, backend.Run), Read(singleflight, backend.Run) };
-        var items = readers.Select(reader => reader.NextAsync()).ToArray();
-        await singleflight.UntilSubscribersAsync(2);
-        var run = await backend.NextRunAsync();
+        var (readers, items, run) = await ReadTwiceAsync(singleflight, backend);
         var error = new IOException("The line is dead.");
         run.Yield(1, 2);
         run.Fail(error);
@@ -252,6 +246,14 @@ public abstract partial class SingleflightContract
 
         await next.ThrowsAsync<OperationCanceledException>();
         await run.DisposedAsync();
+    }
+
+    private static async Task<(StreamCaller<int>[] Readers, Task<int>[] Items, StreamRun<int> Run)> ReadTwiceAsync(ISingleflight<string> singleflight, StreamBackend<int> backend)
+    {
+        var readers = new[] { Read(singleflight, backend.Run), Read(singleflight, backend.Run) };
+        var items = readers.Select(reader => reader.NextAsync()).ToArray();
+        await singleflight.UntilSubscribersAsync(2).ConfigureAwait(false);
+        return (readers, items, await backend.NextRunAsync().ConfigureAwait(false));
     }
 
     private static StreamCaller<int> Read(ISingleflight<string> singleflight, Func<CancellationToken, IAsyncEnumerable<int>> source, StreamOptions options) =>

@@ -1,3 +1,5 @@
+using RequestCoalescing.Engine;
+
 namespace RequestCoalescing;
 
 /// <summary>Options of a <see cref="BatchLoader{TKey, TValue}"/>. They are validated when the loader is created.</summary>
@@ -55,7 +57,7 @@ public sealed class BatchLoaderOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxBatchSize, 1, nameof(MaxBatchSize));
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxConcurrentBatches, 1, nameof(MaxConcurrentBatches));
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxPending, 1, nameof(MaxPending));
-        if (!Enum.IsDefined(Overflow)) throw new ArgumentOutOfRangeException(nameof(Overflow), Overflow, $"It must be one of: {string.Join(", ", Enum.GetNames<OverflowBehavior>())}.");
+        EnumCheck.ThrowUnlessDefined(Overflow, nameof(Overflow));
         if (Name is not null) ArgumentException.ThrowIfNullOrWhiteSpace(Name, nameof(Name));
         ArgumentNullException.ThrowIfNull(TimeProvider);
     }

@@ -21,7 +21,7 @@ public static class BatchLoaderServiceCollectionExtensions
     /// <param name="name">The name of the instance. See <c>AddSingleflight</c>.</param>
     /// <param name="load">
     /// Calls the backend, and answers with a dictionary. Keys that are not in it are missing. The services are those of a scope that ends with the call, so that
-    /// it may use a <c>DbContext</c>. The token fires when nobody waits any more.
+    /// it may use a <c>DbContext</c>. The token fires when no caller waits any more.
     /// </param>
     /// <param name="configure">Sets the application's defaults. Settings in <c>Singleflight:name:Batching</c> override them, and follow reloads.</param>
     /// <returns>A builder for what is to be added to the instance: limits of a key's flight, telemetry, Redis, and so on.</returns>

@@ -6,7 +6,7 @@ public readonly record struct BatchLoaderStats
     /// <summary>Keys that wait for the take-off of their batch now.</summary>
     public int Pending { get; init; }
 
-    /// <summary>Batches that run now. A batch runs until its call has really ended, even if nobody waits for it.</summary>
+    /// <summary>Batches that run now. A batch runs until its call has really ended, even if no caller waits for it.</summary>
     public int Running { get; init; }
 
     /// <summary>Calls of the backend since the start. Those that bisect a failed batch are included.</summary>
@@ -15,7 +15,7 @@ public readonly record struct BatchLoaderStats
     /// <summary>Calls that failed.</summary>
     public long FailedCalls { get; init; }
 
-    /// <summary>Calls that ended after they had been cancelled, because nobody waited any more.</summary>
+    /// <summary>Calls that ended after they had been cancelled, because no caller waited any more.</summary>
     public long CancelledCalls { get; init; }
 
     /// <summary>Keys of all batches that have taken off. A key that is asked for again to bisect a failed batch counts once.</summary>
@@ -36,6 +36,6 @@ public readonly record struct BatchLoaderStats
     /// <summary>Answers for keys that were not asked.</summary>
     public long Unasked { get; init; }
 
-    /// <summary>Keys that nobody waited for any more before their batch took off.</summary>
+    /// <summary>Keys that no caller waited for any more before their batch took off.</summary>
     public long LeftOut { get; init; }
 }

@@ -11,7 +11,7 @@ namespace RequestCoalescing;
 /// <typeparam name="TKey">The type of the keys. See <see cref="Singleflight{TKey}"/> for what their equality must keep to.</typeparam>
 /// <typeparam name="TValue">The type of the values. Callers of one key share a value, so that it should be immutable.</typeparam>
 /// <remarks>
-/// <para>The backend is called on the thread pool and in the context of no caller. It gets a token of the batch, which fires when nobody waits for any of its
+/// <para>The backend is called on the thread pool and in the context of no caller. It gets a token of the batch, which fires when no caller waits for any of its
 /// keys. <see cref="SingleflightOptions.MaxDuration"/> limits how long callers wait, and not how long the backend runs.</para>
 /// <para>All members are safe to call from any number of threads at once. An idle loader has no timer and no thread.</para>
 /// </remarks>
@@ -33,7 +33,7 @@ public sealed class BatchLoader<TKey, TValue> : IAsyncDisposable, IDisposable
     private readonly Singleflight<TKey>? _engine;
 
     /// <summary>Creates a loader for a backend that answers with a dictionary. Keys that are not in it are missing.</summary>
-    /// <param name="load">Calls the backend. The keys are different, and at most <see cref="BatchLoaderOptions.MaxBatchSize"/>. The token fires when nobody waits any more.</param>
+    /// <param name="load">Calls the backend. The keys are different, and at most <see cref="BatchLoaderOptions.MaxBatchSize"/>. The token fires when no caller waits any more.</param>
     /// <param name="options">The options. Null for the defaults. The object is copied.</param>
     /// <param name="singleflight">
     /// Coalesces the calls of a key. Its results are of type <see cref="BatchOutcome{TValue}"/>, so that other work must not use it for the same keys. The loader

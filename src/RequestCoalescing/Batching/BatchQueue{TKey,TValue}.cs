@@ -102,7 +102,7 @@ internal sealed class BatchQueue<TKey, TValue> : IThreadPoolWorkItem
         Refuse(refused);
     }
 
-    /// <summary>Nobody waits for a slot any more.</summary>
+    /// <summary>No caller waits for a slot any more.</summary>
     public void Leave(Slot<TKey, TValue> slot, CancellationToken token)
     {
         if (_gate.IsHeldByCurrentThread)

@@ -83,7 +83,7 @@ internal sealed class BatchTelemetry(string name, BatchMetrics? metrics)
     /// <summary>A call of the backend has ended.</summary>
     /// <param name="span">Its span.</param>
     /// <param name="missing">How many keys it has not answered.</param>
-    /// <param name="isCancelled">Whether it was cancelled, because nobody waited any more.</param>
+    /// <param name="isCancelled">Whether it was cancelled, because no caller waited any more.</param>
     /// <param name="error">Its error, if it failed.</param>
     public void End(Activity? span, int missing, bool isCancelled, Exception? error)
     {

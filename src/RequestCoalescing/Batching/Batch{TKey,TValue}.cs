@@ -14,7 +14,7 @@ internal sealed class Batch<TKey, TValue>(BatchQueue<TKey, TValue> queue, Slot<T
 {
     private readonly Dictionary<TKey, Slot<TKey, TValue>> _byKey = new(queue.Comparer);
     private readonly BatchTelemetry _telemetry = queue.Telemetry;
-    private int _open = slots.Length; // slots that somebody waits for, and that have no outcome yet
+    private int _open = slots.Length; // slots that a caller waits for, and that have no outcome yet
     private int _unanswered = slots.Length;
     private int _moreCalls;
     private volatile bool _hasReturned;
@@ -27,7 +27,7 @@ internal sealed class Batch<TKey, TValue>(BatchQueue<TKey, TValue> queue, Slot<T
 
     public void Execute() => _ = RunAsync();
 
-    /// <summary>One of the slots has its outcome, or nobody waits for it any more. If that holds for all and keys are unanswered, nobody needs the rest of the call.</summary>
+    /// <summary>One of the slots has its outcome, or no caller waits for it any more. If that holds for all and keys are unanswered, the rest of the call is not needed.</summary>
     public void Leave()
     {
         if (Interlocked.Decrement(ref _open) == 0) StopIfUnwanted();
@@ -89,7 +89,7 @@ internal sealed class Batch<TKey, TValue>(BatchQueue<TKey, TValue> queue, Slot<T
         foreach (var slot in slots) _telemetry.Waited(queue.Clock.GetElapsedTime(slot.QueuedAt, TakenOffAt));
     }
 
-    /// <summary>Leaves out slots that nobody waits for, and makes one of those with equal keys.</summary>
+    /// <summary>Leaves out slots that no caller waits for, and makes one of those with equal keys.</summary>
     private Slot<TKey, TValue>[] Merge()
     {
         var asked = new List<Slot<TKey, TValue>>(slots.Length);

@@ -12,6 +12,6 @@ internal enum SlotState
     /// <summary>Its batch has taken off.</summary>
     TakenOff,
 
-    /// <summary>Nobody waited for it any more before a take-off.</summary>
+    /// <summary>No caller waited for it any more before a take-off.</summary>
     Left,
 }

@@ -1,3 +1,5 @@
+using RequestCoalescing.Engine;
+
 namespace RequestCoalescing.Batching;
 
 /// <summary>Measures the window of the oldest key that waits. All members are called under the gate of its queue.</summary>
@@ -77,10 +79,6 @@ internal sealed class WindowTimer(TimeProvider clock, Action onFired)
             return;
         }
 
-        // The timer outlives the caller that happens to create it. It must not keep the caller's async locals.
-        using (ExecutionContext.IsFlowSuppressed() ? default : ExecutionContext.SuppressFlow())
-        {
-            _timer = clock.CreateTimer(static fired => ((Action)fired!)(), onFired, due, Timeout.InfiniteTimeSpan);
-        }
+        _timer = clock.CreateDetachedTimer(static fired => ((Action)fired!)(), onFired, due, Timeout.InfiniteTimeSpan);
     }
 }

@@ -47,12 +47,8 @@ internal abstract partial class Shard
             return;
         }
 
-        // The timer outlives the caller that happens to create it. It must not keep the caller's async locals.
-        using (ExecutionContext.IsFlowSuppressed() ? default : ExecutionContext.SuppressFlow())
-        {
-            _timer = Settings.Clock.CreateTimer(static shard => ((Shard)shard!).ExpireOverdue(), this, due, Timeout.InfiniteTimeSpan);
-            _isTimerSet = true;
-        }
+        _timer = Settings.Clock.CreateDetachedTimer(static shard => ((Shard)shard!).ExpireOverdue(), this, due, Timeout.InfiniteTimeSpan);
+        _isTimerSet = true;
     }
 
     private void ExpireOverdue()

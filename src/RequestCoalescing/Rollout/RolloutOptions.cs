@@ -1,3 +1,4 @@
+using RequestCoalescing.Engine;
 using RequestCoalescing.Rollout;
 
 namespace RequestCoalescing;
@@ -23,10 +24,7 @@ public sealed class RolloutOptions
     internal void Validate()
     {
         if (!(Fraction is >= 0 and <= 1)) throw new ArgumentOutOfRangeException(nameof(Fraction), Fraction, $"{nameof(Fraction)} must be from 0 to 1.");
-        if (!Enum.IsDefined(Mode))
-        {
-            throw new ArgumentOutOfRangeException(nameof(Mode), Mode, $"{nameof(Mode)} must be one of: {string.Join(", ", Enum.GetNames<RolloutMode>())}.");
-        }
+        EnumCheck.ThrowUnlessDefined(Mode, nameof(Mode));
     }
 
     internal void ValidateFor(Type keyType)

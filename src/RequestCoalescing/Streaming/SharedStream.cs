@@ -87,12 +87,8 @@ internal sealed class SharedStream<T>(FlightContext flight, FanOutShape shape, T
         if (Buffer.Received > 0) return;
         _airborne.StartStreaming();
         if (maxIdle == Timeout.InfiniteTimeSpan) return;
-        using (ExecutionContext.IsFlowSuppressed() ? default : ExecutionContext.SuppressFlow())
-        {
-            // Not started before it is known here: its callback sets it again.
-            _idleTimer = _airborne.Clock.CreateTimer(static stream => ((SharedStream<T>)stream!).LookAtIdle(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-            _idleTimer.Change(maxIdle, Timeout.InfiniteTimeSpan);
-        }
+        _idleTimer = _airborne.Clock.CreateDetachedTimer(static stream => ((SharedStream<T>)stream!).LookAtIdle(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _idleTimer.Change(maxIdle, Timeout.InfiniteTimeSpan); // not before it is known here, because its callback sets it again
     }
 
     private void LookAtIdle()

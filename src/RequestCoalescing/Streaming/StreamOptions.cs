@@ -1,3 +1,4 @@
+using RequestCoalescing.Engine;
 using RequestCoalescing.Streaming;
 
 namespace RequestCoalescing;
@@ -45,12 +46,8 @@ public sealed class StreamOptions
             throw new ArgumentOutOfRangeException(nameof(MaxIdle), MaxIdle, $"{nameof(MaxIdle)} must be from 1 millisecond to 24 days, or Timeout.InfiniteTimeSpan.");
         }
 
-        if (!Enum.IsDefined(Backpressure)) throw Undefined(nameof(Backpressure), Backpressure);
-        if (!Enum.IsDefined(OnLag)) throw Undefined(nameof(OnLag), OnLag);
-
-        static ArgumentOutOfRangeException Undefined<T>(string name, T value)
-            where T : struct, Enum =>
-            new(name, value, $"{name} must be one of: {string.Join(", ", Enum.GetNames<T>())}.");
+        EnumCheck.ThrowUnlessDefined(Backpressure, nameof(Backpressure));
+        EnumCheck.ThrowUnlessDefined(OnLag, nameof(OnLag));
     }
 
     internal FanOutShape ShapeOfItems()

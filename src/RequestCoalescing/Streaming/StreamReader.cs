@@ -33,7 +33,7 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
         return false;
     }
 
-    /// <summary>Copies what is there.</summary>
+    /// <summary>Copies the items that are there.</summary>
     public int Read(Span<T> destination)
     {
         var count = _toSkip == 0 && _place is { } place ? place.Read(destination) : 0;
@@ -167,14 +167,13 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
     // Null if the joined flight is not known, and the table has a stream now that it did not have before.
     private async ValueTask<SharedStream<T>?> FindJoinedAsync(SharedStream<T>? before, StreamSubscription<TKey, T> subscription)
     {
-        while (true)
+        for (Task? changed = null; ; changed = _table.Changed)
         {
-            var changed = _table.Changed;
             if (subscription.Led is { } led) return led;
             if (before is { IsCurrent: true }) return before;
             if (subscription.Outcome.IsCompleted) return (await OutcomeAsync(subscription).ConfigureAwait(false)).Stream;
             if (_table.Find(request.Key) is not null) return null;
-            await Task.WhenAny(changed, subscription.Outcome).ConfigureAwait(false);
+            if (changed is not null) await Task.WhenAny(changed, subscription.Outcome).ConfigureAwait(false); // the first look is for the usual case
         }
     }
 

@@ -1,3 +1,4 @@
+using RequestCoalescing.Engine;
 using RequestCoalescing.Telemetry;
 
 namespace RequestCoalescing;
@@ -43,11 +44,7 @@ public sealed class SingleflightHistory : IDisposable
         {
             if (_timer is not null || _isDisposed) return;
 
-            // The timer would otherwise keep the async locals of the call that starts it.
-            using (ExecutionContext.IsFlowSuppressed() ? default : ExecutionContext.SuppressFlow())
-            {
-                _timer = _clock.CreateTimer(static history => ((SingleflightHistory)history!).Sample(), this, s_interval, s_interval);
-            }
+            _timer = _clock.CreateDetachedTimer(static history => ((SingleflightHistory)history!).Sample(), this, s_interval, s_interval);
         }
 
         Sample();

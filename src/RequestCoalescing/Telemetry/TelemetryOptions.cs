@@ -1,3 +1,5 @@
+using RequestCoalescing.Engine;
+
 namespace RequestCoalescing;
 
 /// <summary>Logs, spans and the redaction of keys. The options can be reloaded at run time.</summary>
@@ -34,10 +36,6 @@ public sealed class TelemetryOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(SubscriberWarningThreshold, 1, nameof(SubscriberWarningThreshold));
         ArgumentOutOfRangeException.ThrowIfNegative(MaxSpanLinks, nameof(MaxSpanLinks));
         if (KeyRedactionSecret is "") throw new ArgumentException($"{nameof(KeyRedactionSecret)} must not be empty; leave it out for a random one.", nameof(KeyRedactionSecret));
-        if (!Enum.IsDefined(KeyRedaction))
-        {
-            throw new ArgumentOutOfRangeException(
-                nameof(KeyRedaction), KeyRedaction, $"{nameof(KeyRedaction)} must be one of: {string.Join(", ", Enum.GetNames<KeyRedaction>())}.");
-        }
+        EnumCheck.ThrowUnlessDefined(KeyRedaction, nameof(KeyRedaction));
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections;
+using RequestCoalescing.Engine;
 
 namespace RequestCoalescing;
 
@@ -30,10 +31,6 @@ public sealed class VerificationOptions
     internal void Validate()
     {
         if (!(Fraction is >= 0 and <= 1)) throw new ArgumentOutOfRangeException(nameof(Fraction), Fraction, $"{nameof(Fraction)} must be from 0 to 1.");
-        if (!Enum.IsDefined(OnMismatch))
-        {
-            throw new ArgumentOutOfRangeException(
-                nameof(OnMismatch), OnMismatch, $"{nameof(OnMismatch)} must be one of: {string.Join(", ", Enum.GetNames<MismatchBehavior>())}.");
-        }
+        EnumCheck.ThrowUnlessDefined(OnMismatch, nameof(OnMismatch));
     }
 }

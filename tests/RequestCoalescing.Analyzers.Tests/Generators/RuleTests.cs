@@ -8,8 +8,6 @@ public sealed class RuleTests
 {
     private const string Core = "Task<string> GetCoreAsync(string id, CancellationToken flight) => Task.FromResult(id);";
 
-    public static TheoryData<string> Rules => [.. Analyzers.Generators.Rules.All.Select(rule => rule.Id)];
-
     [Theory]
     [InlineData("[CoalescingKey] public partial struct K;", "RC101: No text can be generated for the key 'K': it is not a record struct.")]
     [InlineData("[CoalescingKey] public record struct K(int A);", "RC101: No text can be generated for the key 'K': it is not partial.")]
@@ -123,25 +121,5 @@ public sealed class RuleTests
             """;
         Assert.Empty(await Run.AnalyzeAsync(Source));
         Assert.Single(Run.Generate(Source));
-    }
-
-    [Theory]
-    [MemberData(nameof(Rules))]
-    public void A_rule_has_a_page(string id)
-    {
-        var rule = Analyzers.Generators.Rules.All.Single(rule => rule.Id == id);
-        Assert.EndsWith($"/request-coalescing/blob/main/docs/rules/{id}.md", rule.HelpLinkUri, StringComparison.Ordinal);
-        var page = Path.Combine(Root(), "docs", "rules", $"{id}.md");
-        Assert.True(File.Exists(page), $"docs/rules/{id}.md is missing.");
-        var text = File.ReadAllText(page);
-        Assert.StartsWith($"# {id}: {rule.Title}\n", text, StringComparison.Ordinal);
-        Assert.All(["## Cause", "## Why it matters", "## How to fix it"], heading => Assert.Contains($"\n{heading}\n", text, StringComparison.Ordinal));
-    }
-
-    private static string Root()
-    {
-        var folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "RequestCoalescing.slnx"))) folder = Path.GetDirectoryName(folder)!;
-        return folder;
     }
 }

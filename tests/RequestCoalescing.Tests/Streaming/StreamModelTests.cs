@@ -23,14 +23,7 @@ public sealed class StreamModelTests
             {
                 var subject = new StreamSubject();
                 var model = new StreamModel();
-                foreach (var command in commands)
-                {
-                    subject.Do(command);
-                    model.Do(command);
-                    var expected = model.Describe();
-                    SpinWait.SpinUntil(() => subject.Describe() == expected, s_settling);
-                    Assert.Equal(expected, subject.Describe());
-                }
+                ModelRun.Compare(commands, subject.Do, subject.Describe, model.Do, model.Describe, s_settling);
             },
             iter: 1_000);
 

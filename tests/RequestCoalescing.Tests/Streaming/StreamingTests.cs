@@ -19,12 +19,7 @@ public sealed class StreamingTests
         await using var early = Read();
         var item = early.NextAsync();
         var run = await _backend.NextRunAsync();
-        for (var next = 0; next < 20; next++)
-        {
-            run.Yield(next);
-            Assert.Equal(next, await item);
-            item = early.NextAsync();
-        }
+        item = await PassAsync(run, early, item, 20);
 
         await using var late = Read();
         var anew = late.NextAsync();
@@ -44,12 +39,7 @@ public sealed class StreamingTests
         var (item, first) = (fast.NextAsync(), slow.NextAsync());
         await _singleflight.UntilSubscribersAsync(2);
         var run = await _backend.NextRunAsync();
-        for (var next = 0; next < 50; next++)
-        {
-            run.Yield(next);
-            Assert.Equal(next, await item);
-            item = fast.NextAsync();
-        }
+        item = await PassAsync(run, fast, item, 50);
 
         Assert.Equal(0, await first);
         var lag = await slow.RestAsync().ThrowsAsync<StreamLagException>();
@@ -71,12 +61,7 @@ public sealed class StreamingTests
         var (item, first) = (fast.NextAsync(), slow.NextAsync());
         await _singleflight.UntilSubscribersAsync(2);
         var run = await _backend.NextRunAsync();
-        for (var next = 0; next < 50; next++)
-        {
-            run.Yield(next);
-            Assert.Equal(next, await item);
-            item = fast.NextAsync();
-        }
+        item = await PassAsync(run, fast, item, 50);
 
         Assert.Equal(0, await first);
         var rest = slow.RestAsync();
@@ -324,6 +309,19 @@ public sealed class StreamingTests
         Assert.Throws<ArgumentNullException>(() => _singleflight.ExecuteStreamAsync(null!, _backend.Run));
         Assert.Throws<ArgumentNullException>(() => _singleflight.ExecuteStreamAsync("key", (Func<CancellationToken, IAsyncEnumerable<int>>)null!));
         Assert.Throws<ArgumentNullException>(() => ((ISingleflight<string>)null!).ExecuteStreamAsync("key", _backend.Run));
+    }
+
+    /// <summary>Yields items one after the other, each when the reader has got the one before.</summary>
+    private static async Task<Task<int>> PassAsync(StreamRun<int> run, StreamCaller<int> reader, Task<int> item, int count)
+    {
+        for (var next = 0; next < count; next++)
+        {
+            run.Yield(next);
+            Assert.Equal(next, await item);
+            item = reader.NextAsync();
+        }
+
+        return item;
     }
 
     private static async Task<List<int>> TakeAsync(StreamCaller<int> reader, int count)

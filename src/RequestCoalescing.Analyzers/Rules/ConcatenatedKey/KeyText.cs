@@ -7,7 +7,7 @@ namespace RequestCoalescing.Analyzers.Rules.ConcatenatedKey;
 /// <summary>Decides whether different parts can make the same text.</summary>
 internal static class KeyText
 {
-    /// <summary>The parts that a text is put together from: constants and values. Null if it is made otherwise.</summary>
+    /// <summary>The parts of a text: constants and values. Null if the text is not put together from parts.</summary>
     public static IReadOnlyList<IOperation>? PartsOf(IOperation key) => key switch
     {
         { ConstantValue.HasValue: true } => null,

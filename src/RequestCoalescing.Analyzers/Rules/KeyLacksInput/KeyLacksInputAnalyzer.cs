@@ -38,14 +38,14 @@ public sealed class KeyLacksInputAnalyzer : CoalescedCallAnalyzer
     private static bool IsVariable(IOperation operation) =>
         operation is IParameterReferenceOperation or ILocalReferenceOperation or IFieldReferenceOperation or IPropertyReferenceOperation;
 
-    /// <summary>A wrapper gets the key from its caller, and so does not know what it is made of.</summary>
+    /// <summary>A wrapper gets the key from its caller, and so does not know the parts of the key.</summary>
     private static bool IsChosenByCaller(CoalescedCall call, Origins key)
     {
         if (key.Inputs.Any(input => input.Root is IParameterSymbol && input.Root.Name.IndexOf("key", StringComparison.OrdinalIgnoreCase) >= 0)) return true;
         return call.Key.WithoutConversions() is IParameterReferenceOperation && call.Work.ReadsOf(call).Any(read => IsVariable(read) && read.Type?.TypeKind == TypeKind.Delegate);
     }
 
-    /// <summary>An engine that the method itself creates is shared with nobody that calls the method with other arguments.</summary>
+    /// <summary>If the method itself creates the engine, no call with other arguments shares it.</summary>
     private static bool IsOwnEngine(CoalescedCall call, Sources sources) => call.Receiver?.WithoutConversions() switch
     {
         IObjectCreationOperation => true,

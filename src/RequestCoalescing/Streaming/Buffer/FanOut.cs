@@ -3,7 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 namespace RequestCoalescing.Streaming;
 
 /// <summary>
-/// What a source yields, read by many readers at their own pace. It is kept in parts until all readers have passed them, and until no reader can join
+/// The items of a source, read by many readers at their own pace. They are kept in parts until all readers have passed them, and until no reader can join
 /// at the beginning any more.
 /// </summary>
 /// <remarks>
@@ -33,7 +33,7 @@ internal sealed partial class FanOut<T>(FanOutShape shape, IBufferBudget? budget
     public long Received => Volatile.Read(ref _received);
 
     /// <summary>Joins a reader at the beginning.</summary>
-    /// <returns>False if the beginning is no longer in memory, or nobody may join any more.</returns>
+    /// <returns>False if the beginning is no longer in memory, or no reader may join any more.</returns>
     public bool TryJoin([NotNullWhen(true)] out FanOutReader<T>? reader)
     {
         lock (_gate)
@@ -46,7 +46,7 @@ internal sealed partial class FanOut<T>(FanOutShape shape, IBufferBudget? budget
         }
     }
 
-    /// <summary>Lets no reader join any more, and frees what all readers have passed.</summary>
+    /// <summary>Lets no reader join any more, and frees the parts that all readers have passed.</summary>
     public void Close()
     {
         TaskCompletionSource? demand;

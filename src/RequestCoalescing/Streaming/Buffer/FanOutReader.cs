@@ -5,7 +5,7 @@ namespace RequestCoalescing.Streaming;
 /// <summary>The place of one reader in a <see cref="FanOut{T}"/>, whose gate guards the fields. One read at a time; <see cref="Poke"/> and <see cref="Leave"/> at any time.</summary>
 internal sealed class FanOutReader<T>(FanOut<T> buffer, Segment<T>? first) : IValueTaskSource
 {
-    // A reader that is woken goes on elsewhere, never on the thread of the source.
+    // A woken reader continues on the thread pool, never on the thread of the source.
     private ManualResetValueTaskSourceCore<bool> _news = new() { RunContinuationsAsynchronously = true };
     private Segment<T>? _segment = first;
     private int _offset;
@@ -53,7 +53,7 @@ internal sealed class FanOutReader<T>(FanOut<T> buffer, Segment<T>? first) : IVa
         return false;
     }
 
-    /// <summary>Copies what is there now.</summary>
+    /// <summary>Copies the items that are there now.</summary>
     /// <returns>The number of items. 0 if there is none now.</returns>
     public int Read(Span<T> destination)
     {

@@ -3,7 +3,7 @@ namespace RequestCoalescing.Streaming;
 /// <summary>The sizes of a <see cref="FanOut{T}"/>, in items.</summary>
 internal sealed record FanOutShape
 {
-    /// <summary>What is kept at most. A reader that lags further behind is cut off.</summary>
+    /// <summary>The most items that are kept. A reader that lags further behind is cut off.</summary>
     public required long MaxBuffered { get; init; }
 
     /// <summary>How far the source may be ahead of the fastest reader.</summary>

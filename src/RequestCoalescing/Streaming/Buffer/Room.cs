@@ -8,6 +8,6 @@ internal enum Room
     /// <summary>The readers must read first.</summary>
     AwaitsReaders,
 
-    /// <summary>Other buffers have used up what all may keep together.</summary>
+    /// <summary>Other buffers hold the items that all may keep together.</summary>
     AwaitsBudget,
 }
