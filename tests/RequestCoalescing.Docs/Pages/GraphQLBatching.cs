@@ -98,6 +98,7 @@ public sealed class GraphQLBatching
         var author = (IReadOnlyDictionary<string, object?>)last["author"]!;
         Assert.Equal(("Book 299", "Author 99", "Country c1"), (last["title"], author["name"], ((IReadOnlyDictionary<string, object?>)author["country"]!)["name"]));
 
-        void Configure(BatchLoaderOptions options) => (options.Window, options.TimeProvider) = (s_window, clock);
+        // No batch is full before all callers have come.
+        void Configure(BatchLoaderOptions options) => (options.Window, options.MaxBatchSize, options.TimeProvider) = (s_window, 300, clock);
     }
 }
