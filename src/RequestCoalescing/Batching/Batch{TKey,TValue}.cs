@@ -141,6 +141,7 @@ internal sealed class Batch<TKey, TValue>(BatchQueue<TKey, TValue> queue, Slot<T
         Return();
         answer.Close();
         var open = Unanswered(asked);
+        if (IsCancellationRequested) error ??= new OperationCanceledException("The call of the batch was cancelled, and has not answered this key.", Token); // it may have stopped half-way
         _telemetry.End(span, error is null ? open.Length : 0, IsCancellationRequested, error);
         if (error is null || open.Length < 2 || _moreCalls == 0)
         {
