@@ -42,6 +42,21 @@ public sealed class RedisSingleflight : SingleflightBase<string>, ISingleflight,
         return _cluster.ForgetAsync(key);
     }
 
+    /// <inheritdoc/>
+    public ValueTask<IAsyncDisposable> TagAsync(string key, IReadOnlyCollection<string> tags)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentNullException.ThrowIfNull(tags);
+        return _cluster.TagAsync(key, tags);
+    }
+
+    /// <inheritdoc/>
+    public Task ForgetTagAsync(string tag)
+    {
+        ArgumentNullException.ThrowIfNull(tag);
+        return _cluster.ForgetTagAsync(tag, ForgetAsync);
+    }
+
     /// <summary>Forgets every key that has a flight on this node, in the whole cluster.</summary>
     public override void Clear() => _cluster.Clear();
 

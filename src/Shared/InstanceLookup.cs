@@ -12,4 +12,9 @@ internal static class InstanceLookup
     public static ISingleflight<TKey> Find<TKey>(this ISingleflightBuilder builder, IServiceProvider services)
         where TKey : notnull =>
         builder.IsKeyed<TKey>() ? services.GetRequiredKeyedService<ISingleflight<TKey>>(builder.Name) : services.GetRequiredService<ISingleflight<TKey>>();
+
+    /// <summary>Returns null if the instance does not coalesce across processes.</summary>
+    public static IClusterSingleflight<TKey>? FindCluster<TKey>(this ISingleflightBuilder builder, IServiceProvider services)
+        where TKey : notnull =>
+        builder.IsKeyed<TKey>() ? services.GetKeyedService<IClusterSingleflight<TKey>>(builder.Name) : services.GetService<IClusterSingleflight<TKey>>();
 }

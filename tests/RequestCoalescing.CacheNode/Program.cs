@@ -30,7 +30,7 @@ async Task<HybridCache> StartAsync(string name, Action<IServiceCollection> addIn
     addInner(services);
     services.AddSingleflight(name, static options => options.MaxDuration = TimeSpan.FromMinutes(1))
         .UseRedis(redis, options => (options.LeaseDuration, options.CommandTimeout) = (lease, TimeSpan.FromSeconds(20)))
-        .CoalesceHybridCache(cache => cache.ForgetInCluster = (services, key) => services.GetRequiredKeyedService<IClusterSingleflight<string>>(name).ForgetAsync(key));
+        .CoalesceHybridCache();
     var cache = services.BuildServiceProvider().GetRequiredService<HybridCache>();
     await cache.GetOrCreateAsync($"warm-up-{Environment.ProcessId}", static _ => ValueTask.FromResult("ready"));
     return cache;

@@ -44,8 +44,7 @@ public sealed class RegistrationTests
             new CoalescingHybridCacheOptions(),
             nameof(CoalescingHybridCacheOptions.RemembersFailure),
             nameof(CoalescingHybridCacheOptions.IsNotFound),
-            nameof(CoalescingHybridCacheOptions.CloneResult),
-            nameof(CoalescingHybridCacheOptions.ForgetInCluster));
+            nameof(CoalescingHybridCacheOptions.CloneResult));
         table.GivesTheRangesOf(Create);
     }
 

@@ -117,8 +117,7 @@ public abstract class CacheClusterHistoryTests(ITestOutputHelper output)
             {
                 services.AddSingleflight("cache")
                     .UseRedis(configure: static options => (options.LeaseDuration, options.CommandTimeout) = (TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(3)))
-                    .CoalesceHybridCache(static cache => cache.ForgetInCluster = static (services, key) =>
-                        services.GetRequiredKeyedService<IClusterSingleflight<string>>("cache").ForgetAsync(key));
+                    .CoalesceHybridCache();
             }
 
             return new Node(number, proxy, connection, services.BuildServiceProvider());

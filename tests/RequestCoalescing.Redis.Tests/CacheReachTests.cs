@@ -3,6 +3,7 @@ using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.Caching.StackExchangeRedis;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
+using RequestCoalescing.Caching;
 
 namespace RequestCoalescing.Redis.Tests;
 
@@ -100,17 +101,72 @@ public abstract class CacheReachTests : CacheNodesFixture
         Assert.Equal(Nothing, await LookAsync(removing));
     }
 
+    [Theory]
+    [InlineData(HybridCacheEntryFlags.None)]
+    [InlineData(HybridCacheEntryFlags.DisableLocalCacheRead | HybridCacheEntryFlags.DisableDistributedCacheRead)]
+    public async Task A_removal_by_tag_reaches_the_load_of_another_node(HybridCacheEntryFlags flags)
+    {
+        var (loading, removing) = (Start(out _), Start(out _));
+        var options = new HybridCacheEntryOptions { Flags = flags };
+        var before = CallAsync(loading, options);
+        var load = await Backend.NextRunAsync();
+        await removing.RemoveByTagAsync(Tag);
+        var after = CallAsync(removing, options);
+        var second = await Backend.NextRunAsync(); // the caller has not joined the load
+        load.Succeed(Old);
+        Assert.Equal(Old, await before.SoonAsync());
+        Assert.Equal(Nothing, await LookAsync(removing));
+        second.Succeed(New);
+        Assert.Equal(New, await after.SoonAsync());
+        Assert.Equal(2, Backend.Runs);
+    }
+
     [Fact]
-    public async Task A_removal_by_tag_does_not_reach_the_load_of_another_node()
+    public async Task A_store_is_undone_if_the_message_of_a_removal_by_tag_arrives_only_after_it()
+    {
+        await using var proxy = new FaultyProxy(Server.Port);
+        var (loading, removing) = (Start(out _, proxy.Port), Start(out _));
+        var before = CallAsync(loading);
+        var load = await Backend.NextRunAsync();
+        proxy.Deafen();
+        await removing.RemoveByTagAsync(Tag);
+        load.Succeed(Old);
+        Assert.Equal(Old, await before.SoonAsync());
+        Assert.Equal(Nothing, await LookAsync(removing));
+        proxy.CatchUp();
+    }
+
+    [Fact]
+    public async Task A_removal_by_a_tag_that_no_load_names_reaches_no_load()
     {
         var (loading, removing) = (Start(out _), Start(out _));
         var before = CallAsync(loading);
         var load = await Backend.NextRunAsync();
-        await removing.RemoveByTagAsync(Tag);
+        await removing.RemoveByTagAsync("others");
         load.Succeed(Old);
         Assert.Equal(Old, await before.SoonAsync());
         Assert.Equal(Old, await CallAsync(removing).SoonAsync());
         Assert.Equal(1, Backend.Runs);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_removal_from_a_distributed_cache_waits_for_the_cluster_that_it_is_given(bool waits)
+    {
+        await using var proxy = new FaultyProxy(Server.Port);
+        Start(out var second, proxy.Port);
+        var flights = Nodes[0].GetRequiredKeyedService<ISingleflight>("cache");
+        var cluster = Nodes[0].GetRequiredKeyedService<IClusterSingleflight<string>>("cache");
+        await second.SetAsync(Key, [1], new DistributedCacheEntryOptions());
+        proxy.HoldCommands();
+        var removal = second.RemoveAndForgetAsync(flights, Key, waits ? cluster : null);
+        await proxy.UntilHeldAsync();
+        if (waits) Assert.False(removal.IsCompleted);
+        else await removal.SoonAsync();
+        proxy.PassCommands();
+        await removal.SoonAsync();
+        Assert.Null(await second.GetAsync(Key));
     }
 
     [Fact]
@@ -146,8 +202,7 @@ public abstract class CacheReachTests : CacheNodesFixture
         services.AddHybridCache();
         services.AddSingleflight("cache")
             .UseRedis(redis, options => (options.LeaseDuration, options.CommandTimeout, options.MaxPayloadBytes) = (TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(1), maxPayload)) // longer than any pause of a busy machine
-            .CoalesceHybridCache(static cache => cache.ForgetInCluster = static (services, key) =>
-                services.GetRequiredKeyedService<IClusterSingleflight<string>>("cache").ForgetAsync(key));
+            .CoalesceHybridCache();
         var node = services.BuildServiceProvider();
         Nodes.Add(node);
         return node.GetRequiredService<HybridCache>();

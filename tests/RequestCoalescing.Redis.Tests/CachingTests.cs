@@ -48,8 +48,7 @@ public abstract class CachingTests : CacheNodesFixture
         services.AddHybridCache();
         services.AddSingleflight("cache")
             .UseRedis(Server.ConnectionString)
-            .CoalesceHybridCache(static cache => cache.ForgetInCluster = static (services, key) =>
-                services.GetRequiredKeyedService<IClusterSingleflight<string>>("cache").ForgetAsync(key));
+            .CoalesceHybridCache();
         var node = services.BuildServiceProvider();
         Nodes.Add(node);
         return node.GetRequiredService<HybridCache>();

@@ -5,7 +5,7 @@ using StackExchange.Redis;
 namespace RequestCoalescing.Redis.Tests;
 
 /// <summary>The guarantees of a cluster. Each node has its own connection.</summary>
-public abstract class ClusterTests : IAsyncLifetime
+public abstract partial class ClusterTests : IAsyncLifetime
 {
     private const string Key = "post:12345";
 

@@ -47,22 +47,42 @@ public static class CoalescingDistributedCacheExtensions
     /// Removes a key from the cache, and forgets its flight. A load of this process that began before this does not store its result after it, and
     /// later callers do not join it. A load of another node removes what it has stored when it notices that it was forgotten.
     /// </summary>
+    /// <remarks>With <paramref name="cluster"/>, it completes when the whole cluster has forgotten the flight.</remarks>
     /// <param name="cache">The cache.</param>
     /// <param name="singleflight">Coalesces the loads.</param>
     /// <param name="key">The key.</param>
+    /// <param name="cluster">
+    /// The same instance, if it coalesces across processes. Null not to wait for other nodes, which hear of it soon after, unless <paramref name="singleflight"/> is a
+    /// cluster's itself.
+    /// </param>
     /// <param name="cancellationToken">The caller's token.</param>
     /// <returns>Completes when the key is removed.</returns>
-    /// <exception cref="ArgumentNullException">An argument is null.</exception>
-    public static async Task RemoveAndForgetAsync(this IDistributedCache cache, ISingleflight<string> singleflight, string key, CancellationToken cancellationToken = default)
+    /// <exception cref="ArgumentNullException"><paramref name="cache"/>, <paramref name="singleflight"/> or <paramref name="key"/> is null.</exception>
+    /// <exception cref="Exception">The cache or the cluster cannot be reached. In the second case, the key is removed all the same.</exception>
+    public static async Task RemoveAndForgetAsync(
+        this IDistributedCache cache,
+        ISingleflight<string> singleflight,
+        string key,
+        IClusterSingleflight<string>? cluster = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(cache);
         ArgumentNullException.ThrowIfNull(singleflight);
         ArgumentNullException.ThrowIfNull(key);
         using var removal = Loads.Of(cache).Remove([key]);
-        singleflight.Forget(key); // other nodes learn of the removal before they store
+        cluster ??= singleflight as IClusterSingleflight<string>;
+        var before = ForgetAsync(); // other nodes learn of the removal before they store
+        await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await removal.Written.WaitAsync(cancellationToken).ConfigureAwait(false);
         await cache.RemoveAsync(key, cancellationToken).ConfigureAwait(false);
-        singleflight.Forget(key); // a flight may have found the entry a moment before
+        await Task.WhenAll(before, ForgetAsync()).ConfigureAwait(false); // a flight may have found the entry a moment before
+
+        Task ForgetAsync()
+        {
+            if (cluster is not null) return cluster.ForgetAsync(key);
+            singleflight.Forget(key);
+            return Task.CompletedTask;
+        }
     }
 
     private static async ValueTask<T> LoadAsync<T>(

@@ -19,6 +19,9 @@ public sealed partial class CoalescingHybridCache
     {
         public string Key => key;
 
+        /// <summary>A reload shares no flight that looks into the cache.</summary>
+        public string FlightKey => Has(options, DisableReads) ? ReloadOf(key) : key;
+
         public HybridCacheEntryOptions? Options => options;
 
         public string[] Tags => tags;
@@ -35,6 +38,7 @@ public sealed partial class CoalescingHybridCache
         {
             using var load = cache._loads.Begin(key);
             cache._tags.Add(tags, key); // a removal by tag must find the load, also when its caller has left
+            var note = await TagInClusterAsync().ConfigureAwait(false);
             try
             {
                 if (!isRefresh && await LookAgainAsync(load, flight.CancellationToken).ConfigureAwait(false) is (true, var found)) return found;
@@ -49,6 +53,22 @@ public sealed partial class CoalescingHybridCache
             finally
             {
                 cache._tags.Remove(tags, key);
+                if (note is not null) await note.DisposeAsync().ConfigureAwait(false);
+            }
+        }
+
+        // The same for removals of other nodes. It does not fail.
+        private async ValueTask<IAsyncDisposable?> TagInClusterAsync()
+        {
+            if (cache._cluster is not { } cluster || tags.Length == 0) return null;
+            try
+            {
+                return await cluster.TagAsync(FlightKey, tags).ConfigureAwait(false);
+            }
+            catch (Exception error)
+            {
+                Log.NotTagged(cache._logger, cache._name, error);
+                return null;
             }
         }
 
@@ -75,7 +95,7 @@ public sealed partial class CoalescingHybridCache
 
         // A load that runs alone knows of removals by its mark only, until its caller has left. Removals of other nodes do not reach it.
         private bool MayStore(FlightContext flight) =>
-            flight.IsAlone ? cache._forgetInCluster is null && !flight.CancellationToken.IsCancellationRequested : flight.IsCurrent;
+            flight.IsAlone ? cache._cluster is null && !flight.CancellationToken.IsCancellationRequested : flight.IsCurrent;
 
         // Another flight may have stored the value since this flight's callers have looked, or the second level has it.
         private async ValueTask<(bool IsFound, T Value)> LookAgainAsync(Loads.Load load, CancellationToken cancellationToken)
@@ -88,7 +108,7 @@ public sealed partial class CoalescingHybridCache
                 var found = await cache._inner.GetOrCreateAsync(
                     key,
                     0,
-                    static (_, _) => default(ValueTask<T>),
+                    Nothing<T>.Load,
                     With(options, flags | HybridCacheEntryFlags.DisableUnderlyingData),
                     NamedTags,
                     cancellationToken).ConfigureAwait(false);

@@ -61,7 +61,7 @@ public sealed partial class CoalescingHybridCache
         {
             if (!look.TryWrite()) return default; // being removed
             var options = StaleOptions(load.Options, expiration: null, HybridCacheEntryFlags.DisableUnderlyingData | HybridCacheEntryFlags.DisableLocalCacheWrite);
-            var value = await _inner.GetOrCreateAsync(key, 0, static (_, _) => default(ValueTask<T>), options, load.NamedTags, either.Token).AsTask().WaitAsync(either.Token).ConfigureAwait(false);
+            var value = await _inner.GetOrCreateAsync(key, 0, Nothing<T>.Load, options, load.NamedTags, either.Token).AsTask().WaitAsync(either.Token).ConfigureAwait(false);
             if (!IsSurelyFound(value)) return default;
             _metrics.Stale(reason);
             return (true, value);

@@ -33,7 +33,7 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
 
     private readonly HybridCache _inner;
     private readonly ISingleflight<string> _singleflight;
-    private readonly Func<string, Task>? _forgetInCluster;
+    private readonly IClusterSingleflight<string>? _cluster;
     private readonly CoalescingHybridCacheOptions _options;
     private readonly CacheMetrics _metrics;
     private readonly ILogger _logger;
@@ -48,7 +48,7 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
     internal CoalescingHybridCache(
         HybridCache inner,
         ISingleflight<string> singleflight,
-        Func<string, Task>? forgetInCluster,
+        IClusterSingleflight<string>? cluster,
         CoalescingHybridCacheOptions options,
         CacheMetrics metrics,
         ILogger logger,
@@ -56,7 +56,7 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         string name,
         bool hasSecondLevel)
     {
-        (_inner, _singleflight, _forgetInCluster, _options) = (inner, singleflight, forgetInCluster, options);
+        (_inner, _singleflight, _cluster, _options) = (inner, singleflight, cluster, options);
         (_metrics, _logger, _clock, _name, _hasSecondLevel) = (metrics, logger, clock, name, hasSecondLevel);
         _ledger = new Ledger(clock);
     }
@@ -76,17 +76,16 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(factory);
         if (!IsCacheable(key)) return _inner.GetOrCreateAsync(key, state, factory, options, tags, cancellationToken); // loads without storing
-        if (Has(options, HybridCacheEntryFlags.DisableUnderlyingData)) return _inner.GetOrCreateAsync(key, 0, static (_, _) => default(ValueTask<T>), options, tags, cancellationToken);
-        if (Has(options, DisableReads)) return LoadAsync(NewLoad(), cancellationToken);
+        var flags = FlagsOf(options);
+        if ((flags & HybridCacheEntryFlags.DisableUnderlyingData) != 0) return _inner.GetOrCreateAsync(key, 0, Nothing<T>.Load, options, tags, cancellationToken);
+        if ((flags & DisableReads) == DisableReads) return LoadAsync(NewLoad(key, state, factory, options, tags), cancellationToken);
 
-        var look = _inner.GetOrCreateAsync(key, 0, static (_, _) => default(ValueTask<T>), LookOnly(options), tags, cancellationToken);
-        if (!look.IsCompletedSuccessfully) return AfterLookAsync(look, NewLoad(), cancellationToken);
+        var look = _inner.GetOrCreateAsync(key, 0, Nothing<T>.Load, LookOnly(options), tags, cancellationToken);
+        if (!look.IsCompletedSuccessfully) return AfterLookAsync(look, NewLoad(key, state, factory, options, tags), cancellationToken);
         var found = look.Result;
-        if (!IsSurelyFound(found)) return LoadAsync(NewLoad(), cancellationToken);
-        if (StartsRefresh(key, options) is { } last) _ = RefreshAsync(last, NewLoad());
+        if (!IsSurelyFound(found)) return LoadAsync(NewLoad(key, state, factory, options, tags), cancellationToken);
+        if (_options.EarlyRefresh > 0 && StartsRefresh(key, options) is { } last) _ = RefreshAsync(last, NewLoad(key, state, factory, options, tags));
         return new(found);
-
-        HybridLoad<TState, T> NewLoad() => new(this, key, state, factory, options, TextsOf(tags));
     }
 
     /// <summary>Stores a value. Loads of the key that are under way do not store theirs, and callers that come later do not join them.</summary>
@@ -118,8 +117,8 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
     }
 
     /// <summary>
-    /// Removes the entries with a tag. Loads that are under way in this process do not store their values if their calls name the tag, and callers
-    /// that come later do not join them. The tag <c>*</c> stands for all entries.
+    /// Removes the entries with a tag. Loads that are under way do not store their values if their calls name the tag, and callers that come later do not
+    /// join them. The tag <c>*</c> stands for all entries. It reaches the loads of this process, and those of other nodes that a caller of this process waits for.
     /// </summary>
     /// <inheritdoc/>
     public override async ValueTask RemoveByTagAsync(string tag, CancellationToken cancellationToken = default)
@@ -127,7 +126,7 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         ArgumentNullException.ThrowIfNull(tag);
         if (tag != AllTags)
         {
-            await ChangeAsync(() => _tags.KeysOf(tag), () => _inner.RemoveByTagAsync(tag, cancellationToken), cancellationToken).ConfigureAwait(false);
+            await ChangeAsync(() => _tags.KeysOf(tag), () => _inner.RemoveByTagAsync(tag, cancellationToken), cancellationToken, tag).ConfigureAwait(false);
             _ledger.ForgetFailures();
             return;
         }
@@ -145,43 +144,45 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
 
     // Changes entries of the inner cache. Loads of their keys write nothing meanwhile. The flights are forgotten before the change, so that other nodes learn of it
     // before they store, and once more after it, because a flight may have taken off in between and found what is being removed.
-    private async ValueTask ChangeAsync(Func<string[]> keysNow, Func<ValueTask> change, CancellationToken cancellationToken)
+    private async ValueTask ChangeAsync(Func<string[]> keysNow, Func<ValueTask> change, CancellationToken cancellationToken, string? tag = null)
     {
         var keys = keysNow();
         using var removal = _loads.Remove(keys);
-        var outage = await ForgetAsync(keys).ConfigureAwait(false);
+        var outage = await ForgetAsync(keys, tag).ConfigureAwait(false);
         await removal.Written.WaitAsync(cancellationToken).ConfigureAwait(false);
         Array.ForEach(keys, _ledger.Forget);
         await change().ConfigureAwait(false);
-        (await ForgetAsync(keysNow()).ConfigureAwait(false) ?? outage)?.Throw();
+        (await ForgetAsync(keysNow(), tag).ConfigureAwait(false) ?? outage)?.Throw();
     }
 
     // Returns the error of a cluster that cannot be reached. The flights of this node are forgotten all the same.
-    private async Task<ExceptionDispatchInfo?> ForgetAsync(string[] keys)
+    private async Task<ExceptionDispatchInfo?> ForgetAsync(string[] keys, string? tag)
     {
-        ExceptionDispatchInfo? outage = null;
-        foreach (var key in keys.SelectMany(static key => new[] { key, ReloadOf(key) }))
+        string[] flights = [.. keys, .. keys.Select(ReloadOf)];
+        if (_cluster is null)
         {
-            _singleflight.Forget(key);
-            if (_forgetInCluster is null) continue;
-            try
-            {
-                await _forgetInCluster(key).ConfigureAwait(false);
-            }
-            catch (Exception error)
-            {
-                outage = ExceptionDispatchInfo.Capture(error);
-            }
+            foreach (var flight in flights) _singleflight.Forget(flight);
+            return null;
         }
 
-        return outage;
+        var forgotten = flights.Select(_cluster.ForgetAsync).ToList();
+        if (tag is not null) forgotten.Add(_cluster.ForgetTagAsync(tag));
+        try
+        {
+            await Task.WhenAll(forgotten).ConfigureAwait(false);
+            return null;
+        }
+        catch (Exception error)
+        {
+            return ExceptionDispatchInfo.Capture(error);
+        }
     }
 
     private async ValueTask<T> AfterLookAsync<TState, T>(ValueTask<T> look, HybridLoad<TState, T> load, CancellationToken cancellationToken)
     {
         var found = await look.ConfigureAwait(false);
         if (!IsSurelyFound(found)) return await LoadAsync(load, cancellationToken).ConfigureAwait(false);
-        if (StartsRefresh(load.Key, load.Options) is { } last) _ = RefreshAsync(last, load);
+        if (_options.EarlyRefresh > 0 && StartsRefresh(load.Key, load.Options) is { } last) _ = RefreshAsync(last, load);
         return found;
     }
 
@@ -193,8 +194,7 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         _tags.Add(load.Tags, load.Key);
         try
         {
-            var flightKey = Has(load.Options, DisableReads) ? ReloadOf(load.Key) : load.Key; // a reload shares no flight that looks into the cache
-            var result = await _singleflight.ExecuteAsync(flightKey, load, static (load, flight) => load.RunAsync(flight), cancellationToken).ConfigureAwait(false);
+            var result = await _singleflight.ExecuteAsync(load.FlightKey, load, static (load, flight) => load.RunAsync(flight), cancellationToken).ConfigureAwait(false);
             return _options.CloneResult is { } clone && !typeof(T).IsValueType && result is { } shared ? (T)clone(shared) : result;
         }
         finally
@@ -203,10 +203,13 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         }
     }
 
+    private HybridLoad<TState, T> NewLoad<TState, T>(string key, TState state, Func<TState, CancellationToken, ValueTask<T>> factory, HybridCacheEntryOptions? options, IEnumerable<string>? tags) =>
+        new(this, key, state, factory, options, TextsOf(tags));
+
     // Returns the last load of an entry that this hit refreshes, or null.
     private LoadTime? StartsRefresh(string key, HybridCacheEntryOptions? options)
     {
-        if (_options.EarlyRefresh == 0 || Has(options, DisableWrites)) return null;
+        if (Has(options, DisableWrites)) return null;
         if (_ledger.LoadOf(key) is not { } last || !last.StartsRefresh(_clock.GetUtcNow(), _options.EarlyRefresh, Random.Shared.NextDouble())) return null;
         _metrics.Refresh();
         return last;
@@ -261,6 +264,12 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
     private static HybridCacheEntryFlags FlagsOf(HybridCacheEntryOptions? options) => options?.Flags ?? HybridCacheEntryFlags.None;
 
     private static bool IsSurelyFound<T>(T value) => default(T) is null ? value is not null : !EqualityComparer<T>.Default.Equals(value, default);
+
+    /// <summary>The load of a call that only looks.</summary>
+    private static class Nothing<T>
+    {
+        public static readonly Func<int, CancellationToken, ValueTask<T>> Load = static (_, _) => default;
+    }
 
     private sealed record Look(HybridCacheEntryOptions Of, HybridCacheEntryOptions Options);
 }

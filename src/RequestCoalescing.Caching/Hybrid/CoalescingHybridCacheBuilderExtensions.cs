@@ -55,7 +55,7 @@ public static class CoalescingHybridCacheBuilderExtensions
             return new CoalescingHybridCache(
                 cache,
                 builder.Find<string>(services),
-                options.ForgetInCluster is { } forget ? key => forget(services, key) : null,
+                builder.FindCluster<string>(services),
                 options,
                 new CacheMetrics(services.GetService<IMeterFactory>(), name),
                 new SafeLogger(services.GetService<ILoggerFactory>()?.CreateLogger(typeof(CoalescingHybridCache).FullName!) ?? NullLogger.Instance),

@@ -56,13 +56,6 @@ public sealed class CoalescingHybridCacheOptions
     /// </summary>
     public Func<object, object>? CloneResult { get; set; }
 
-    /// <summary>
-    /// Forgets a key in the whole cluster, and completes when it is forgotten. With an instance that uses Redis, set it to
-    /// <c>(services, key) => services.GetRequiredService&lt;IClusterSingleflight&lt;string>>().ForgetAsync(key)</c>, so that a removal completes after
-    /// that. Null to forget without waiting for other nodes.
-    /// </summary>
-    public Func<IServiceProvider, string, Task>? ForgetInCluster { get; set; }
-
     internal void Validate()
     {
         ThrowIfOutside(DefaultExpiration, TimeSpan.FromSeconds(1), TimeSpan.FromDays(365), nameof(DefaultExpiration));

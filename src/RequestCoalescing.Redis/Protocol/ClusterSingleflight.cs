@@ -21,6 +21,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
     private readonly Node _node;
     private readonly IConnectionMultiplexer? _ownedConnection;
     private readonly Errors<TKey> _errors = new();
+    private readonly TaggedFlights<TKey> _tagged;
 
     public ClusterSingleflight(
         ISingleflight<TKey> inner,
@@ -36,6 +37,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         _ownedConnection = ownsConnection ? connection : null;
         _payload = new Payload(options, telemetry);
         _node = new Node(connection, options, joinWindow, telemetry);
+        _tagged = new TaggedFlights<TKey>(_node);
     }
 
     public override void Clear()
@@ -59,6 +61,28 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
 
     /// <summary>Completes when Redis has received every forget of this node for the key.</summary>
     public Task ForgottenAsync(TKey key) => _node.ForgottenAsync(NamesOf(key));
+
+    /// <summary>Lets <see cref="ForgetTagAsync"/> of any node find a flight of this node.</summary>
+    public ValueTask<IAsyncDisposable> TagAsync(TKey key, IReadOnlyCollection<string> tags) => _tagged.AddAsync(key, NamesOf(key).Key, tags);
+
+    /// <summary>Forgets the flights of all nodes that have a tag. Completes when Redis has forgotten them.</summary>
+    /// <param name="tag">The tag.</param>
+    /// <param name="forget">Forgets a flight of this node, and completes when Redis has forgotten it.</param>
+    public async Task ForgetTagAsync(string tag, Func<TKey, Task> forget)
+    {
+        TKey[] own = [.. _tagged.OwnOf(tag)];
+        var forgotten = Array.ConvertAll(own, key => forget(key));
+        var others = (await _tagged.TextsOfAsync(tag).ConfigureAwait(false)).Except(own.Select(key => NamesOf(key).Key), StringComparer.Ordinal);
+        await Task.WhenAll([.. forgotten, .. others.Select(ForgetAsync)]).ConfigureAwait(false);
+
+        Task ForgetAsync(string text)
+        {
+            var names = new Names(_options.KeyPrefix, text);
+            var leases = LeasesOf(names);
+            _node.Mailbox.Forget(text);
+            return _node.ForgetAsync(names, leases);
+        }
+    }
 
     /// <summary>This node's clock, as a timestamp.</summary>
     public long Now() => _options.TimeProvider.GetTimestamp();

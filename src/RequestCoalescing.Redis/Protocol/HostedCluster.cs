@@ -11,6 +11,19 @@ internal sealed class HostedCluster<TKey>(ISingleflight<TKey> instance, HostedCl
         return part.Cluster!.ForgottenAsync(key);
     }
 
+    public ValueTask<IAsyncDisposable> TagAsync(TKey key, IReadOnlyCollection<string> tags)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentNullException.ThrowIfNull(tags);
+        return part.Cluster!.TagAsync(key, tags);
+    }
+
+    public Task ForgetTagAsync(string tag)
+    {
+        ArgumentNullException.ThrowIfNull(tag);
+        return part.Cluster!.ForgetTagAsync(tag, ForgetAsync);
+    }
+
     /// <summary>The decorator of the instance that coalesces through Redis. It is set when the instance is created.</summary>
     public sealed class Part
     {

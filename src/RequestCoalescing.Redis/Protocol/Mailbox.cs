@@ -57,6 +57,14 @@ internal sealed class Mailbox(string node, Heartbeat heartbeat)
         foreach (var participation in concerned) participation.Wake(message);
     }
 
+    /// <summary>Forgets the flights of a key on this node.</summary>
+    public void Forget(string key)
+    {
+        Participation[] concerned;
+        lock (_gate) concerned = _participations.TryGetValue(key, out var found) ? [.. found] : [];
+        foreach (var participation in concerned) participation.ForgetHere();
+    }
+
     public void WakeAll()
     {
         Participation[] all;

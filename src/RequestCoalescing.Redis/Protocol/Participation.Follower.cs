@@ -31,6 +31,12 @@ internal sealed partial class Participation
         ForgetHere();
     }
 
+    /// <summary>New callers of this node start a new flight.</summary>
+    public void ForgetHere()
+    {
+        if (flight.IsCurrent) forget();
+    }
+
     /// <summary>Point 6: wakes the flight. If an outcome came with the message, it is kept.</summary>
     public void Wake(Message? message)
     {
@@ -137,10 +143,5 @@ internal sealed partial class Participation
     {
         var since = TimeSpan.FromMicroseconds(Math.Max(0, landed.Landed - lastLook.ServerTime) * 0.99);
         return lastLook.Until + (long)(since.TotalSeconds * Clock.TimestampFrequency);
-    }
-
-    private void ForgetHere()
-    {
-        if (flight.IsCurrent) forget();
     }
 }

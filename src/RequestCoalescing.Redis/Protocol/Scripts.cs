@@ -138,6 +138,28 @@ internal static class Scripts
         return 1
         """;
 
+    /// <summary>Notes that a flight has a tag. KEYS the tag's flights. ARGV the note, ms to keep it.</summary>
+    public const string Tag = Milliseconds +
+        """
+        redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+        redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+        redis.call('PEXPIRE', KEYS[1], ARGV[2])
+        return 1
+        """;
+
+    /// <summary>Answers the notes of a tag. KEYS the tag's flights.</summary>
+    public const string Tagged = Milliseconds +
+        """
+        return redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf')
+        """;
+
+    private const string Milliseconds =
+        """
+        local time = redis.call('TIME')
+        local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+
+        """;
+
     private const string Functions =
         """
         local function replicate(to)

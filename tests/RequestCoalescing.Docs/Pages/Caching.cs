@@ -31,8 +31,7 @@ internal static class Caching
         builder.Services.AddHybridCache();
         builder.Services.AddSingleflight("cache")
             .UseRedis("redis:6379")
-            .CoalesceHybridCache(cache => cache.ForgetInCluster = static (services, key) =>
-                services.GetRequiredKeyedService<IClusterSingleflight<string>>("cache").ForgetAsync(key));
+            .CoalesceHybridCache();
         // </snippet>
     }
 
