@@ -1,11 +1,11 @@
-using System.Net;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 
 namespace RequestCoalescing.Http.Tests;
 
 /// <summary>A client whose requests are coalesced, and a real origin.</summary>
-public abstract class HandlerFixture(bool overHttp2 = false) : IAsyncLifetime
+public abstract class HandlerFixture(HttpProtocols protocol = HttpProtocols.Http1) : IAsyncLifetime
 {
     private readonly List<ServiceProvider> _providers = [];
 
@@ -21,14 +21,15 @@ public abstract class HandlerFixture(bool overHttp2 = false) : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        Origin = await Origin.StartAsync(overHttp2);
+        Protocol.SkipUnlessSupported(protocol);
+        Origin = await Origin.StartAsync(protocol);
         Use(static _ => { });
     }
 
     public async ValueTask DisposeAsync()
     {
         foreach (var provider in _providers) await provider.DisposeAsync();
-        await Origin.DisposeAsync();
+        if (Origin is not null) await Origin.DisposeAsync();
         GC.SuppressFinalize(this);
     }
 
@@ -41,10 +42,10 @@ public abstract class HandlerFixture(bool overHttp2 = false) : IAsyncLifetime
         var client = services.AddHttpClient("origin", client =>
             {
                 client.BaseAddress = Origin.Address;
-                client.DefaultRequestVersion = overHttp2 ? HttpVersion.Version20 : HttpVersion.Version11;
+                client.DefaultRequestVersion = Protocol.VersionOf(protocol);
                 client.DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact;
             })
-            .ConfigurePrimaryHttpMessageHandler(static () => new SocketsHttpHandler { UseCookies = false, MaxConnectionsPerServer = 1_000 })
+            .ConfigurePrimaryHttpMessageHandler(static () => Protocol.NewHandler())
             .AddRequestCoalescing(configure);
         if (behind is not null) client.AddHttpMessageHandler(behind);
         services.AddSingleflight("http-origin", options =>

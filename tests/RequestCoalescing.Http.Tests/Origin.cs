@@ -24,12 +24,11 @@ public sealed class Origin : IAsyncDisposable
     /// <summary>Answers each request at once. Null to let the test answer, through <see cref="NextAsync"/>.</summary>
     public Func<HttpContext, Task>? Answer { get; set; }
 
-    public static async Task<Origin> StartAsync(bool overHttp2 = false)
+    public static async Task<Origin> StartAsync(HttpProtocols protocol = HttpProtocols.Http1)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ConfigureEndpointDefaults(endpoint => endpoint.Protocols = overHttp2 ? HttpProtocols.Http2 : HttpProtocols.Http1));
+        builder.WebHost.UseKestrelHttpsConfiguration().UseQuic().ConfigureKestrel(kestrel => kestrel.Listen(protocol));
         var origin = new Origin(builder.Build());
         origin._app.Run(origin.AnswerAsync);
         await origin._app.StartAsync();

@@ -1,10 +1,11 @@
 using System.Net;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace RequestCoalescing.Http.Tests;
 
 /// <summary>Equal requests share one, and each caller gets its own response.</summary>
-public abstract class SharingTests(bool overHttp2) : HandlerFixture(overHttp2)
+public abstract class SharingTests(HttpProtocols protocol) : HandlerFixture(protocol)
 {
     [Fact]
     public async Task A_burst_of_equal_requests_is_one_request_at_the_origin()
@@ -189,9 +190,13 @@ public abstract class SharingTests(bool overHttp2) : HandlerFixture(overHttp2)
     }
 }
 
-public sealed class SharingOverHttp1Tests() : SharingTests(overHttp2: false);
+public sealed class SharingOverHttp1Tests() : SharingTests(HttpProtocols.Http1);
 
-public sealed class SharingOverHttp2Tests() : SharingTests(overHttp2: true)
+public sealed class SharingOverHttp2Tests() : MultiplexedSharingTests(HttpProtocols.Http2);
+
+public sealed class SharingOverHttp3Tests() : MultiplexedSharingTests(HttpProtocols.Http3);
+
+public abstract class MultiplexedSharingTests(HttpProtocols protocol) : SharingTests(protocol)
 {
     [Fact]
     public async Task The_trailers_arrive_at_every_reader()

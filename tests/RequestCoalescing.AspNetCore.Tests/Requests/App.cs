@@ -1,4 +1,3 @@
-using System.Net;
 using System.Threading.Channels;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -17,13 +16,15 @@ internal sealed class App : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly Channel<Exchange> _runs;
 
-    private App(WebApplication app, Channel<Exchange> runs, bool overHttp2)
+    private App(WebApplication app, Channel<Exchange> runs, HttpProtocols protocol)
     {
         (_app, _runs) = (app, runs);
-        Client = new HttpClient(new SocketsHttpHandler { UseCookies = false, AllowAutoRedirect = false })
+        var handler = Protocol.NewHandler();
+        handler.AllowAutoRedirect = false;
+        Client = new HttpClient(handler)
         {
             BaseAddress = new Uri(app.Urls.First()),
-            DefaultRequestVersion = overHttp2 ? HttpVersion.Version20 : HttpVersion.Version11,
+            DefaultRequestVersion = Protocol.VersionOf(protocol),
             DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
         };
     }
@@ -41,18 +42,19 @@ internal sealed class App : IAsyncDisposable
     /// <param name="pipeline">Adds middleware and endpoints, and <c>UseRequestCoalescing</c>. Null for that alone.</param>
     /// <param name="policy">The policy of the stage.</param>
     /// <param name="environment">The environment of the host.</param>
-    /// <param name="overHttp2">Whether the client uses HTTP/2.</param>
+    /// <param name="protocol">The version of HTTP. The test is skipped if this machine cannot speak it.</param>
     public static async Task<App> StartAsync(
         Action<RequestCoalescingBuilder>? policies = null,
         Action<IServiceCollection>? services = null,
         Action<WebApplication>? pipeline = null,
         string? policy = null,
         string environment = "Production",
-        bool overHttp2 = false)
+        HttpProtocols protocol = HttpProtocols.Http1)
     {
+        Protocol.SkipUnlessSupported(protocol);
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { EnvironmentName = environment });
         builder.Logging.ClearProviders().AddFakeLogging();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen => listen.Protocols = overHttp2 ? HttpProtocols.Http2 : HttpProtocols.Http1));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(protocol));
         builder.Services.AddRequestCoalescing(policies);
         services?.Invoke(builder.Services);
         var app = builder.Build();
@@ -70,7 +72,7 @@ internal sealed class App : IAsyncDisposable
             throw;
         }
 
-        return new App(app, runs, overHttp2);
+        return new App(app, runs, protocol);
     }
 
     public ISingleflight FlightsOf(string instance) => Services.GetRequiredKeyedService<ISingleflight>(instance);

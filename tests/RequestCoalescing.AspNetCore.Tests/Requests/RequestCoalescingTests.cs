@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 
@@ -10,11 +11,12 @@ namespace RequestCoalescing.AspNetCore.Tests.Requests;
 public sealed class RequestCoalescingTests
 {
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task Equal_requests_share_one_run(bool overHttp2)
+    [InlineData(HttpProtocols.Http1)]
+    [InlineData(HttpProtocols.Http2)]
+    [InlineData(HttpProtocols.Http3)]
+    public async Task Equal_requests_share_one_run(HttpProtocols protocol)
     {
-        await using var app = await App.StartAsync(overHttp2: overHttp2);
+        await using var app = await App.StartAsync(protocol: protocol);
         var requests = await app.GetTogetherAsync(10);
         await (await app.NextRunAsync()).RespondAsync("hello", 200, ("X-Kind", "greeting"), ("Content-Type", "text/plain"));
         var responses = await Task.WhenAll(requests).SoonAsync();
@@ -197,14 +199,16 @@ public sealed class RequestCoalescingTests
     }
 
     [Theory]
-    [InlineData(false, false)]
-    [InlineData(true, false)]
-    [InlineData(false, true)]
-    [InlineData(true, true)]
-    public async Task A_body_that_breaks_off_never_looks_whole(bool aborts, bool overHttp2)
+    [InlineData(false, HttpProtocols.Http1)]
+    [InlineData(true, HttpProtocols.Http1)]
+    [InlineData(false, HttpProtocols.Http2)]
+    [InlineData(true, HttpProtocols.Http2)]
+    [InlineData(false, HttpProtocols.Http3)]
+    [InlineData(true, HttpProtocols.Http3)]
+    public async Task A_body_that_breaks_off_never_looks_whole(bool aborts, HttpProtocols protocol)
     {
         await using var app = await App.StartAsync(
-            overHttp2: overHttp2,
+            protocol: protocol,
             pipeline: app =>
             {
                 app.UseRequestCoalescing();
@@ -323,10 +327,12 @@ public sealed class RequestCoalescingTests
         Assert.Equal(("", HttpStatusCode.OK), (await (await head.SoonAsync()).Content.ReadAsStringAsync(), (await head).StatusCode));
     }
 
-    [Fact]
-    public async Task Trailers_reach_all_callers()
+    [Theory]
+    [InlineData(HttpProtocols.Http2)]
+    [InlineData(HttpProtocols.Http3)]
+    public async Task Trailers_reach_all_callers(HttpProtocols protocol)
     {
-        await using var app = await App.StartAsync(overHttp2: true);
+        await using var app = await App.StartAsync(protocol: protocol);
         var requests = await app.GetTogetherAsync(2);
         var run = await app.NextRunAsync();
         await run.BeginAsync();

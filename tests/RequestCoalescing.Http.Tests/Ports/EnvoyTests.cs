@@ -1,10 +1,11 @@
 using System.Net;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace RequestCoalescing.Http.Tests.Ports;
 
 /// <summary>The lessons of Envoy's tests of its cache filter and its thundering herd handler, about several requests in the air.</summary>
-public sealed class EnvoyTests() : HandlerFixture(overHttp2: true)
+public sealed class EnvoyTests() : HandlerFixture(HttpProtocols.Http2)
 {
     // RequestsForSeparateKeysIssueSeparateLookupRequests, MultipleRequestsForSameKeyIssuesOnlyOneLookupRequest
     [Fact]
