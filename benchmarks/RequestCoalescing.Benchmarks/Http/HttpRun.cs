@@ -9,6 +9,7 @@ internal static class HttpRun
 {
     private const int Clients = 5_000;
     private const int Readers = 200;
+    private const int WarmUps = 5;
 
     public static async Task RunAsync(TextWriter output)
     {
@@ -45,7 +46,12 @@ internal static class HttpRun
     private static async Task WriteBurstsAsync(TextWriter output, Origin origin, Server server, string kind, int bursts)
     {
         using var client = Client(Clients);
-        for (var warm = 0; warm < 2; warm++) await AskAsync(client, server, $"short{warm}-{server.Port}-{kind}"); // opens the connections
+        for (var warm = 0; warm < WarmUps; warm++)
+        {
+            await AskAsync(client, server, $"{(warm == 0 ? "short" : kind)}-warm-{warm}-{server.Port}"); // opens the connections, and lets .NET compile what a burst runs
+            await Task.Delay(TimeSpan.FromSeconds(1));
+        }
+
         var page = $"{kind}-{Guid.NewGuid():n}";
         for (var burst = 1; burst <= bursts; burst++)
         {
