@@ -1,5 +1,3 @@
-using RequestCoalescing.Engine;
-
 namespace RequestCoalescing.Streaming;
 
 /// <summary>The bytes of a flight as one caller reads them.</summary>
@@ -14,7 +12,7 @@ internal sealed class ByteStream<TKey>(StreamReader<TKey, byte> reader) : ReadOn
         while (buffer.Length > 0)
         {
             if (_wait is null && reader.Read(buffer.Span) is > 0 and var count) return count;
-            var mayRead = await (_wait ??= Outcome.ObserveAtEnd(reader.WaitAsync().AsTask())).WaitAsync(cancellationToken).ConfigureAwait(false);
+            var mayRead = await (_wait ??= reader.WaitAsync().AsTask()).WaitAsync(cancellationToken).ConfigureAwait(false);
             _wait = null;
             if (!mayRead) break;
         }

@@ -22,20 +22,18 @@ public sealed class StreamJoinTests
     }
 
     [Fact]
-    public async Task Work_that_reads_its_own_stream_gets_a_deadlock_error_and_no_item()
+    public async Task Work_that_reads_its_own_stream_gets_a_deadlock_error()
     {
         var singleflight = new Singleflight();
-        var inner = new List<int>();
         await using var reader = new StreamCaller<int>(singleflight.ExecuteStreamAsync("key", _ => Source()));
 
         Assert.Equal(1, await reader.NextAsync());
         await reader.NextAsync().ThrowsAsync<FlightDeadlockException>();
-        Assert.Empty(inner);
 
         async IAsyncEnumerable<int> Source()
         {
             yield return 1;
-            await foreach (var item in singleflight.ExecuteStreamAsync("key", _ => Source())) inner.Add(item);
+            await singleflight.ExecuteStreamAsync("key", _ => Source()).CountAsync();
         }
     }
 

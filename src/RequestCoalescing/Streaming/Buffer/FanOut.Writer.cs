@@ -37,7 +37,7 @@ internal sealed partial class FanOut<T>
                     tail = AddSegment(size);
                 }
 
-                room = tail.Items.AsMemory(tail.Count, tail.Size - tail.Count);
+                room = tail.Items.AsMemory(tail.Count, (int)Math.Min(tail.Size - tail.Count, Left()));
                 return Room.Given;
             }
         }
@@ -102,6 +102,9 @@ internal sealed partial class FanOut<T>
 
         return _received - _fastest < shape.ReadAhead || _received - (_fastest = Fastest()) < shape.ReadAhead;
     }
+
+    // If no reader is cut off, the buffer may end within a part.
+    private long Left() => shape.WaitsForSlowest ? shape.MaxBuffered - (_received - _start) : long.MaxValue;
 
     // Readers advance without the gate, so that they are asked where they are. That is once for each ReadAhead items.
     private long Fastest()
