@@ -28,11 +28,7 @@ internal sealed class SharedStream<T>(FlightContext flight, FanOut<T> buffer, Ti
     public FanOut<T>? TakeVacantBuffer() => Interlocked.Exchange(ref _vacant, null);
 
     /// <summary>Lets later callers start a flight of their own.</summary>
-    public void CloseToJoiners()
-    {
-        Buffer.Close();
-        _airborne?.CloseToJoiners();
-    }
+    public void CloseToJoiners() => _airborne?.CloseToJoiners();
 
     /// <summary>Runs the source to its end. This is the work of the flight.</summary>
     public async ValueTask<StreamEnd<T>> RunAsync(Func<FlightContext, ValueTask<StreamSource<T>>> open)
@@ -84,7 +80,7 @@ internal sealed class SharedStream<T>(FlightContext flight, FanOut<T> buffer, Ti
             if (wasOpen && !Buffer.IsOpen)
             {
                 wasOpen = false;
-                _airborne?.CloseToJoiners();
+                CloseToJoiners();
             }
 
             if (room == Room.Given) return memory;

@@ -16,7 +16,14 @@ internal sealed class HookedSingleflight(ISingleflight<string> inner) : Singlefl
 
     public override SingleflightStats GetStats() => inner.GetStats();
 
-    protected override bool ForgetCore(string key) => inner.Forget(key);
+    /// <summary>How often a key has been forgotten.</summary>
+    public int Forgets { get; private set; }
+
+    protected override bool ForgetCore(string key)
+    {
+        Forgets++;
+        return inner.Forget(key);
+    }
 
     protected override ValueTask<TResult> ExecuteCoreAsync<TState, TResult>(
         string key, TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CancellationToken cancellationToken)

@@ -250,6 +250,25 @@ public sealed class StreamLeaveTests
         }
     }
 
+    [Fact]
+    public async Task A_stream_that_has_ended_leaves_no_timer()
+    {
+        var clock = new TimerCountingTimeProvider();
+        var singleflight = new Singleflight(new SingleflightOptions { TimeProvider = clock });
+        await using var reader = new StreamCaller<int>(singleflight.ExecuteStreamAsync("key", _backend.Run));
+        var first = reader.NextAsync();
+        var run = await _backend.NextRunAsync();
+        Assert.Equal(1, clock.SetTimers); // for MaxDuration
+        run.Yield(1);
+        Assert.Equal(1, await first);
+        Assert.Equal(1, clock.SetTimers); // for MaxIdle
+        run.End();
+
+        Assert.Empty(await reader.RestAsync());
+
+        Assert.Equal(0, clock.SetTimers);
+    }
+
     private StreamCaller<int> Read(StreamOptions? options = null, CancellationToken token = default) =>
         new(_singleflight.ExecuteStreamAsync("key", _backend.Run, options ?? new StreamOptions(), token));
 

@@ -81,7 +81,6 @@ internal sealed partial class FanOut<T>(FanOutShape shape, IBufferBudget? budget
         TaskCompletionSource? demand;
         lock (_gate)
         {
-            if (reader.HasLeft) return;
             reader.HasLeft = true;
             if (_readers.Remove(reader)) TakeOut(reader);
             Trim();
@@ -101,7 +100,7 @@ internal sealed partial class FanOut<T>(FanOutShape shape, IBufferBudget? budget
         lock (_gate)
         {
             error = _error;
-            return _hasEnded && !reader.IsCutOff && reader.Position == _received;
+            return _hasEnded && reader.Position == _received;
         }
     }
 
