@@ -98,7 +98,6 @@ internal sealed class SharedStream<T>(FlightContext flight, FanOut<T> buffer, Ti
         Volatile.Write(ref _lastAt, _airborne.Clock.GetTimestamp());
         if (Buffer.Received > 0) return;
         _airborne.StartStreaming();
-        if (maxIdle == Timeout.InfiniteTimeSpan) return;
         _idleTimer = _airborne.Clock.CreateDetachedTimer(static stream => ((SharedStream<T>)stream!).LookAtIdle(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _idleTimer.Change(maxIdle, Timeout.InfiniteTimeSpan); // not before it is known here, because its callback sets it again
     }

@@ -119,6 +119,21 @@ public sealed class FanOutReaderTests
     }
 
     [Fact]
+    public void An_item_in_the_next_part_is_there_before_the_reader_has_moved()
+    {
+        var buffer = new FanOut<int>(s_shape);
+        Assert.True(buffer.TryJoin(out var reader));
+        buffer.Fill(2);
+        Assert.Equal([0, 1], reader.Take(3));
+
+        buffer.Fill(1); // between a look and the wait after it
+
+        Assert.True(buffer.HasNext(reader));
+        Assert.True(reader.WaitAsync().IsCompletedSuccessfully);
+        Assert.Equal([2], reader.Take(1));
+    }
+
+    [Fact]
     public void A_reader_is_at_the_end_when_it_has_read_everything()
     {
         var buffer = new FanOut<int>(s_shape);

@@ -126,6 +126,34 @@ public sealed class FanOutTests
     }
 
     [Fact]
+    public void Bytes_that_all_have_passed_are_freed_with_the_next_read()
+    {
+        var buffer = new FanOut<byte>(s_shape, _budget);
+        Assert.True(buffer.TryJoin(out var reader));
+        buffer.Close();
+        var read = new byte[2];
+        buffer.Fill(2);
+        Assert.Equal(2, reader.Read(read));
+        buffer.Fill(1);
+        Assert.Equal(4, _budget.Taken);
+
+        Assert.Equal(1, reader.Read(read));
+
+        Assert.Equal(2, _budget.Taken);
+    }
+
+    [Fact]
+    public void The_first_part_may_be_smaller_than_the_others()
+    {
+        var buffer = new FanOut<int>(s_shape with { FirstSegment = 1, OtherSegments = 3 }, _budget);
+
+        buffer.Fill(1);
+        Assert.Equal(1, _budget.Taken);
+        buffer.Fill(1);
+        Assert.Equal(4, _budget.Taken);
+    }
+
+    [Fact]
     public void The_last_reader_that_leaves_an_ended_buffer_frees_it()
     {
         var buffer = new FanOut<int>(s_shape, _budget);

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace RequestCoalescing.Tests.Streaming;
 
-/// <summary>How callers leave a stream, and what a stream leaves behind.</summary>
+/// <summary>How callers leave a stream.</summary>
 public sealed class StreamLeaveTests
 {
     private readonly FakeTimeProvider _clock = new();
@@ -147,126 +147,17 @@ public sealed class StreamLeaveTests
     }
 
     [Fact]
-    public async Task A_source_whose_disposal_hangs_counts_as_abandoned_also_if_it_was_waiting_for_its_readers()
+    public async Task A_disposal_of_the_engine_ends_a_source_that_waits_for_its_readers()
     {
-        var disposal = new TaskCompletionSource();
-        var reader = new StreamCaller<int>(_singleflight.ExecuteStreamAsync("key", _ => Source(), new StreamOptions { MaxBufferedItems = 8 }));
-        Assert.Equal(0, await reader.NextAsync());
-        await reader.DisposeAsync();
-        await Patience.UntilAsync(() => _singleflight.GetStats().TotalSubscribers == 0, "the caller has left");
-
-        await Patience.UntilAsync(
-            () =>
-            {
-                _clock.Advance(TimeSpan.FromSeconds(31));
-                return _singleflight.GetStats().AbandonedCount == 1;
-            },
-            "the run counts as abandoned");
-
-        disposal.SetResult();
-        await Patience.UntilAsync(() => _singleflight.GetStats().AbandonedCount == 0, "the source has ended");
-
-        async IAsyncEnumerable<int> Source()
-        {
-            try
-            {
-                for (var item = 0; ; item++) yield return item;
-            }
-            finally
-            {
-                await disposal.Task;
-            }
-        }
-    }
-
-    [Fact]
-    public async Task An_error_of_the_disposal_comes_after_the_items()
-    {
-        await using var reader = new StreamCaller<int>(_singleflight.ExecuteStreamAsync("key", _ => Source()));
-
-        Assert.Equal(1, await reader.NextAsync());
-        await reader.NextAsync().ThrowsAsync<InvalidTimeZoneException>();
-
-        static async IAsyncEnumerable<int> Source()
-        {
-            try
-            {
-                await Task.CompletedTask;
-                yield return 1;
-            }
-            finally
-            {
-                Fail();
-            }
-        }
-
-        static void Fail() => throw new InvalidTimeZoneException();
-    }
-
-    [Fact]
-    public async Task A_source_that_is_null_is_refused()
-    {
-        var error = await new StreamCaller<int>(_singleflight.ExecuteStreamAsync("key", IAsyncEnumerable<int> (CancellationToken _) => null!)).NextAsync().ThrowsAsync<InvalidOperationException>();
-
-        Assert.Contains("returned null", error.Message, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public async Task Items_may_be_null_or_large()
-    {
-        Assert.Equal([null, "a", null], await _singleflight.ExecuteStreamAsync("texts", static _ => new[] { null, "a", null }.ToAsyncEnumerable()).ToListAsync());
-
-        var large = Enumerable.Range(0, 1000).Select(static number => (decimal)number).Select(static number => (number, number, number, number, number, number, number)).ToList();
-        Assert.Equal(large, await _singleflight.ExecuteStreamAsync("structs", _ => large.ToAsyncEnumerable()).ToListAsync());
-    }
-
-    [Fact]
-    public async Task The_context_of_the_leader_stays_with_the_source()
-    {
-        var local = new AsyncLocal<string> { Value = "test" };
-        var leader = Task.Run(() => ReadAsync("leader"));
+        await using var reader = Read(new StreamOptions { MaxBufferedItems = 8 });
+        var item = reader.NextAsync();
         var run = await _backend.NextRunAsync();
-        var follower = Task.Run(() => ReadAsync("follower"));
-        await _singleflight.UntilSubscribersAsync(2);
-        run.Yield(1, 2, 3);
-        run.End();
+        run.Yield(Enumerable.Range(0, 100));
+        Assert.Equal(0, await item);
 
-        Assert.Equal("leader leader leader leader", await leader.SoonAsync());
-        Assert.Equal("follower follower follower follower", await follower.SoonAsync());
+        await _singleflight.DisposeAsync().AsTask().SoonAsync();
 
-        async Task<string> ReadAsync(string name)
-        {
-            local.Value = name;
-            var seen = new List<string>();
-            await foreach (var item in _singleflight.ExecuteStreamAsync("key", Source)) seen.Add(local.Value);
-            return string.Join(' ', [.. seen, local.Value]);
-        }
-
-        async IAsyncEnumerable<int> Source([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
-        {
-            Assert.Equal("leader", local.Value);
-            local.Value = "source";
-            await foreach (var item in _backend.Run(cancellationToken)) yield return item;
-        }
-    }
-
-    [Fact]
-    public async Task A_stream_that_has_ended_leaves_no_timer()
-    {
-        var clock = new TimerCountingTimeProvider();
-        var singleflight = new Singleflight(new SingleflightOptions { TimeProvider = clock });
-        await using var reader = new StreamCaller<int>(singleflight.ExecuteStreamAsync("key", _backend.Run));
-        var first = reader.NextAsync();
-        var run = await _backend.NextRunAsync();
-        Assert.Equal(1, clock.SetTimers); // for MaxDuration
-        run.Yield(1);
-        Assert.Equal(1, await first);
-        Assert.Equal(1, clock.SetTimers); // for MaxIdle
-        run.End();
-
-        Assert.Empty(await reader.RestAsync());
-
-        Assert.Equal(0, clock.SetTimers);
+        await run.DisposedAsync();
     }
 
     private StreamCaller<int> Read(StreamOptions? options = null, CancellationToken token = default) =>

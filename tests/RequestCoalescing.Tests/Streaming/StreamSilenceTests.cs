@@ -25,9 +25,11 @@ public sealed class StreamSilenceTests
         Assert.Equal(2, await next);
         next = reader.NextAsync();
         _clock.Advance(TimeSpan.FromSeconds(4));
-        Assert.False(next.IsCompleted);
+        run.Yield(3);
+        Assert.Equal(3, await next);
+        next = reader.NextAsync();
 
-        _clock.Advance(TimeSpan.FromSeconds(1));
+        _clock.Advance(TimeSpan.FromSeconds(5));
 
         var timeout = await next.ThrowsAsync<FlightTimeoutException>();
         Assert.Equal(TimeSpan.FromSeconds(5), timeout.MaxDuration);
@@ -84,6 +86,47 @@ public sealed class StreamSilenceTests
         _clock.Advance(TimeSpan.FromHours(1));
 
         Assert.Equal(Enumerable.Range(1, 99), await reader.RestAsync());
+    }
+
+    [Fact]
+    public async Task The_silence_of_a_source_begins_when_its_readers_ask_for_more()
+    {
+        var asked = new TaskCompletionSource();
+        var last = new TaskCompletionSource();
+        await using var reader = new StreamCaller<int>(_singleflight.ExecuteStreamAsync("key", _ => Source(), new StreamOptions { MaxBufferedItems = 8 }));
+        Assert.Equal(0, await reader.NextAsync()); // the source is ahead, and waits
+        _clock.Advance(TimeSpan.FromHours(1));
+        Assert.Equal(1, await reader.NextAsync());
+        await asked.Task.SoonAsync();
+
+        _clock.Advance(TimeSpan.FromSeconds(29));
+
+        last.SetResult();
+        Assert.Equal(2, await reader.NextAsync());
+
+        async IAsyncEnumerable<int> Source()
+        {
+            yield return 0;
+            yield return 1;
+            asked.SetResult();
+            await last.Task;
+            yield return 2;
+        }
+    }
+
+    [Fact]
+    public async Task A_source_that_ignores_its_token_is_disposed_of_with_its_next_item()
+    {
+        await using var reader = new StreamCaller<int>(_singleflight.ExecuteStreamAsync("key", _backend.RunStubborn));
+        var item = reader.NextAsync();
+        var run = await _backend.NextRunAsync();
+        run.Yield(1);
+        Assert.Equal(1, await item);
+        await reader.DisposeAsync();
+
+        run.Yield(2);
+
+        await run.DisposedAsync();
     }
 
     private StreamCaller<int> Read(StreamOptions options) => new(_singleflight.ExecuteStreamAsync("key", _backend.Run, options));

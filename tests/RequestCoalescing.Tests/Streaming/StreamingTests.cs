@@ -28,7 +28,7 @@ public sealed class StreamingTests
         Assert.Equal(100, await anew);
         run.Yield(20);
         Assert.Equal(20, await item);
-        Assert.Equal(2, _backend.Runs);
+        Assert.Equal((2, 2, 0), (_backend.Runs, _singleflight.GetStats().Calls, _singleflight.GetStats().Coalesced));
     }
 
     [Fact]

@@ -155,7 +155,6 @@ internal sealed partial class FanOut<T>(FanOutShape shape, IBufferBudget? budget
         lock (_gate)
         {
             reader.IsCopying = false;
-            if (reader.Segment is null) return; // it was cut off, or has left
             reader.Offset += count;
             if (reader.Segment is { Next: { } next } read && reader.Offset == read.Size)
             {
@@ -175,7 +174,7 @@ internal sealed partial class FanOut<T>(FanOutShape shape, IBufferBudget? budget
         TaskCompletionSource? demand;
         lock (_gate)
         {
-            if (IsThere(reader) || _hasEnded || reader.IsCutOff || reader.HasLeft) return false;
+            if (IsThere(reader) || _hasEnded || reader.IsCutOff) return false;
             _waiting.Add(reader);
             demand = DemandAfter(reader);
         }
