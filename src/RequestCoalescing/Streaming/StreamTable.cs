@@ -25,10 +25,10 @@ internal sealed class StreamTable<TKey, T>(IEqualityComparer<TKey> comparer)
 
     public bool AreEqual(TKey one, TKey other) => comparer.Equals(one, other);
 
-    /// <returns>The stream of the current flight. Null if there is none, or its work has not begun. The streams that begin later come after the moment.</returns>
-    public (SharedStream<T>? Current, StreamMoment<TKey, T> Now) Find(TKey key)
+    /// <returns>The stream of the last flight that was current and whose work has begun. Null if there is none. The streams that begin later come after the moment.</returns>
+    public (SharedStream<T>? Last, StreamMoment<TKey, T> Now) Find(TKey key)
     {
-        lock (_gate) return (_streams.TryGetValue(key, out var stream) && stream.IsCurrent ? stream : null, _now);
+        lock (_gate) return (_streams.GetValueOrDefault(key), _now);
     }
 
     /// <summary>The work of a flight has begun. Later callers do not find it if it is not current, because they cannot join it.</summary>

@@ -80,7 +80,7 @@ public sealed class ByteReadTests
     public async Task The_token_of_the_call_ends_a_pending_read()
     {
         using var leaving = new CancellationTokenSource();
-        await using var stream = await OpenAsync(leaving.Token);
+        await using var stream = await OpenAsync(cancellationToken: leaving.Token);
         var pending = stream.ReadAsync(new byte[1]).AsTask();
 
         await leaving.CancelAsync();
@@ -136,8 +136,8 @@ public sealed class ByteReadTests
     public async Task A_caller_that_lags_fails_alone()
     {
         var options = new StreamOptions { MaxBufferedBytes = 64 * 1024 };
-        await using var fast = await OpenAsync(options: options);
-        await using var slow = await OpenAsync(options: options);
+        await using var fast = await OpenAsync(options);
+        await using var slow = await OpenAsync(options);
         var all = ReadAllAsync(fast);
         await _pipe.Writer.WriteAsync(new byte[1_000_000]);
         await _pipe.Writer.CompleteAsync();
@@ -203,7 +203,7 @@ public sealed class ByteReadTests
         return read.ToArray();
     }
 
-    private Task<Stream> OpenAsync(CancellationToken cancellationToken = default, StreamOptions? options = null) =>
+    private Task<Stream> OpenAsync(StreamOptions? options = null, CancellationToken cancellationToken = default) =>
         _singleflight.ExecuteStreamAsync("key", _ => Task.FromResult(_pipe.Reader.AsStream()), options, cancellationToken);
 
     /// <summary>An endless stream that notes how it is used.</summary>

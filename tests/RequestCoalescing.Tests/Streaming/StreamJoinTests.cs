@@ -129,6 +129,45 @@ public sealed class StreamJoinTests
     }
 
     [Fact]
+    public async Task A_forgotten_flight_that_begins_late_does_not_hide_the_current_one()
+    {
+        var singleflight = new HookedSingleflight(new Singleflight()) { Work = _gate.Task };
+        await using var forgotten = Read(singleflight);
+        var old = forgotten.NextAsync();
+        singleflight.Forget("key");
+        singleflight.Work = Task.CompletedTask;
+        await using var current = Read(singleflight);
+        var first = current.NextAsync();
+        (await _backend.NextRunAsync()).Yield(1);
+        Assert.Equal(1, await first);
+        _gate.SetResult();
+        (await _backend.NextRunAsync()).Yield(0);
+        Assert.Equal(0, await old);
+
+        await using var late = Read(singleflight);
+
+        Assert.Equal(1, await late.NextAsync());
+    }
+
+    [Fact]
+    public async Task A_caller_leaves_before_the_source_begins()
+    {
+        using var leaving = new CancellationTokenSource();
+        var singleflight = new HookedSingleflight(new Singleflight()) { Work = _gate.Task };
+        await using var leader = Read(singleflight);
+        var first = leader.NextAsync();
+        await using var follower = new StreamCaller<int>(singleflight.ExecuteStreamAsync("key", _backend.Run, leaving.Token));
+        var left = follower.NextAsync();
+
+        await leaving.CancelAsync();
+
+        await left.LeavesWithAsync(leaving.Token);
+        _gate.SetResult();
+        (await _backend.NextRunAsync()).Yield(1);
+        Assert.Equal(1, await first);
+    }
+
+    [Fact]
     public async Task A_source_that_fails_before_its_followers_have_their_places_gives_them_its_items_first()
     {
         var singleflight = new HookedSingleflight(new Singleflight()) { Work = _gate.Task };

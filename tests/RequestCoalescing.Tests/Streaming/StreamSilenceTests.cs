@@ -95,7 +95,7 @@ public sealed class StreamSilenceTests
         var last = new TaskCompletionSource();
         await using var reader = new StreamCaller<int>(_singleflight.ExecuteStreamAsync("key", _ => Source(), new StreamOptions { MaxBufferedItems = 8 }));
         Assert.Equal(0, await reader.NextAsync()); // the source is ahead, and waits
-        _clock.Advance(TimeSpan.FromHours(1));
+        _clock.Advance(TimeSpan.FromHours(1) + TimeSpan.FromSeconds(10)); // the next look is in 20 seconds
         Assert.Equal(1, await reader.NextAsync());
         await asked.Task.SoonAsync();
 

@@ -155,4 +155,22 @@ public sealed class StreamSourceTests
 
         Assert.Equal(0, clock.SetTimers);
     }
+
+    [Fact]
+    public async Task A_failure_that_no_reader_has_come_to_is_not_left_unobserved()
+    {
+        var error = new IOException("The line is dead.");
+        await Unobserved.AssertNoneAsync(
+            async () =>
+            {
+                await using var reader = new StreamCaller<int>(_singleflight.ExecuteStreamAsync("key", _backend.Run));
+                var first = reader.NextAsync();
+                var run = await _backend.NextRunAsync();
+                run.Yield(1, 2);
+                run.Fail(error);
+                Assert.Equal(1, await first);
+                await Patience.UntilAsync(() => _singleflight.GetStats().InFlightCount == 0, "the flight is over");
+            },
+            thrown => thrown == error);
+    }
 }
