@@ -143,6 +143,38 @@ public sealed class FanOutTests
     }
 
     [Fact]
+    public void A_reader_that_keeps_up_never_holds_up_a_source_that_waits_for_the_slowest()
+    {
+        var buffer = new FanOut<int>(s_slowest);
+        Assert.True(buffer.TryJoin(out var reader));
+        for (var item = 0; item < 20; item++)
+        {
+            Assert.Equal(1, buffer.Fill(1));
+            Assert.Equal([item], reader.Take(1));
+        }
+    }
+
+    [Fact]
+    public void A_reader_that_was_cut_off_holds_nothing()
+    {
+        var buffer = new FanOut<int>(s_shape, _budget);
+        Assert.True(buffer.TryJoin(out var fast));
+        Assert.True(buffer.TryJoin(out var slow));
+        for (var item = 0; item < 20; item++)
+        {
+            buffer.Fill(1);
+            fast.Take(1);
+        }
+
+        Assert.True(slow.IsCutOff);
+        fast.Leave();
+        Assert.True(buffer.IsEmpty);
+        buffer.End();
+
+        Assert.Equal(0, _budget.Taken);
+    }
+
+    [Fact]
     public void The_first_part_may_be_smaller_than_the_others()
     {
         var buffer = new FanOut<int>(s_shape with { FirstSegment = 1, OtherSegments = 3 }, _budget);

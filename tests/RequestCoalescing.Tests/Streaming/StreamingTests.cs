@@ -66,6 +66,7 @@ public sealed class StreamingTests
         Assert.Equal(0, await first);
         var rest = slow.RestAsync();
         var second = await _backend.NextRunAsync();
+        await _singleflight.UntilSubscribersAsync(2); // it has left the old flight
         second.Yield(Enumerable.Range(0, 60));
         second.End();
 
