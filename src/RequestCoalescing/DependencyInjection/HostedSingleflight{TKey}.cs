@@ -33,6 +33,7 @@ internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightB
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken)
     {
+        if (LocalResult<TResult>.Is) return Pass(key, state, work, cancellationToken); // a stream lasts as long as it is read
         var isMeasured = _metrics.CallerWait.Enabled;
         var weight = _latencies.WeightOfWait(isMeasured);
         if (!isMeasured && weight == 0) return Pass(key, state, work, cancellationToken);

@@ -7,6 +7,21 @@ internal abstract partial class Flight
 
     bool IStreamFlight.IsJoinable => Volatile.Read(ref IsCurrent);
 
+    bool IStreamFlight.HasSubscriber(CancellationToken cancellationToken)
+    {
+        while (AdmitArrivals()) Shard.LetOthersIn();
+        lock (Shard.Gate)
+        {
+            var last = State == FlightState.InFlight ? First?.Previous : null;
+            for (var subscriber = last; subscriber is not null; subscriber = subscriber == First ? null : subscriber.Previous)
+            {
+                if (subscriber.HasJoinedWith(cancellationToken)) return true;
+            }
+
+            return false;
+        }
+    }
+
     void IStreamFlight.StartStreaming()
     {
         lock (Shard.Gate)

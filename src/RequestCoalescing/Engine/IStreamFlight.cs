@@ -9,6 +9,10 @@ internal interface IStreamFlight
     /// <summary>Whether callers that come now would join the flight.</summary>
     bool IsJoinable { get; }
 
+    /// <summary>Whether one of the subscribers has joined with this token.</summary>
+    /// <param name="cancellationToken">A token that no other caller has.</param>
+    bool HasSubscriber(CancellationToken cancellationToken);
+
     /// <summary>The first item has come: the flight does not expire any more on its own.</summary>
     void StartStreaming();
 

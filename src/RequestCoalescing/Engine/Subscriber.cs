@@ -33,6 +33,9 @@ internal abstract class Subscriber
     /// <summary>Whether its token has fired, so that it is about to leave.</summary>
     public abstract bool HasCancelled { get; }
 
+    /// <summary>Whether the caller has joined with this token.</summary>
+    public virtual bool HasJoinedWith(CancellationToken cancellationToken) => false;
+
     /// <summary>Makes this the leader of a flight.</summary>
     /// <returns>The work item that starts the flight with the work of this subscriber.</returns>
     public abstract IThreadPoolWorkItem Lead(Flight flight);

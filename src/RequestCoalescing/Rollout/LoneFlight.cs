@@ -20,6 +20,8 @@ internal sealed class LoneFlight(FlightContext flight, ForgetLines lines, int ha
 
     bool IStreamFlight.IsJoinable => false;
 
+    bool IStreamFlight.HasSubscriber(CancellationToken cancellationToken) => flight.Stream!.HasSubscriber(cancellationToken);
+
     void IStreamFlight.StartStreaming() => flight.Stream!.StartStreaming();
 
     void IStreamFlight.CloseToJoiners()

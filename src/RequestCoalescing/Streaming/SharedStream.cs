@@ -3,27 +3,32 @@ using RequestCoalescing.Engine;
 namespace RequestCoalescing.Streaming;
 
 /// <summary>What one flight streams: its buffer, and the run of its source.</summary>
-internal sealed class SharedStream<T>(FlightContext flight, FanOutShape shape, TimeSpan maxIdle)
+internal sealed class SharedStream<T>(FlightContext flight, FanOut<T> buffer, TimeSpan maxIdle)
 {
     private readonly IStreamFlight? _airborne = flight.Stream;
+    private FanOut<T>? _vacant;
     private ITimer? _idleTimer;
     private long _lastAt;
     private volatile bool _isAwaitingReaders;
 
-    public FanOut<T> Buffer { get; } = new(shape);
+    public FanOut<T> Buffer { get; } = buffer;
 
     /// <summary>Whether callers that come now would join the flight.</summary>
     public bool IsCurrent => _airborne?.IsJoinable ?? flight.IsCurrent;
 
-    /// <summary>Whether the source has ended before its first item, with a cancellation that is not the flight's. The subscribers elect another leader.</summary>
-    public bool HasGoneElsewhere { get; private set; }
+    /// <summary>The error of the source. Null before its end, and if there is none.</summary>
+    public Exception? Error { get; private set; }
+
+    /// <summary>Whether the caller with this token is a subscriber of the flight.</summary>
+    public bool HasSubscriber(CancellationToken cancellationToken) => _airborne?.HasSubscriber(cancellationToken) ?? false;
+
+    /// <summary>
+    /// Returns the buffer for another source, if this source was cancelled before its first item, and not by the flight. The subscribers may elect another leader then.
+    /// </summary>
+    public FanOut<T>? TakeVacantBuffer() => Interlocked.Exchange(ref _vacant, null);
 
     /// <summary>Lets later callers start a flight of their own.</summary>
-    public void CloseToJoiners()
-    {
-        Buffer.Close();
-        _airborne?.CloseToJoiners();
-    }
+    public void CloseToJoiners() => _airborne?.CloseToJoiners();
 
     /// <summary>Runs the source to its end. This is the work of the flight.</summary>
     public async ValueTask<StreamEnd<T>> RunAsync(Func<FlightContext, ValueTask<StreamSource<T>>> open)
@@ -36,14 +41,20 @@ internal sealed class SharedStream<T>(FlightContext flight, FanOutShape shape, T
         }
         catch (OperationCanceledException cancellation) when (!flight.CancellationToken.IsCancellationRequested)
         {
+            Error = cancellation;
             if (Buffer.Received > 0) return new StreamEnd<T>(this, cancellation);
-            HasGoneElsewhere = true;
+            _vacant = Buffer;
+            throw;
+        }
+        catch (Exception error)
+        {
+            Error = error;
             throw;
         }
         finally
         {
             _idleTimer?.Dispose();
-            Buffer.End(); // it stays open, because a caller that has joined the flight may not have its place yet
+            if (_vacant is null) Buffer.End(Error); // it stays open, because a caller that has joined the flight may not have its place yet
         }
     }
 
@@ -69,14 +80,15 @@ internal sealed class SharedStream<T>(FlightContext flight, FanOutShape shape, T
             if (wasOpen && !Buffer.IsOpen)
             {
                 wasOpen = false;
-                _airborne?.CloseToJoiners();
+                CloseToJoiners();
             }
 
             if (room == Room.Given) return memory;
             _isAwaitingReaders = true;
-            await wait.WaitAsync(flight.CancellationToken).ConfigureAwait(false);
+            await wait.WaitAsync(flight.CancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (_airborne is not null) Volatile.Write(ref _lastAt, _airborne.Clock.GetTimestamp());
-            _isAwaitingReaders = false;
+            _isAwaitingReaders = false; // also if the flight is cancelled, because the disposal of the source may take long
+            flight.CancellationToken.ThrowIfCancellationRequested();
         }
     }
 
@@ -86,7 +98,6 @@ internal sealed class SharedStream<T>(FlightContext flight, FanOutShape shape, T
         Volatile.Write(ref _lastAt, _airborne.Clock.GetTimestamp());
         if (Buffer.Received > 0) return;
         _airborne.StartStreaming();
-        if (maxIdle == Timeout.InfiniteTimeSpan) return;
         _idleTimer = _airborne.Clock.CreateDetachedTimer(static stream => ((SharedStream<T>)stream!).LookAtIdle(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _idleTimer.Change(maxIdle, Timeout.InfiniteTimeSpan); // not before it is known here, because its callback sets it again
     }

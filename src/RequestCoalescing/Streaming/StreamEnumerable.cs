@@ -12,11 +12,15 @@ internal sealed class StreamEnumerable<TKey, T>(StreamRequest<TKey, T> request) 
     {
         private readonly CancellationTokenSource? _both;
         private readonly CancellationToken _cancellationToken;
+        private readonly CancellationToken _ofEnumeration;
+        private readonly CancellationToken _ofCall;
         private readonly StreamReader<TKey, T> _reader;
         private T _current = default!;
 
         public Enumerator(StreamRequest<TKey, T> request, CancellationToken cancellationToken)
         {
+            _ofEnumeration = cancellationToken;
+            _ofCall = request.CancellationToken;
             if (!cancellationToken.CanBeCanceled) cancellationToken = request.CancellationToken;
             else if (request.CancellationToken.CanBeCanceled && cancellationToken != request.CancellationToken)
             {
@@ -43,12 +47,19 @@ internal sealed class StreamEnumerable<TKey, T>(StreamRequest<TKey, T> request) 
         [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
         private async ValueTask<bool> MoveSlowlyAsync()
         {
-            while (await _reader.WaitAsync().ConfigureAwait(false))
+            try
             {
-                if (_reader.TryRead(out _current)) return true;
-            }
+                while (await _reader.WaitAsync().ConfigureAwait(false))
+                {
+                    if (_reader.TryRead(out _current)) return true;
+                }
 
-            return false;
+                return false;
+            }
+            catch (OperationCanceledException cancellation) when (_both is not null && cancellation.CancellationToken == _cancellationToken)
+            {
+                throw new OperationCanceledException(cancellation.Message, cancellation, _ofCall.IsCancellationRequested ? _ofCall : _ofEnumeration);
+            }
         }
     }
 }

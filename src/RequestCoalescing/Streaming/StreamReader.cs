@@ -12,7 +12,7 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
 
     private readonly StreamTable<TKey, T> _table = StreamTable<TKey, T>.Of(request.Singleflight);
     private StreamSubscription<TKey, T>? _subscription;
-    private SharedStream<T>? _stream;
+    private FanOut<T>? _buffer;
     private FanOutReader<T>? _place;
     private long _read;
     private long _toSkip; // after a lag, the items that the caller has had come again
@@ -44,11 +44,10 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
     /// <summary>Joins or starts the flight.</summary>
     public async ValueTask JoinAsync()
     {
-        ObjectDisposedException.ThrowIf(_isDisposed, this);
         while (true)
         {
-            // If the flight that was current before the join is still current after it, it is the one that was joined.
-            var before = _table.Find(request.Key);
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            var (before, now) = _table.Find(request.Key);
             var subscription = new StreamSubscription<TKey, T>(
                 request.Singleflight,
                 request.Key,
@@ -56,14 +55,13 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
                 request.CancellationToken);
             (var old, _subscription) = (_subscription, subscription);
             old?.Leave(); // not before, because a flight that loses its last subscriber is cancelled
-            if (await FindJoinedAsync(before, subscription).ConfigureAwait(false) is not { } stream) continue;
-            if (stream.Buffer.TryJoin(out var place))
-            {
-                Take(stream, place, subscription);
-                return;
-            }
+            LeaveIfDisposed();
+            if (await FindJoinedAsync(before, now, subscription).ConfigureAwait(false) is not { } stream) continue;
+            if (TryTake(stream, subscription)) return;
 
-            stream.CloseToJoiners(); // so that the next attempt starts a new flight
+            // The next attempt starts a new flight.
+            stream.CloseToJoiners();
+            if (stream.IsCurrent) request.Singleflight.Forget(request.Key); // a decorator has a flight of its own kind
         }
     }
 
@@ -78,29 +76,41 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
         {
             request.CancellationToken.ThrowIfCancellationRequested();
             if (_place is null) await JoinAsync().ConfigureAwait(false);
-            else if (!await MayReadAsync(_place, _stream!, _subscription!).ConfigureAwait(false)) return !(_isOver = true);
-            return true;
+            else _isOver = !await MayReadAsync(_place, _buffer!, _subscription!).ConfigureAwait(false);
         }
         catch
         {
             _isOver = true;
             throw;
         }
+        finally
+        {
+            if (_isOver) Dispose(); // nothing comes after the end or an error
+        }
+
+        return !_isOver;
     }
 
     public void Dispose()
     {
-        if (_isDisposed) return;
         _isDisposed = true;
+        LeaveIfDisposed();
+    }
+
+    // Another thread may dispose of this while a read joins a flight. Whichever comes last sees what the other has done.
+    private void LeaveIfDisposed()
+    {
+        Interlocked.MemoryBarrier();
+        if (!_isDisposed) return;
         _place?.Leave();
         _subscription?.Leave();
     }
 
-    private async ValueTask<bool> MayReadAsync(FanOutReader<T> place, SharedStream<T> stream, StreamSubscription<TKey, T> subscription)
+    private async ValueTask<bool> MayReadAsync(FanOutReader<T> place, FanOut<T> buffer, StreamSubscription<TKey, T> subscription)
     {
         if (place.IsCutOff)
         {
-            if (request.Options.OnLag == StreamLagBehavior.Fail || ++_lags > MaxLags) throw new StreamLagException(stream.Buffer.MaxBuffered);
+            if (request.Options.OnLag == StreamLagBehavior.Fail || ++_lags > MaxLags) throw new StreamLagException(buffer.MaxBuffered);
             await JoinAsync().ConfigureAwait(false);
             _toSkip = _read;
             return true;
@@ -108,51 +118,47 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
 
         if (_toSkip > 0 && Skip(place)) return true;
 
-        var isAtEnd = stream.Buffer.IsAtEnd(place, out _);
+        if (LeadsAnother(buffer, subscription) && place.Position == 0 && TryTake(subscription.Led!, subscription)) return true;
+        var isAtEnd = buffer.IsAtEnd(place, out var error);
         if (!isAtEnd && !subscription.Outcome.IsCompleted)
         {
             await place.WaitAsync().ConfigureAwait(false);
             return true;
         }
 
-        if (stream.HasGoneElsewhere && await FollowAsync(stream, subscription).ConfigureAwait(false)) return true;
-
         // The end and the errors come from the flight, which is over for later callers by then. The items come first.
-        await ((Task)subscription.Outcome).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (place.IsCutOff || stream.Buffer.HasNext(place)) return true;
+        if (!subscription.Outcome.IsCompleted)
+        {
+            var next = _table.Now.Begun;
+            if (LeadsAnother(buffer, subscription)) return EndWith(error);
+            await Task.WhenAny(subscription.Outcome, next).ConfigureAwait(false);
+            return true;
+        }
+
+        if (place.IsCutOff || buffer.HasNext(place)) return true;
         var end = await OutcomeAsync(subscription).ConfigureAwait(false);
-        if (end.Cancellation is { } cancellation) ExceptionDispatchInfo.Throw(cancellation);
+        if (end.Stream.Buffer == buffer) return EndWith(end.Cancellation);
+        if (place.Position == 0 && TryTake(end.Stream, subscription)) return true;
+        return EndWith(isAtEnd ? error : new InvalidOperationException("A decorator has let the call join another flight than the one that it has read."));
+    }
+
+    private static bool EndWith(Exception? error)
+    {
+        if (error is not null) ExceptionDispatchInfo.Throw(error);
         return false;
     }
 
-    // The subscribers may elect one among them, whose source starts in a flight that takes the place of the old one.
-    private async ValueTask<bool> FollowAsync(SharedStream<T> from, StreamSubscription<TKey, T> subscription)
+    // Happens if a decorator lets its calls join later, and the call has a place in the stream that was current before.
+    private static bool LeadsAnother(FanOut<T> buffer, StreamSubscription<TKey, T> subscription) => subscription.Led is { } led && led.Buffer != buffer;
+
+    private bool TryTake(SharedStream<T> stream, StreamSubscription<TKey, T> subscription)
     {
-        while (true)
-        {
-            var changed = _table.Changed;
-            if (subscription.Outcome.IsCompleted) return false;
-            if (subscription.Led is { } led && led != from && led.Buffer.TryJoin(out var place))
-            {
-                Take(led, place, subscription);
-                return true;
-            }
-
-            if (_table.Find(request.Key) is { } next && next != from)
-            {
-                await JoinAsync().ConfigureAwait(false);
-                return true;
-            }
-
-            await Task.WhenAny(changed, subscription.Outcome).ConfigureAwait(false);
-        }
-    }
-
-    private void Take(SharedStream<T> stream, FanOutReader<T> place, StreamSubscription<TKey, T> subscription)
-    {
+        if (!stream.Buffer.TryJoin(out var place)) return false;
         _place?.Leave();
-        (_stream, _place) = (stream, place);
-        subscription.Attach(place);
+        (_buffer, _place) = (stream.Buffer, place);
+        subscription.Attach(stream, place);
+        LeaveIfDisposed();
+        return true;
     }
 
     // Returns whether everything has been skipped.
@@ -164,16 +170,36 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
         return _toSkip == 0;
     }
 
-    // Null if the joined flight is not known, and the table has a stream now that it did not have before.
-    private async ValueTask<SharedStream<T>?> FindJoinedAsync(SharedStream<T>? before, StreamSubscription<TKey, T> subscription)
+    // A stream that was current before the join and still is after it is the one that was joined. One that begins later knows its subscribers. Null if
+    // neither is so, and there is another stream now.
+    private async ValueTask<SharedStream<T>?> FindJoinedAsync(SharedStream<T>? before, StreamMoment<TKey, T> now, StreamSubscription<TKey, T> subscription)
     {
-        for (Task? changed = null; ; changed = _table.Changed)
+        var seen = before is null ? new List<SharedStream<T>>() : [before];
+        while (true)
         {
+            var isOver = subscription.Outcome.IsCompleted;
             if (subscription.Led is { } led) return led;
-            if (before is { IsCurrent: true }) return before;
-            if (subscription.Outcome.IsCompleted) return (await OutcomeAsync(subscription).ConfigureAwait(false)).Stream;
-            if (_table.Find(request.Key) is not null) return null;
-            if (changed is not null) await Task.WhenAny(changed, subscription.Outcome).ConfigureAwait(false); // the first look is for the usual case
+            if (!isOver && before is { IsCurrent: true }) return before;
+            while (now.Begun.IsCompleted)
+            {
+                (var key, var stream, now) = await now.Begun.ConfigureAwait(false);
+                if (!_table.AreEqual(key, request.Key)) continue;
+                if (subscription.IsTo(stream)) return stream;
+                if (!isOver && stream.IsCurrent) return null;
+                seen.Add(stream);
+            }
+
+            if (isOver) break;
+            await Task.WhenAny(subscription.Outcome, now.Begun).ConfigureAwait(false);
+        }
+
+        try
+        {
+            return (await OutcomeAsync(subscription).ConfigureAwait(false)).Stream;
+        }
+        catch (Exception error) when (seen.Find(stream => stream.Error == error) is { } failed)
+        {
+            return failed; // its items come before the error
         }
     }
 

@@ -8,6 +8,7 @@ internal sealed class StreamSubscription<TKey, T>
     private readonly CancellationTokenSource _leave;
     private readonly CancellationToken _left;
     private FanOutReader<T>? _reader;
+    private bool _hasLeft;
 
     /// <summary>Joins a flight, or starts one.</summary>
     public StreamSubscription(ISingleflight<TKey> singleflight, TKey key, StreamCall<TKey, T> call, CancellationToken cancellationToken)
@@ -19,7 +20,7 @@ internal sealed class StreamSubscription<TKey, T>
         Outcome.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(() =>
         {
             Engine.Outcome.Observe(Outcome);
-            Volatile.Read(ref _reader)?.Poke();
+            if (Volatile.Read(ref _reader) is { } reader) End(reader);
         });
     }
 
@@ -29,22 +30,34 @@ internal sealed class StreamSubscription<TKey, T>
     /// <summary>The outcome of the flight, or a cancellation after the caller has left it.</summary>
     public Task<StreamEnd<T>> Outcome { get; }
 
+    /// <summary>Whether the caller is a subscriber of the flight of a stream.</summary>
+    public bool IsTo(SharedStream<T> stream) => stream.HasSubscriber(_left);
+
     /// <summary>Lets a reader wake up at the end of the flight.</summary>
-    public void Attach(FanOutReader<T> reader)
+    public void Attach(SharedStream<T> stream, FanOutReader<T> reader)
     {
+        _call.OnJoined(stream);
         Interlocked.Exchange(ref _reader, reader);
-        if (Outcome.IsCompleted) reader.Poke();
+        if (Outcome.IsCompleted) End(reader);
     }
 
     /// <summary>Leaves the flight.</summary>
     public void Leave()
     {
+        if (Interlocked.Exchange(ref _hasLeft, true)) return;
         _leave.Cancel();
         _leave.Dispose();
     }
 
     /// <summary>Whether this is how the caller sees that it has left.</summary>
     public bool IsLeave(OperationCanceledException cancellation) => cancellation.CancellationToken == _left;
+
+    // A caller that has left gives up its place at once, because the source may wait for it.
+    private void End(FanOutReader<T> reader)
+    {
+        if (_left.IsCancellationRequested) reader.Leave();
+        else reader.Poke();
+    }
 
     // Awaited in the caller's context, so that the work of another flight that reads the stream counts as waiting for it.
     private async Task<StreamEnd<T>> RunAsync(ISingleflight<TKey> singleflight, TKey key) =>

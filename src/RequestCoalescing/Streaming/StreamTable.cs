@@ -10,37 +10,39 @@ internal sealed class StreamTable<TKey, T>(IEqualityComparer<TKey> comparer)
 
     private readonly Lock _gate = new();
     private readonly Dictionary<TKey, SharedStream<T>> _streams = new(comparer);
-    private TaskCompletionSource? _changed;
+    private StreamMoment<TKey, T> _now = new();
 
     public static StreamTable<TKey, T> Of(ISingleflight<TKey> singleflight) =>
         s_tables.GetValue(singleflight, static of => new StreamTable<TKey, T>((of as Singleflight<TKey>)?.Comparer ?? EqualityComparer<TKey>.Default));
 
-    /// <summary>Completes when a stream has been added after this.</summary>
-    public Task Changed
+    public StreamMoment<TKey, T> Now
     {
         get
         {
-            lock (_gate) return (_changed ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+            lock (_gate) return _now;
         }
     }
 
-    /// <returns>The stream of the current flight. Null if there is none, or its work has not begun.</returns>
-    public SharedStream<T>? Find(TKey key)
+    public bool AreEqual(TKey one, TKey other) => comparer.Equals(one, other);
+
+    /// <returns>The stream of the last flight that was current and whose work has begun. Null if there is none. The streams that begin later come after the moment.</returns>
+    public (SharedStream<T>? Last, StreamMoment<TKey, T> Now) Find(TKey key)
     {
-        lock (_gate) return _streams.TryGetValue(key, out var stream) && stream.IsCurrent ? stream : null;
+        lock (_gate) return (_streams.GetValueOrDefault(key), _now);
     }
 
-    /// <summary>The work of a flight has begun. A flight that is not current cannot be joined, and is not added.</summary>
+    /// <summary>The work of a flight has begun. Later callers do not find it if it is not current, because they cannot join it.</summary>
     public void Add(TKey key, SharedStream<T> stream)
     {
-        TaskCompletionSource? changed;
+        var next = new StreamMoment<TKey, T>();
+        StreamMoment<TKey, T> now;
         lock (_gate)
         {
             if (stream.IsCurrent) _streams[key] = stream;
-            (changed, _changed) = (_changed, null);
+            (now, _now) = (_now, next);
         }
 
-        changed?.SetResult();
+        now.Pass(key, stream, next);
     }
 
     public void Remove(TKey key, SharedStream<T> stream)

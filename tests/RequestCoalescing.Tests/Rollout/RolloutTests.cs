@@ -257,6 +257,23 @@ public sealed class RolloutTests : RolloutFixture
         Assert.Equal((4, 2), (singleflight.GetStats().Calls, singleflight.GetStats().Alone));
     }
 
+    [Fact]
+    public async Task While_switched_off_every_caller_of_a_stream_reads_a_run_of_its_own()
+    {
+        var backend = new StreamBackend<int>();
+        var singleflight = Create(rollout => rollout.Enabled = false, options => options.StartOnThreadPool = true);
+        await using var one = new StreamCaller<int>(singleflight.ExecuteStreamAsync("a", backend.Run));
+        var first = one.NextAsync();
+        (await backend.NextRunAsync()).Yield(1);
+        Assert.Equal(1, await first);
+
+        await using var two = new StreamCaller<int>(singleflight.ExecuteStreamAsync("a", backend.Run));
+        var second = two.NextAsync();
+        (await backend.NextRunAsync()).Yield(2);
+
+        Assert.Equal(2, await second);
+    }
+
     private ISingleflight<string> Create(Action<RolloutOptions> rollout, Action<SingleflightOptions>? configure = null) =>
         CreateFor<string>(builder => builder.WithRollout(rollout), configure);
 

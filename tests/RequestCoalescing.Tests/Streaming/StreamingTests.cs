@@ -2,7 +2,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace RequestCoalescing.Tests.Streaming;
 
-/// <summary>The buffer of a stream, its slow readers and its silent sources.</summary>
+/// <summary>The buffer of a stream, and its slow readers.</summary>
 public sealed class StreamingTests
 {
     private static readonly StreamOptions s_short = new() { MaxBufferedItems = 8 };
@@ -28,7 +28,7 @@ public sealed class StreamingTests
         Assert.Equal(100, await anew);
         run.Yield(20);
         Assert.Equal(20, await item);
-        Assert.Equal(2, _backend.Runs);
+        Assert.Equal((2, 2, 0), (_backend.Runs, _singleflight.GetStats().Calls, _singleflight.GetStats().Coalesced));
     }
 
     [Fact]
@@ -66,6 +66,7 @@ public sealed class StreamingTests
         Assert.Equal(0, await first);
         var rest = slow.RestAsync();
         var second = await _backend.NextRunAsync();
+        await _singleflight.UntilSubscribersAsync(2); // it has left the old flight
         second.Yield(Enumerable.Range(0, 60));
         second.End();
 
@@ -129,65 +130,6 @@ public sealed class StreamingTests
         await slow.DisposeAsync();
 
         Assert.Equal(Enumerable.Range(1, 99), await rest);
-    }
-
-    [Fact]
-    public async Task A_source_that_is_silent_for_too_long_fails_after_its_items_and_frees_its_key()
-    {
-        await using var reader = Read(new StreamOptions { MaxIdle = TimeSpan.FromSeconds(5) });
-        var item = reader.NextAsync();
-        var run = await _backend.NextRunAsync();
-        run.Yield(1);
-        Assert.Equal(1, await item);
-        var next = reader.NextAsync();
-        _clock.Advance(TimeSpan.FromSeconds(4));
-        run.Yield(2);
-        Assert.Equal(2, await next);
-        next = reader.NextAsync();
-        _clock.Advance(TimeSpan.FromSeconds(4));
-        Assert.False(next.IsCompleted);
-
-        _clock.Advance(TimeSpan.FromSeconds(1));
-
-        var timeout = await next.ThrowsAsync<FlightTimeoutException>();
-        Assert.Equal(TimeSpan.FromSeconds(5), timeout.MaxDuration);
-        Assert.Contains(nameof(StreamOptions.MaxIdle), timeout.Message, StringComparison.Ordinal);
-        await run.DisposedAsync();
-        Assert.Equal((1, 0), (_singleflight.GetStats().TimedOut, _singleflight.GetStats().AbandonedCount));
-    }
-
-    [Fact]
-    public async Task A_silent_source_that_ignores_its_token_counts_as_abandoned_until_it_ends()
-    {
-        await using var reader = new StreamCaller<int>(_singleflight.ExecuteStreamAsync("key", _backend.RunStubborn));
-        var item = reader.NextAsync();
-        var run = await _backend.NextRunAsync();
-        run.Yield(1);
-        Assert.Equal(1, await item);
-        var next = reader.NextAsync();
-
-        _clock.Advance(TimeSpan.FromSeconds(30));
-
-        await next.ThrowsAsync<FlightTimeoutException>();
-        Assert.Equal((0, 1), (_singleflight.GetStats().InFlightCount, _singleflight.GetStats().AbandonedCount));
-        run.End();
-        await Patience.UntilAsync(() => _singleflight.GetStats().AbandonedCount == 0, "the source has ended");
-    }
-
-    [Fact]
-    public async Task Time_in_which_the_source_waits_for_its_readers_is_not_silence()
-    {
-        await using var reader = Read();
-        var item = reader.NextAsync();
-        var run = await _backend.NextRunAsync();
-        run.Yield(Enumerable.Range(0, 100));
-        run.End();
-        Assert.Equal(0, await item);
-        await Patience.UntilAsync(() => run.Taken == 2, "the source is ahead");
-
-        _clock.Advance(TimeSpan.FromHours(1));
-
-        Assert.Equal(Enumerable.Range(1, 99), await reader.RestAsync());
     }
 
     [Fact]

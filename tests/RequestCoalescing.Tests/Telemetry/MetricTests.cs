@@ -55,6 +55,18 @@ public sealed class MetricTests() : TelemetryFixture(options: options => (option
     }
 
     [Fact]
+    public async Task The_time_in_which_a_caller_reads_a_stream_is_no_wait()
+    {
+        using var durations = Collect<double>("singleflight.flight.duration");
+        using var waits = Collect<double>("singleflight.caller.wait");
+
+        Assert.Equal([1, 2], await Singleflight.ExecuteStreamAsync("a", static _ => new[] { 1, 2 }.ToAsyncEnumerable()).ToListAsync());
+
+        Assert.Empty(waits.GetMeasurementSnapshot());
+        Assert.Single(durations.GetMeasurementSnapshot());
+    }
+
+    [Fact]
     public async Task Durations_numbers_of_subscribers_and_waits_are_recorded()
     {
         using var durations = Collect<double>("singleflight.flight.duration");

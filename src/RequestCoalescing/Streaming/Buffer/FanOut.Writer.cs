@@ -8,42 +8,34 @@ internal sealed partial class FanOut<T>
     /// <param name="wait">What to wait for if there is no room. The wait may be over early.</param>
     public Room TryGetRoom(out Memory<T> room, out Task wait)
     {
-        List<FanOutReader<T>>? cutOff = null;
-        try
+        lock (_gate)
         {
-            lock (_gate)
+            (room, wait) = (default, Task.CompletedTask);
+            if (!HasDemand())
             {
-                (room, wait) = (default, Task.CompletedTask);
-                if (!HasDemand())
-                {
-                    wait = (_demand ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
-                    return Room.AwaitsReaders;
-                }
-
-                if (_tail is not { } tail || tail.Count == tail.Size)
-                {
-                    var size = _tail is null ? shape.FirstSegment : shape.OtherSegments;
-                    CutOff(_received + size - shape.MaxBuffered, ref cutOff);
-                    if (budget?.Take(size) is { } freed)
-                    {
-                        CutOff(Fastest() - shape.ReadAhead, ref cutOff); // before this buffer waits for others, it gives up what only laggards need
-                        if (budget.Take(size) is not null)
-                        {
-                            wait = freed;
-                            return Room.AwaitsBudget;
-                        }
-                    }
-
-                    tail = AddSegment(size);
-                }
-
-                room = tail.Items.AsMemory(tail.Count, tail.Size - tail.Count);
-                return Room.Given;
+                wait = (_demand ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+                return Room.AwaitsReaders;
             }
-        }
-        finally
-        {
-            foreach (var reader in cutOff ?? []) reader.Wake();
+
+            if (_tail is not { } tail || tail.Count == tail.Size)
+            {
+                var size = _tail is null ? shape.FirstSegment : shape.OtherSegments;
+                CutOff(_received + size - shape.MaxBuffered);
+                if (budget?.Take(size) is { } freed)
+                {
+                    CutOff(Fastest() - shape.ReadAhead); // before this buffer waits for others, it gives up what only laggards need
+                    if (budget.Take(size) is not null)
+                    {
+                        wait = freed;
+                        return Room.AwaitsBudget;
+                    }
+                }
+
+                tail = AddSegment(size);
+            }
+
+            room = tail.Items.AsMemory(tail.Count, (int)Math.Min(tail.Size - tail.Count, Left()));
+            return Room.Given;
         }
     }
 
@@ -103,6 +95,9 @@ internal sealed partial class FanOut<T>
         return _received - _fastest < shape.ReadAhead || _received - (_fastest = Fastest()) < shape.ReadAhead;
     }
 
+    // If no reader is cut off, the buffer may end within a part.
+    private long Left() => shape.WaitsForSlowest ? shape.MaxBuffered - (_received - _start) : long.MaxValue;
+
     // Readers advance without the gate, so that they are asked where they are. That is once for each ReadAhead items.
     private long Fastest()
     {
@@ -119,8 +114,8 @@ internal sealed partial class FanOut<T>
         return _head = _tail = added;
     }
 
-    // Cuts off the readers that have not reached a position.
-    private void CutOff(long position, ref List<FanOutReader<T>>? cutOff)
+    // Cuts off the readers that have not reached a position. None of them waits, because there is an item for each.
+    private void CutOff(long position)
     {
         if (shape.WaitsForSlowest || position <= _start) return;
         _isOpen = false;
@@ -130,7 +125,6 @@ internal sealed partial class FanOut<T>
             _readers.Remove(reader); // allowed while a set is enumerated
             TakeOut(reader);
             reader.IsCutOff = true;
-            (cutOff ??= []).Add(reader);
         }
 
         Trim();

@@ -81,7 +81,6 @@ internal sealed partial class FanOut<T>(FanOutShape shape, IBufferBudget? budget
         TaskCompletionSource? demand;
         lock (_gate)
         {
-            if (reader.HasLeft) return;
             reader.HasLeft = true;
             if (_readers.Remove(reader)) TakeOut(reader);
             Trim();
@@ -101,7 +100,7 @@ internal sealed partial class FanOut<T>(FanOutShape shape, IBufferBudget? budget
         lock (_gate)
         {
             error = _error;
-            return _hasEnded && !reader.IsCutOff && reader.Position == _received;
+            return _hasEnded && reader.Position == _received;
         }
     }
 
@@ -156,7 +155,6 @@ internal sealed partial class FanOut<T>(FanOutShape shape, IBufferBudget? budget
         lock (_gate)
         {
             reader.IsCopying = false;
-            if (reader.Segment is null) return; // it was cut off, or has left
             reader.Offset += count;
             if (reader.Segment is { Next: { } next } read && reader.Offset == read.Size)
             {
@@ -176,7 +174,7 @@ internal sealed partial class FanOut<T>(FanOutShape shape, IBufferBudget? budget
         TaskCompletionSource? demand;
         lock (_gate)
         {
-            if (IsThere(reader) || _hasEnded || reader.IsCutOff || reader.HasLeft) return false;
+            if (IsThere(reader) || _hasEnded || reader.IsCutOff) return false;
             _waiting.Add(reader);
             demand = DemandAfter(reader);
         }

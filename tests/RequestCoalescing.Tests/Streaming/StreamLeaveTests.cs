@@ -1,0 +1,175 @@
+using Microsoft.Extensions.Time.Testing;
+
+namespace RequestCoalescing.Tests.Streaming;
+
+/// <summary>How callers leave a stream.</summary>
+public sealed class StreamLeaveTests
+{
+    private readonly FakeTimeProvider _clock = new();
+    private readonly StreamBackend<int> _backend = new();
+    private readonly Singleflight _singleflight;
+
+    public StreamLeaveTests() => _singleflight = new Singleflight(new SingleflightOptions { TimeProvider = _clock });
+
+    [Fact]
+    public async Task A_slow_reader_whose_token_fires_between_two_reads_lets_the_source_go_on()
+    {
+        var options = new StreamOptions { MaxBufferedItems = 8, Backpressure = StreamBackpressure.SlowestReader };
+        using var leaving = new CancellationTokenSource();
+        await using var fast = Read(options);
+        await using var slow = Read(options, leaving.Token);
+        var (item, first) = (fast.NextAsync(), slow.NextAsync());
+        await _singleflight.UntilSubscribersAsync(2);
+        var run = await _backend.NextRunAsync();
+        run.Yield(Enumerable.Range(0, 100));
+        run.End();
+        Assert.Equal((0, 0), (await item, await first));
+        var rest = fast.RestAsync();
+        await Patience.UntilAsync(() => run.Taken >= 8, "the buffer is full");
+
+        await leaving.CancelAsync();
+
+        Assert.Equal(Enumerable.Range(1, 99), await rest);
+        await slow.NextAsync().LeavesWithAsync(leaving.Token);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_caller_with_two_tokens_leaves_with_the_one_that_has_fired(bool isOfCall)
+    {
+        using var call = new CancellationTokenSource();
+        using var enumeration = new CancellationTokenSource();
+        await using var items = _singleflight.ExecuteStreamAsync("key", _backend.Run, call.Token).GetAsyncEnumerator(enumeration.Token);
+        var next = items.MoveNextAsync().AsTask();
+        await _backend.NextRunAsync();
+        var fired = isOfCall ? call : enumeration;
+
+        await fired.CancelAsync();
+
+        await next.LeavesWithAsync(fired.Token);
+        Assert.False(await items.MoveNextAsync());
+    }
+
+    [Fact]
+    public async Task A_caller_whose_token_has_fired_gets_no_item_that_is_there()
+    {
+        using var leaving = new CancellationTokenSource();
+        await using var reader = Read(token: leaving.Token);
+        var first = reader.NextAsync();
+        var run = await _backend.NextRunAsync();
+        run.Yield(1, 2);
+        Assert.Equal(1, await first);
+        await Patience.UntilAsync(() => run.Taken == 2, "the second item is there");
+
+        await leaving.CancelAsync();
+
+        await reader.NextAsync().LeavesWithAsync(leaving.Token);
+    }
+
+    [Fact]
+    public async Task A_caller_whose_token_has_fired_before_it_begins_asks_no_source()
+    {
+        await Read(token: new CancellationToken(true)).NextAsync().ThrowsAsync<OperationCanceledException>();
+
+        Assert.Equal((0, 0), (_backend.Runs, _singleflight.GetStats().Flights));
+    }
+
+    [Fact]
+    public async Task A_caller_that_has_failed_leaves_without_being_disposed_of()
+    {
+        await using var fast = Read(new StreamOptions { MaxBufferedItems = 8 });
+        await using var slow = new Enumeration(_singleflight.ExecuteStreamAsync("key", _backend.Run));
+        var (item, first) = (fast.NextAsync(), slow.MoveAsync());
+        await _singleflight.UntilSubscribersAsync(2);
+        var run = await _backend.NextRunAsync();
+        for (var next = 0; next < 20; next++)
+        {
+            run.Yield(next);
+            Assert.Equal(next, await item);
+            item = fast.NextAsync();
+        }
+
+        Assert.True(await first);
+        await Assert.ThrowsAsync<StreamLagException>(async () =>
+        {
+            while (await slow.MoveAsync())
+            {
+            }
+        });
+
+        await _singleflight.UntilSubscribersAsync(1);
+        Assert.False(await slow.MoveAsync());
+        run.End();
+        await item.ThrowsAsync<InvalidOperationException>();
+    }
+
+    [Fact]
+    public async Task A_caller_that_asks_again_after_the_end_gets_the_end_again()
+    {
+        await using var items = new Enumeration(_singleflight.ExecuteStreamAsync("key", _backend.Run));
+        var first = items.MoveAsync();
+        (await _backend.NextRunAsync()).End();
+
+        Assert.False(await first);
+        Assert.False(await items.MoveAsync());
+        Assert.Equal(1, _backend.Runs);
+    }
+
+    [Fact]
+    public async Task An_enumeration_that_is_disposed_of_before_its_first_item_asks_no_source()
+    {
+        var items = new Enumeration(_singleflight.ExecuteStreamAsync("key", _backend.Run));
+
+        await items.DisposeAsync();
+        await items.DisposeAsync();
+
+        await items.MoveAsync().ThrowsAsync<ObjectDisposedException>();
+        Assert.Equal((0, 0), (_backend.Runs, _singleflight.GetStats().Calls));
+    }
+
+    [Fact]
+    public async Task A_loop_that_breaks_off_leaves()
+    {
+        var loop = BreakOffAsync();
+        var run = await _backend.NextRunAsync();
+        run.Yield(1, 2, 3);
+
+        Assert.Equal(1, await loop.SoonAsync());
+        await run.DisposedAsync();
+        await Patience.UntilAsync(() => _singleflight.GetStats().InFlightCount == 0, "the flight is over");
+
+        async Task<int> BreakOffAsync()
+        {
+            await foreach (var item in _singleflight.ExecuteStreamAsync("key", _backend.Run)) return item;
+            return 0;
+        }
+    }
+
+    [Fact]
+    public async Task A_disposal_of_the_engine_ends_a_source_that_waits_for_its_readers()
+    {
+        await using var reader = Read(new StreamOptions { MaxBufferedItems = 8 });
+        var item = reader.NextAsync();
+        var run = await _backend.NextRunAsync();
+        run.Yield(Enumerable.Range(0, 100));
+        Assert.Equal(0, await item);
+
+        await _singleflight.DisposeAsync().AsTask().SoonAsync();
+
+        await run.DisposedAsync();
+    }
+
+    private StreamCaller<int> Read(StreamOptions? options = null, CancellationToken token = default) =>
+        new(_singleflight.ExecuteStreamAsync("key", _backend.Run, options ?? new StreamOptions(), token));
+
+    /// <summary>An enumeration, step by step.</summary>
+    private sealed class Enumeration(IAsyncEnumerable<int> stream) : IAsyncDisposable
+    {
+        private readonly IAsyncEnumerator<int> _items = stream.GetAsyncEnumerator();
+
+        public Task<bool> MoveAsync() => _items.MoveNextAsync().AsTask().SoonAsync();
+
+        public ValueTask DisposeAsync() => _items.DisposeAsync();
+    }
+}

@@ -1,0 +1,176 @@
+using Microsoft.Extensions.Time.Testing;
+
+namespace RequestCoalescing.Tests.Streaming;
+
+/// <summary>Sources of streams: what they yield, how they are disposed of, and what they leave behind.</summary>
+public sealed class StreamSourceTests
+{
+    private readonly FakeTimeProvider _clock = new();
+    private readonly StreamBackend<int> _backend = new();
+    private readonly Singleflight _singleflight;
+
+    public StreamSourceTests() => _singleflight = new Singleflight(new SingleflightOptions { TimeProvider = _clock });
+
+    [Fact]
+    public async Task A_source_whose_disposal_hangs_counts_as_abandoned_also_if_it_was_waiting_for_its_readers()
+    {
+        var disposal = new TaskCompletionSource();
+        var reader = new StreamCaller<int>(_singleflight.ExecuteStreamAsync("key", _ => Source(), new StreamOptions { MaxBufferedItems = 8 }));
+        Assert.Equal(0, await reader.NextAsync());
+        await reader.DisposeAsync();
+        await Patience.UntilAsync(() => _singleflight.GetStats().TotalSubscribers == 0, "the caller has left");
+
+        await Patience.UntilAsync(
+            () =>
+            {
+                _clock.Advance(TimeSpan.FromSeconds(31));
+                return _singleflight.GetStats().AbandonedCount == 1;
+            },
+            "the run counts as abandoned");
+
+        disposal.SetResult();
+        await Patience.UntilAsync(() => _singleflight.GetStats().AbandonedCount == 0, "the source has ended");
+
+        async IAsyncEnumerable<int> Source()
+        {
+            try
+            {
+                for (var item = 0; ; item++) yield return item;
+            }
+            finally
+            {
+                await disposal.Task;
+            }
+        }
+    }
+
+    [Fact]
+    public async Task The_items_of_a_stream_that_has_ended_are_collected()
+    {
+        var item = await ReadAsync();
+
+        await Patience.UntilAsync(
+            () =>
+            {
+                GC.Collect();
+                return !item.IsAlive;
+            },
+            "nothing holds the item");
+        Assert.Equal(0, _singleflight.GetStats().InFlightCount);
+
+        async Task<WeakReference> ReadAsync()
+        {
+            var items = await _singleflight.ExecuteStreamAsync("key", static _ => new[] { new object() }.ToAsyncEnumerable()).ToListAsync();
+            return new WeakReference(items[0]);
+        }
+    }
+
+    [Fact]
+    public async Task An_error_of_the_disposal_comes_after_the_items()
+    {
+        await using var reader = new StreamCaller<int>(_singleflight.ExecuteStreamAsync("key", _ => Source()));
+
+        Assert.Equal(1, await reader.NextAsync());
+        await reader.NextAsync().ThrowsAsync<InvalidTimeZoneException>();
+
+        static async IAsyncEnumerable<int> Source()
+        {
+            try
+            {
+                await Task.CompletedTask;
+                yield return 1;
+            }
+            finally
+            {
+                Fail();
+            }
+        }
+
+        static void Fail() => throw new InvalidTimeZoneException();
+    }
+
+    [Fact]
+    public async Task A_source_that_is_null_is_refused()
+    {
+        var error = await new StreamCaller<int>(_singleflight.ExecuteStreamAsync("key", IAsyncEnumerable<int> (CancellationToken _) => null!)).NextAsync().ThrowsAsync<InvalidOperationException>();
+
+        Assert.Contains("returned null", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Items_may_be_null_or_large()
+    {
+        Assert.Equal([null, "a", null], await _singleflight.ExecuteStreamAsync("texts", static _ => new[] { null, "a", null }.ToAsyncEnumerable()).ToListAsync());
+
+        var large = Enumerable.Range(0, 1000).Select(static number => (decimal)number).Select(static number => (number, number, number, number, number, number, number)).ToList();
+        Assert.Equal(large, await _singleflight.ExecuteStreamAsync("structs", _ => large.ToAsyncEnumerable()).ToListAsync());
+    }
+
+    [Fact]
+    public async Task The_context_of_the_leader_stays_with_the_source()
+    {
+        var local = new AsyncLocal<string> { Value = "test" };
+        var leader = Task.Run(() => ReadAsync("leader"));
+        var run = await _backend.NextRunAsync();
+        var follower = Task.Run(() => ReadAsync("follower"));
+        await _singleflight.UntilSubscribersAsync(2);
+        run.Yield(1, 2, 3);
+        run.End();
+
+        Assert.Equal("leader leader leader leader", await leader.SoonAsync());
+        Assert.Equal("follower follower follower follower", await follower.SoonAsync());
+
+        async Task<string> ReadAsync(string name)
+        {
+            local.Value = name;
+            var seen = new List<string>();
+            await foreach (var item in _singleflight.ExecuteStreamAsync("key", Source)) seen.Add(local.Value);
+            return string.Join(' ', [.. seen, local.Value]);
+        }
+
+        async IAsyncEnumerable<int> Source([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+        {
+            Assert.Equal("leader", local.Value);
+            local.Value = "source";
+            await foreach (var item in _backend.Run(cancellationToken)) yield return item;
+        }
+    }
+
+    [Fact]
+    public async Task A_stream_that_has_ended_leaves_no_timer()
+    {
+        var clock = new TimerCountingTimeProvider();
+        var singleflight = new Singleflight(new SingleflightOptions { TimeProvider = clock });
+        await using var reader = new StreamCaller<int>(singleflight.ExecuteStreamAsync("key", _backend.Run));
+        var first = reader.NextAsync();
+        var run = await _backend.NextRunAsync();
+        Assert.Equal(1, clock.SetTimers); // for MaxDuration
+        run.Yield(1);
+        Assert.Equal(1, await first);
+        Assert.Equal(1, clock.SetTimers); // for MaxIdle
+        run.Yield(2);
+        run.End();
+
+        Assert.Equal([2], await reader.RestAsync());
+
+        Assert.Equal(0, clock.SetTimers);
+    }
+
+    [Fact]
+    public async Task A_failure_that_no_reader_has_come_to_is_not_left_unobserved()
+    {
+        var error = new IOException("The line is dead.");
+        await Unobserved.AssertNoneAsync(
+            async () =>
+            {
+                await using var reader = new StreamCaller<int>(_singleflight.ExecuteStreamAsync("key", _backend.Run));
+                var first = reader.NextAsync();
+                var run = await _backend.NextRunAsync();
+                run.Yield(1, 2);
+                run.Fail(error);
+                Assert.Equal(1, await first);
+                await Patience.UntilAsync(() => _singleflight.GetStats().InFlightCount == 0, "the flight is over");
+            },
+            thrown => thrown == error);
+    }
+}
