@@ -49,8 +49,7 @@ public sealed partial class PageTests
         var path = Path.Combine(Folder, $"{id}.cs");
         var tree = CSharpSyntaxTree.ParseText(await File.ReadAllTextAsync(path), Code.ParseOptions, path);
         var backend = CSharpSyntaxTree.ParseText(await File.ReadAllTextAsync(Path.Combine(Folder, "Backend.cs")), Code.ParseOptions);
-        var usings = CSharpSyntaxTree.ParseText(Code.Usings.Text, Code.ParseOptions);
-        var compilation = CSharpCompilation.Create("page", [tree, backend, usings], Code.References, Code.Options);
+        var compilation = Code.Empty.AddSyntaxTrees(tree, backend);
         Assert.DoesNotContain(compilation.GetDiagnostics(), diagnostic => diagnostic.Severity == DiagnosticSeverity.Error);
         var found = await compilation.WithAnalyzers(s_analyzers).GetAnalyzerDiagnosticsAsync();
         var text = tree.GetText().ToString();

@@ -14,11 +14,13 @@ internal static class Run
 
     private static readonly MetadataReference[] s_references = [.. Net100.References.All, MetadataReference.CreateFromFile(typeof(Singleflight).Assembly.Location)];
 
-    public static CSharpCompilation Compile(params string[] sources) => CSharpCompilation.Create(
+    private static readonly CSharpCompilation s_empty = CSharpCompilation.Create(
         "Tests",
-        sources.Select((source, i) => Parse(source, $"Source{i}.cs")),
+        syntaxTrees: null,
         s_references,
         new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, nullableContextOptions: NullableContextOptions.Enable, warningLevel: 9999));
+
+    public static CSharpCompilation Compile(params string[] sources) => s_empty.AddSyntaxTrees(sources.Select((source, i) => Parse(source, $"Source{i}.cs")));
 
     public static SyntaxTree Parse(string source, string path = "Source0.cs") => CSharpSyntaxTree.ParseText(
         "using System; using System.Collections.Generic; using System.IO; using System.Threading; using System.Threading.Tasks; using RequestCoalescing;\n" + source, s_parse, path);

@@ -29,7 +29,7 @@ public sealed class CacheWrittenBlindlyTests
     [Fact]
     public Task A_cache_that_creates_its_entries_inside_the_work_is_found_when_the_setting_says_so() => Rule.FindsAsync(
         InClass("async flight => await [|hybrid.GetOrCreateAsync(id, token => new ValueTask<string>(id), cancellationToken: flight)|]"),
-        "requestcoalescing.check_caches = true");
+        checkCaches: true);
 
     [Fact]
     public Task A_write_outside_the_work_is_left_alone() => Rule.NoneAsync(InClass("LoadAsync", after: "memory.Set(id, 5);"));

@@ -109,7 +109,7 @@ public sealed class EngineOfRequestTests
         app.MapGet("/users/{id}", async (string id) => await [|new Singleflight()|].ExecuteAsync(id, flight => 5));
         app.Run();
         """,
-        configure: test => test.TestState.OutputKind = OutputKind.ConsoleApplication);
+        isProgram: true);
 
     [Fact]
     public Task An_engine_of_main_is_right() => Rule.NoneAsync(
@@ -123,7 +123,7 @@ public sealed class EngineOfRequestTests
             }
         }
         """,
-        configure: test => test.TestState.OutputKind = OutputKind.ConsoleApplication);
+        isProgram: true);
 
     [Fact]
     public Task A_test_may_have_an_engine_of_its_own() => Rule.NoneAsync(

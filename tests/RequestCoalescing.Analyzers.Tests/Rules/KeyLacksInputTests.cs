@@ -152,7 +152,7 @@ public sealed class KeyLacksInputTests
     [InlineData("memory.GetOrCreate(id, entry => [|limit|])")]
     [InlineData("memory.GetOrCreateAsync((id, 5), entry => LoadAsync(id, [|limit|], default))")]
     [InlineData("memory.GetOrCreateAsync((id, limit), entry => { entry.AbsoluteExpirationRelativeToNow = wait; return LoadAsync(id, limit, default); })")]
-    public Task Caches_are_looked_at_when_the_setting_says_so(string call) => Rule.FindsAsync(InClass(call), "requestcoalescing.check_caches = true");
+    public Task Caches_are_looked_at_when_the_setting_says_so(string call) => Rule.FindsAsync(InClass(call), checkCaches: true);
 
     [Theory]
     [InlineData("_posts.ExecuteAsync(id, flight => Load(id, [|limit|]))", "_posts.ExecuteAsync($\"{id}:{limit}\", flight => Load(id, limit))")]
