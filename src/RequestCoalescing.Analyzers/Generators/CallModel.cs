@@ -27,7 +27,7 @@ internal enum FlightArgument
 
 /// <summary>A parameter of a method.</summary>
 /// <param name="Name">Its name, with an @ if that is a keyword.</param>
-/// <param name="Type">Its type, in full.</param>
+/// <param name="Type">Its type, in full, after <c>params</c> if it has that.</param>
 /// <param name="Role">What becomes of it.</param>
 internal sealed record ParameterModel(string Name, string Type, ParameterRole Role);
 
@@ -70,9 +70,10 @@ internal sealed record EngineModel(string Member, string KeyType, string KeyArgu
 /// <param name="IsStatic">Whether it is static.</param>
 /// <param name="Owner">The name of the class, for the name of the engine.</param>
 /// <param name="Engine">The engine.</param>
+/// <param name="Flights">The name of the field for a generated engine.</param>
 /// <param name="Call">The call.</param>
 /// <param name="Forget">The name of the method that forgets a flight; empty if the class has a member of that name.</param>
-internal sealed record DeclaredMethod(string File, Place Place, string Modifiers, bool IsStatic, string Owner, EngineModel Engine, CallModel Call, string Forget);
+internal sealed record DeclaredMethod(string File, Place Place, string Modifiers, bool IsStatic, string Owner, EngineModel Engine, string Flights, CallModel Call, string Forget);
 
 /// <summary>An interface whose calls are to be coalesced.</summary>
 /// <param name="File">The name of the generated file.</param>

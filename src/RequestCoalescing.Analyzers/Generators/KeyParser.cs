@@ -42,7 +42,7 @@ internal static class KeyParser
             else return null; // the compiler reports it
         }
 
-        return findings.HasErrors ? null : new DeclaredKey($"{type.Path()}.g.cs", place, new KeyModel(Symbols.Escaped(type.Name), text, new(parts.ToImmutable())));
+        return findings.HasErrors ? null : new DeclaredKey(type.File(), place, new KeyModel(Symbols.Escaped(type.Name), text, new(parts.ToImmutable())));
     }
 
     /// <summary>Returns how a part of this type is written and compared, or null if the type has no text.</summary>
@@ -68,7 +68,7 @@ internal static class KeyParser
     {
         IArrayTypeSymbol => "Two arrays are never equal. Pass what decides the result: a count, a joined text, or single values.",
         ITypeParameterSymbol => "The texts of a type parameter are not known. Use a type that has a text.",
-        { IsRefLikeType: true } => "It cannot outlive the call. Use a string or a value.",
+        { IsRefLikeType: true } or IPointerTypeSymbol or IFunctionPointerTypeSymbol => "It cannot outlive the call. Use a string or a value.",
         { IsValueType: true } or { IsRecord: true } => "Use a string, a number, a date, a Guid, an enum, or a record struct with [CoalescingKey].",
         _ when type.AllInterfaces.Any(face => face.SpecialType == SpecialType.System_Collections_IEnumerable) || type.SpecialType == SpecialType.System_Collections_IEnumerable =>
             "Two collections are never equal. Pass what decides the result: a count, a joined text, or single values.",
@@ -107,7 +107,11 @@ internal static class KeyParser
 
     // A parameter is a part if the record stores it: in the property that the compiler makes, or in one that the user declares in its place.
     private static bool HasStateFor(INamedTypeSymbol type, IParameterSymbol parameter) => type.GetMembers().OfType<IFieldSymbol>().Any(field =>
-        !field.IsStatic && (field.AssociatedSymbol?.Name ?? field.Name) == parameter.Name && SymbolEqualityComparer.Default.Equals(field.Type, parameter.Type));
+        !field.IsStatic && (field.AssociatedSymbol?.Name ?? field.Name) == parameter.Name && SymbolEqualityComparer.Default.Equals(field.Type, parameter.Type) && !IsComputed(field.AssociatedSymbol));
+
+    // A getter with code can give something else than the field that the record compares.
+    private static bool IsComputed(ISymbol? property) => property is IPropertySymbol { GetMethod: { } getter } && getter.DeclaringSyntaxReferences.Any(reference =>
+        reference.GetSyntax() is ArrowExpressionClauseSyntax or AccessorDeclarationSyntax { Body: not null } or AccessorDeclarationSyntax { ExpressionBody: not null });
 
     private static IEnumerable<INamedTypeSymbol> SelfAndContainers(this INamedTypeSymbol type)
     {
