@@ -110,17 +110,19 @@ internal sealed class Sources
         {
             var value = argument.Value is IDeclarationExpressionOperation declaration ? declaration.Expression : argument.Value.WithoutConversions();
             if (argument.Parameter?.RefKind is RefKind.Out or RefKind.Ref && value.Variable() is { } result) AddValue(result, invocation);
-            else if (value is ILocalReferenceOperation { Local: var local } && CanBeFilled(local.Type) && invocation.Parent is IExpressionStatementOperation) Add(_influences, local, invocation);
+            else if (Owner(value) is ILocalSymbol local && (local.Type.IsRefLikeType || (value.Variable() is not null && CanBeFilled(local.Type) && invocation.Parent is IExpressionStatementOperation))) Add(_influences, local, invocation);
         }
     }
 
-    /// <summary>The variable whose content an operation names: <c>a</c> for <c>a.B[0]</c> and for <c>a.Append(b)</c>.</summary>
+    /// <summary>The variable, or member of <c>this</c>, whose content an operation names: <c>a</c> for <c>a.B[0]</c> and for <c>a.Append(b)</c>.</summary>
     private static ISymbol? Owner(IOperation operation)
     {
         for (var current = operation.WithoutConversions(); ;)
         {
             switch (current)
             {
+                case IMemberReferenceOperation { Instance: IInstanceReferenceOperation { ReferenceKind: InstanceReferenceKind.ContainingTypeInstance } } member:
+                    return member.Member;
                 case IMemberReferenceOperation { Instance: { } instance }:
                     current = instance.WithoutConversions();
                     break;
