@@ -41,6 +41,7 @@ public sealed class CacheWrittenBlindlyTests
     [InlineData(
         "async (FlightContext flight) => { var post = await LoadAsync(flight); await [|distributed.SetStringAsync(id, post, flight)|]; return post; }",
         "async (FlightContext flight) => { var post = await LoadAsync(flight); if (flight.IsCurrent) await distributed.SetStringAsync(id, post, flight); return post; }")]
+    [InlineData("async @in => { [|memory.Set(id, 5)|]; return await LoadAsync(@in); }", "async (FlightContext @in) => { if (@in.IsCurrent) memory.Set(id, 5); return await LoadAsync(@in); }")]
     public Task The_fix_looks_at_the_flight(string before, string after) => Rule.FixesAsync<LookAtFlightFix>(InClass(before), InClass(after));
 
     [Theory]

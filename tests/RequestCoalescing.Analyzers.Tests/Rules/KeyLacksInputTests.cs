@@ -1,3 +1,5 @@
+using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
 using RequestCoalescing.CodeFixes.Rules;
 using Rule = RequestCoalescing.Analyzers.Tests.Verify<RequestCoalescing.Analyzers.Rules.KeyLacksInput.KeyLacksInputAnalyzer>;
 
@@ -161,6 +163,8 @@ public sealed class KeyLacksInputTests
     [InlineData("_objects.ExecuteAsync(id, flight => Load(id, [|limit|]))", "_objects.ExecuteAsync((id, limit), flight => Load(id, limit))")]
     [InlineData("_objects.ExecuteAsync(query.Id, flight => Load(query.Id, [|query.Limit|]))", "_objects.ExecuteAsync((query.Id, query.Limit), flight => Load(query.Id, query.Limit))")]
     [InlineData("_objects.ExecuteAsync(id, flight => [|filtered|].FirstAsync(flight))", "_objects.ExecuteAsync((id, other), flight => filtered.FirstAsync(flight))")]
+    [InlineData("_posts.ExecuteAsync($@\"post:\\{id}\", flight => Load(id, [|limit|]))", "_posts.ExecuteAsync($@\"post:\\{id}:{limit}\", flight => Load(id, limit))")]
+    [InlineData("_posts.ExecuteAsync(global::C.s_max + id, flight => Load(id, [|limit|]))", "_posts.ExecuteAsync($\"{(global::C.s_max + id)}:{limit}\", flight => Load(id, limit))")]
     public Task The_fix_adds_the_input_to_the_key(string before, string after) => Rule.FixesAsync<AddToKeyFix>(InClass(before), InClass(after));
 
     [Theory]
@@ -170,6 +174,36 @@ public sealed class KeyLacksInputTests
     public Task The_fix_changes_the_type_of_an_engine_that_only_this_call_uses(string field, string newField, string key, string newKey)
     {
         return Rule.FixesAsync<AddToKeyFix>(Numbers(field, key, "[|name|]"), Numbers(newField, newKey, "name"));
+    }
+
+    [Theory]
+    [InlineData("Singleflight<(int Id, int Page)>", "pair", "Singleflight<((int Id, int Page), string)>", "(pair, name)")]
+    [InlineData("Singleflight<PostKey>", "new(5, 6)", "Singleflight<(PostKey, string)>", "(new(5, 6), name)")]
+    public Task The_fix_keeps_a_key_that_is_one_value_whole(string engine, string key, string newEngine, string newKey)
+    {
+        return Rule.FixesAsync<AddToKeyFix>(Whole(engine, key, "[|name|]"), Whole(newEngine, newKey, "name"));
+
+        static string Whole(string engine, string key, string name) =>
+            $$"""
+            record struct PostKey(int Id, int Page);
+
+            class C
+            {
+                private readonly {{engine}} _numbers = new();
+
+                ValueTask<string> GetAsync((int Id, int Page) pair, string name) => _numbers.ExecuteAsync({{key}}, flight => Task.FromResult({{name}} + 5));
+            }
+            """;
+    }
+
+    [Fact]
+    public async Task The_fix_writes_as_many_braces_as_a_raw_text_needs()
+    {
+        var tree = CSharpSyntaxTree.ParseText("class C { object M(string id, int limit) => $$\"\"\"{post}:{{id}}\"\"\"; }", Code.ParseOptions);
+        var root = await tree.GetRootAsync(TestContext.Current.CancellationToken);
+        var key = root.DescendantNodes().OfType<InterpolatedStringExpressionSyntax>().Single();
+        var change = NewKey.WithText(key, SyntaxFactory.IdentifierName("limit"));
+        Assert.Equal("$$\"\"\"{post}:{{id}}:{{limit}}\"\"\"", change.ToString());
     }
 
     [Fact]
@@ -205,7 +239,7 @@ public sealed class KeyLacksInputTests
         class C(string injected) : Microsoft.AspNetCore.Mvc.ControllerBase
         {
             private const int Max = 5;
-            private static readonly int s_max = 5;
+            internal static readonly int s_max = 5;
             private readonly Singleflight _posts = new();
             private readonly Singleflight _others = new();
             private readonly Singleflight<(string, int)> _tuples = new();
