@@ -6,7 +6,7 @@ using Microsoft.CodeAnalysis.Diagnostics;
 
 namespace RequestCoalescing.Analyzers.Tests;
 
-/// <summary>Each rule has a page, and the code on it is what the page says: wrong before, and right after.</summary>
+/// <summary>Each rule has a page. The rule finds the code that the page calls wrong, and leaves the corrected code alone.</summary>
 public sealed partial class PageTests
 {
     private static readonly ImmutableArray<DiagnosticAnalyzer> s_analyzers =

@@ -18,7 +18,7 @@ internal static class Verify
             .Select(type => (DiagnosticAnalyzer)Activator.CreateInstance(type)!),
     ];
 
-    /// <summary>All rules together find what is marked, and no more.</summary>
+    /// <summary>All rules together find the marked places, and no others.</summary>
     public static Task AllFindAsync(string code, bool isProgram = false) => FindsAsync(s_all, code, checkCaches: true, isProgram);
 
     public static async Task FindsAsync(ImmutableArray<DiagnosticAnalyzer> rules, string code, bool checkCaches, bool isProgram)
@@ -50,7 +50,7 @@ internal static class Verify<TAnalyzer>
         return FindsAsync(code, checkCaches, isProgram);
     }
 
-    /// <summary>The rule finds what is marked, and no more.</summary>
+    /// <summary>The rule finds the marked places, and no others.</summary>
     public static Task FindsAsync(string code, bool checkCaches = false, bool isProgram = false) => Verify.FindsAsync([new TAnalyzer()], code, checkCaches, isProgram);
 
     /// <summary>The fix turns the marked code into other code, in which the rule finds nothing unless it is marked.</summary>

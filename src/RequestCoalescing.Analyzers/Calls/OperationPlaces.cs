@@ -4,7 +4,7 @@ using Microsoft.CodeAnalysis.Operations;
 
 namespace RequestCoalescing.Analyzers.Calls;
 
-/// <summary>Where an operation stands.</summary>
+/// <summary>Finds the function, the call and the name around an operation.</summary>
 internal static class OperationPlaces
 {
     /// <summary>The lambda, the local function, or else the whole method that an operation is part of.</summary>

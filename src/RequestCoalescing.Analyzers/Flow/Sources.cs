@@ -4,13 +4,13 @@ using RequestCoalescing.Analyzers.Calls;
 
 namespace RequestCoalescing.Analyzers.Flow;
 
-/// <summary>What the variables of a method get their values from.</summary>
+/// <summary>Finds the operations that give the variables of a method their values.</summary>
 internal sealed class Sources
 {
     private readonly Dictionary<ISymbol, List<IOperation>> _values = new(SymbolEqualityComparer.Default);
     private readonly Dictionary<ISymbol, List<IOperation>> _influences = new(SymbolEqualityComparer.Default);
 
-    /// <summary>Reads the method around a call. What the work does runs after the key is made, so that it is left out.</summary>
+    /// <summary>Reads the method around a call. The work is left out, because it runs after the key is made.</summary>
     public Sources(CoalescedCall call)
     {
         foreach (var operation in call.Invocation.Root().DescendantsAndSelf())

@@ -63,7 +63,7 @@ internal static class KeyParser
         return kind is null ? null : new KeyPart(name, type.Full(), kind.Value, isNullable, (value as INamedTypeSymbol)?.EnumUnderlyingType?.Full() ?? "");
     }
 
-    /// <summary>Says what to do instead of a type that has no text.</summary>
+    /// <summary>Advises on a replacement for a type that has no text.</summary>
     public static string AdviceFor(ITypeSymbol type) => type switch
     {
         IArrayTypeSymbol => "Two arrays are never equal. Pass what decides the result: a count, a joined text, or single values.",

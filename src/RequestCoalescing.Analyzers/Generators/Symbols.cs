@@ -5,7 +5,7 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace RequestCoalescing.Analyzers.Generators;
 
-/// <summary>What the parsers ask of symbols.</summary>
+/// <summary>Answers the questions that the parsers ask about symbols.</summary>
 internal static class Symbols
 {
     public const string KeyAttribute = "RequestCoalescing.CoalescingKeyAttribute";

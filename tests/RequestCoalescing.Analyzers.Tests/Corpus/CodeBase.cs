@@ -8,7 +8,7 @@ using RequestCoalescing.Analyzers.Calls;
 
 namespace RequestCoalescing.Analyzers.Tests.Corpus;
 
-/// <summary>The sources in a folder as one compilation, and what the rules find in it. Types of packages that are not at hand stay unresolved.</summary>
+/// <summary>Compiles the sources in a folder, and runs the rules over them. Types of packages that are not at hand stay unresolved.</summary>
 internal sealed class CodeBase(string folder, bool hasTests)
 {
     /// <summary>Lets the rules see that the code is that of tests.</summary>

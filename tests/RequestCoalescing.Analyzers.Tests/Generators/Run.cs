@@ -30,7 +30,7 @@ internal static class Run
         parseOptions: s_parse,
         driverOptions: new GeneratorDriverOptions(IncrementalGeneratorOutputKind.None, trackIncrementalGeneratorSteps: true));
 
-    /// <summary>Returns the generated files. What the compiler says about the result must not be more than what is expected.</summary>
+    /// <summary>Returns the generated files. The compiler must report nothing about the result.</summary>
     public static ImmutableArray<GeneratedSourceResult> Generate(string source)
     {
         var driver = Driver().RunGeneratorsAndUpdateCompilation(Compile(source), out var output, out var diagnostics, TestContext.Current.CancellationToken);
@@ -42,7 +42,7 @@ internal static class Run
     // Generated code has comments; the sources of the tests have none.
     private static bool IsAboutComments(Diagnostic diagnostic) => diagnostic.Id == "CS1591" && diagnostic.Location.SourceTree?.FilePath.StartsWith("Source", StringComparison.Ordinal) == true;
 
-    /// <summary>Returns what the analyzer reports on a compilation with its generated code, as <c>id: message</c>.</summary>
+    /// <summary>Returns the reports of the analyzer on a compilation with its generated code, as <c>id: message</c>.</summary>
     public static async Task<string[]> AnalyzeAsync(string source)
     {
         Driver().RunGeneratorsAndUpdateCompilation(Compile(source), out var output, out _, TestContext.Current.CancellationToken);

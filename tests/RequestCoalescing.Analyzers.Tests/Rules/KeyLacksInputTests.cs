@@ -138,7 +138,7 @@ public sealed class KeyLacksInputTests
     [InlineData("hybrid.GetOrCreateAsync(id, flight => new ValueTask<int>(limit))")]
     [InlineData("memory.GetOrCreate(id, entry => limit)")]
     [InlineData("_posts.ExecuteAsync(id, flight => Load(id, missing))", "errors")]
-    public Task What_cannot_differ_between_callers_or_is_the_matter_of_others_is_left_alone(string call, string around = "") => Rule.NoneAsync(around switch
+    public Task Values_that_are_equal_for_all_callers_or_that_other_code_answers_for_are_left_alone(string call, string around = "") => Rule.NoneAsync(around switch
     {
         "guarded" => InClass(call, before: "if (limit != 10) return;"),
         "branch" => InClass(call, before: "if (limit == 10)"),

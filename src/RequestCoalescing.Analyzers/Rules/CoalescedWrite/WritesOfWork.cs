@@ -12,7 +12,7 @@ internal sealed class WritesOfWork
 
     private readonly HashSet<IMethodSymbol> _open = new(SymbolEqualityComparer.Default);
 
-    /// <summary>What writes, and the operation of the work that does it or leads to it.</summary>
+    /// <summary>Returns the names of the writes, each with the operation of the work that does it or leads to it.</summary>
     public static IReadOnlyList<(IOperation Where, string Name)> Of(CoalescedCall call)
     {
         if (call.Work.Value is IMethodReferenceOperation method && KnownWrites.Of(method) is { } known) return [(method, known)];

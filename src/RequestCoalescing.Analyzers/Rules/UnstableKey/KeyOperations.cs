@@ -5,7 +5,7 @@ using RequestCoalescing.Analyzers.Calls;
 
 namespace RequestCoalescing.Analyzers.Rules.UnstableKey;
 
-/// <summary>What a key certainly contains: its own parts, and the values of locals that are set once.</summary>
+/// <summary>Lists the operations that a key certainly contains: its own parts, and the values of locals that are set once.</summary>
 internal static class KeyOperations
 {
     private static readonly Regex s_format = new(@"\{\d+[^}]*:", RegexOptions.CultureInvariant);
@@ -36,7 +36,7 @@ internal static class KeyOperations
     /// <summary>Whether an argument is a text that formats a value: <c>{0:yyyy}</c>.</summary>
     private static bool IsFormat(IArgumentOperation argument) => argument.Value.ConstantValue is { HasValue: true, Value: string text } && s_format.IsMatch(text);
 
-    /// <summary>The value in <c>{value}</c>. A format can leave out what differs, as the time of a date, unless it is one for a whole moment.</summary>
+    /// <summary>The value in <c>{value}</c>. A format can leave out the part that differs, as the time of a date, unless it is one for a whole moment.</summary>
     private static IOperation? HoleOf(IInterpolatedStringContentOperation content) => content switch
     {
         IInterpolationOperation { FormatString: null or { ConstantValue.Value: "O" or "o" or "s" or "u" or "R" } } hole => hole.Expression,
