@@ -32,7 +32,7 @@ internal static class Forwarding
     }
 
     private static string Parameters(IEnumerable<IParameterSymbol> parameters) => string.Join(", ", parameters.Select(parameter =>
-        $"{(parameter.IsParams ? "params " : "")}{(parameter.ScopedKind == ScopedKind.ScopedValue ? "scoped " : "")}{Kind(parameter.RefKind)}{parameter.Type.Full()} {Symbols.Escaped(parameter.Name)}"));
+        $"{(parameter.ScopedKind == ScopedKind.ScopedValue ? "scoped " : "")}{Kind(parameter.RefKind)}{parameter.Type.Full()} {Symbols.Escaped(parameter.Name)}"));
 
     private static string Argument(IParameterSymbol parameter) => parameter.RefKind switch
     {

@@ -27,7 +27,7 @@ internal static class KeyParser
         var place = Symbols.PlaceOf(type.ContainingType, type.ContainingNamespace, out var problem);
         if (!type.IsPartial()) problem = "it is not partial.";
         if (type.IsFileLocal) problem = "it is visible in its file only, where no code can be generated.";
-        if (type.SelfAndContainers().Any(level => level.IsGenericType)) problem = "it is generic, or within a generic type. Keys of different types would have the same text.";
+        if (type.IsGenericType) problem = "it is generic, or within a generic type. Keys of different types would have the same text.";
         if (problem is not null) findings.Add(Rules.KeyDeclaration, type, type.Name, problem);
         CheckMembers(type, findings);
 
@@ -57,7 +57,7 @@ internal static class KeyParser
             { SpecialType: SpecialType.System_String or (>= SpecialType.System_Boolean and <= SpecialType.System_Double) or SpecialType.System_IntPtr or SpecialType.System_UIntPtr } => PartKind.Plain,
             INamedTypeSymbol named when named.Is("System.DateTimeOffset") => PartKind.DateTimeOffset,
             INamedTypeSymbol named when s_plain.Contains(named.Path()) => PartKind.Plain,
-            INamedTypeSymbol { IsValueType: true } named when named.Find(Symbols.KeyAttribute) is not null => PartKind.Key,
+            INamedTypeSymbol named when named.Find(Symbols.KeyAttribute) is not null => PartKind.Key,
             _ => null,
         };
         return kind is null ? null : new KeyPart(name, type.Full(), kind.Value, isNullable, (value as INamedTypeSymbol)?.EnumUnderlyingType?.Full() ?? "");
@@ -87,7 +87,7 @@ internal static class KeyParser
     private static void CheckMembers(INamedTypeSymbol type, Findings findings)
     {
         var parameters = PrimaryParameters(type);
-        foreach (var member in type.GetMembers().Where(member => !member.IsStatic && !member.IsGenerated()))
+        foreach (var member in type.GetMembers().Where(member => !member.IsStatic))
         {
             switch (member)
             {
@@ -107,14 +107,9 @@ internal static class KeyParser
 
     // A parameter is a part if the record stores it: in the property that the compiler makes, or in one that the user declares in its place.
     private static bool HasStateFor(INamedTypeSymbol type, IParameterSymbol parameter) => type.GetMembers().OfType<IFieldSymbol>().Any(field =>
-        !field.IsStatic && (field.AssociatedSymbol?.Name ?? field.Name) == parameter.Name && SymbolEqualityComparer.Default.Equals(field.Type, parameter.Type) && !IsComputed(field.AssociatedSymbol));
+        !field.IsStatic && (field.AssociatedSymbol?.Name ?? field.Name) == parameter.Name && !IsComputed(field.AssociatedSymbol));
 
     // A getter with code can give something else than the field that the record compares.
     private static bool IsComputed(ISymbol? property) => property is IPropertySymbol { GetMethod: { } getter } && getter.DeclaringSyntaxReferences.Any(reference =>
         reference.GetSyntax() is ArrowExpressionClauseSyntax or AccessorDeclarationSyntax { Body: not null } or AccessorDeclarationSyntax { ExpressionBody: not null });
-
-    private static IEnumerable<INamedTypeSymbol> SelfAndContainers(this INamedTypeSymbol type)
-    {
-        for (var level = type; level is not null; level = level.ContainingType) yield return level;
-    }
 }

@@ -15,7 +15,7 @@ internal static class MethodParser
         if (!method.IsPartialDefinition) problem = "it is not partial. Declare it as partial and without a body, and move its body to a method with Core in its name.";
         else if (method.PartialImplementationPart is { } body && !body.IsGenerated()) problem = $"it has a body already. Name the method that does the work {CoreNameOf(method)}.";
         else if (type.TypeKind != TypeKind.Class || type.IsRecord) problem = "it is not a method of a class. A record or struct is copied and compared, and its engine with it.";
-        else if (method.IsExtensionMethod || type.IsExtension) problem = "it is an extension method. Coalesce a method of the object that it extends.";
+        else if (method.IsExtensionMethod) problem = "it is an extension method. Coalesce a method of the object that it extends.";
         if (problem is not null) findings.Add(Rules.MethodDeclaration, method, method.Name, problem);
         if (Marked(type).Count(other => string.Equals(CallModel.StemOf(other.Name), CallModel.StemOf(method.Name), StringComparison.OrdinalIgnoreCase)) > 1) findings.Add(Rules.SharedKey, method, method.Name, "have the same name");
 
@@ -105,7 +105,7 @@ internal static class MethodParser
         var member = isClass ? $"(({faces[0].Full()}){Symbols.Escaped(name)})" : Symbols.Escaped(name);
         if (key.SpecialType == SpecialType.System_String)
         {
-            return IsWithinGeneric(type)
+            return type.IsGenericType
                 ? Unfit("its keys are strings, and the class is generic: objects of different types would have the same keys. Use an engine whose keys are a generated key that names the type.")
                 : new EngineModel(member, "", "");
         }
@@ -126,8 +126,6 @@ internal static class MethodParser
             return null;
         }
     }
-
-    private static bool IsWithinGeneric(INamedTypeSymbol type) => type.IsGenericType || (type.ContainingType is { } container && IsWithinGeneric(container));
 
     private static IEnumerable<IMethodSymbol> Marked(INamedTypeSymbol type) =>
         type.GetMembers().OfType<IMethodSymbol>().Where(method => method.IsPartialDefinition && method.Find(Symbols.CoalesceAttribute) is not null);

@@ -93,6 +93,25 @@ public sealed class UnusualCodeTests
         """);
 
     [Theory]
+    [InlineData("node.Value")]
+    [InlineData("both.Limit")]
+    [InlineData("Interlocked.Increment(ref limit)")]
+    [InlineData("((limit, id) = (5, id)).Item1")]
+    public Task Inputs_that_are_no_data_or_that_the_work_sets(string read) => Verify.AllFindAsync($$"""
+        record Node(int Value, Node? Next);
+
+        class C
+        {
+            private readonly Singleflight _posts = new();
+
+            ValueTask<int> GetAsync(string id, int limit, Node node, (IMemoryCache Cache, int Limit) both, CancellationToken ct) =>
+                _posts.ExecuteAsync(id, flight => LoadAsync(id, {{read}}, flight), ct);
+
+            {{Load}}
+        }
+        """);
+
+    [Theory]
     [InlineData("var post = _posts.ExecuteAsync(id, LoadAsync); post = post.Preserve(); await post; return await post;")]
     [InlineData("var post = _posts.ExecuteAsync(id, LoadAsync); again: if (id == \"\") goto again; return await post;")]
     [InlineData("again: var post = _posts.ExecuteAsync(id, LoadAsync); if (await post > 5) goto again; return 5;")]
@@ -136,6 +155,7 @@ public sealed class UnusualCodeTests
     [InlineData("await _posts.ExecuteAsync(id, async (FlightContext flight) => { Func<bool> look = () => flight.IsCurrent; var result = await LoadAsync(flight); if (look()) memory.Set(id, result); return result; }, ct);")]
     [InlineData("await _posts.ExecuteAsync(id, async (FlightContext flight) => { (FlightContext Flight, int Value) pair = (flight, await LoadAsync(flight)); return pair.Flight.IsCurrent ? memory.Set(id, pair.Value) : 0; }, ct);")]
     [InlineData("await _posts.ExecuteInScopeAsync(id, async (services, flight) => await LoadAsync(services.GetRequiredKeyedService<Db>(\"posts\"), flight), ct);")]
+    [InlineData("Db? last; var text = \"\"; await _posts.ExecuteAsync(id, flight => { (last, text) = (null, \"\"); last = null; return LoadAsync(flight); }, ct);")]
     [InlineData("await using var db = new Db(); await db.SaveChangesAsync(ct); await _posts.ExecuteAsync(id, flight => LoadAsync(flight), ct);")]
     [InlineData("await _posts.ExecuteAsync(id, async flight => { await using var db = new Db(); return await LoadAsync(db, flight); }, ct);")]
     [InlineData("await _posts.ExecuteAsync(id, flight => LoadAsync(flight, sql: \"SELECT 'UPDATE x SET y'\"), ct);")]
