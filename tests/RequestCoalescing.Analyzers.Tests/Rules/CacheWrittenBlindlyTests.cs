@@ -13,6 +13,7 @@ public sealed class CacheWrittenBlindlyTests
     [InlineData("async flight => { using var entry = [|memory.CreateEntry(id)|]; return await LoadAsync(flight); }")]
     [InlineData("async flight => { var post = await LoadAsync(flight); await [|distributed.SetStringAsync(id, post, flight)|]; return post; }")]
     [InlineData("async flight => { var post = await LoadAsync(flight); await [|hybrid.SetAsync(id, post, cancellationToken: flight)|]; return post; }")]
+    [InlineData("async flight => await _posts.ExecuteAsync(id, async inner => { [|memory.Set(id, 5)|]; return await LoadAsync(inner); }, flight)")]
     public Task A_write_without_a_look_at_the_flight_is_found(string work) => Rule.FindsAsync(InClass(work));
 
     [Theory]

@@ -14,6 +14,8 @@ public sealed class ConcatenatedKeyTests
     [InlineData("[|$\"{number}-{number}\"|]")]
     [InlineData("[|$\"post:{name}:{other}:{number}\"|]")]
     [InlineData("[|$\"{name}-{number}\"|]")]
+    [InlineData("[|$\"{name}+{number}\"|]")]
+    [InlineData("[|$\"{name}.{number}\"|]")]
     [InlineData("[|$\"{name}{number}\"|]")]
     [InlineData("[|$\"{name}, {flags}\"|]")]
     [InlineData("[|$\"{name} {date}\"|]")]

@@ -155,6 +155,10 @@ public sealed class UnusualCodeTests
     [InlineData("await _posts.ExecuteAsync(id, async (FlightContext flight) => { Func<bool> look = () => flight.IsCurrent; var result = await LoadAsync(flight); if (look()) memory.Set(id, result); return result; }, ct);")]
     [InlineData("await _posts.ExecuteAsync(id, async (FlightContext flight) => { (FlightContext Flight, int Value) pair = (flight, await LoadAsync(flight)); return pair.Flight.IsCurrent ? memory.Set(id, pair.Value) : 0; }, ct);")]
     [InlineData("await _posts.ExecuteInScopeAsync(id, async (services, flight) => await LoadAsync(services.GetRequiredKeyedService<Db>(\"posts\"), flight), ct);")]
+    [InlineData("await _posts.ExecuteAsync(id, flight => OverridableAsync(), ct);")]
+    [InlineData("await _posts.ExecuteAsync(id, flight => _posts.ExecuteAsync(id + 2, async inner => { await System.IO.File.{|RC004:WriteAllTextAsync|}(\"a\", \"b\", inner); return 5; }, flight).AsTask(), ct);")]
+    [InlineData("await _posts.ExecuteAsync(id, flight => new OwnStore().{|RC004:StoreAsync|}(flight), ct);")]
+    [InlineData("await _posts.ExecuteAsync(id, async flight => { command.CommandText = \"SELECT 1\"; command.CommandText = \"TRUNCATE x\"; return await command.{|RC004:ExecuteNonQueryAsync|}(flight); }, ct);")]
     [InlineData("Db? last; var text = \"\"; await _posts.ExecuteAsync(id, flight => { (last, text) = (null, \"\"); last = null; return LoadAsync(flight); }, ct);")]
     [InlineData("await using var db = new Db(); await db.SaveChangesAsync(ct); await _posts.ExecuteAsync(id, flight => LoadAsync(flight), ct);")]
     [InlineData("await _posts.ExecuteAsync(id, async flight => { await using var db = new Db(); return await LoadAsync(db, flight); }, ct);")]
@@ -169,11 +173,23 @@ public sealed class UnusualCodeTests
             public bool IsCurrent => Flight?.IsCurrent == true;
         }
 
+        class Store
+        {
+            [SideEffects] public virtual Task<int> StoreAsync(CancellationToken token) => Task.FromResult(5);
+        }
+
+        class OwnStore : Store
+        {
+            public override Task<int> StoreAsync(CancellationToken token) => Task.FromResult(6);
+        }
+
         class C([FromKeyedServices("posts")] ISingleflight _posts, IMemoryCache memory)
         {
-            async Task M(string id, CancellationToken ct) { {{body}} }
+            async Task M(string id, System.Data.Common.DbCommand command, CancellationToken ct) { {{body}} }
 
             static Task<int> LoadAsync(CancellationToken token, string sql = "") => Task.FromResult(5);
+
+            protected virtual async Task<int> OverridableAsync() { await System.IO.File.WriteAllTextAsync("a", "b"); return 5; }
 
             static Task<int> LoadAsync(Db db, CancellationToken token) => Task.FromResult(5);
         }

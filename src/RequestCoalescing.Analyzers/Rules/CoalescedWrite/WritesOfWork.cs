@@ -49,5 +49,5 @@ internal sealed class WritesOfWork
         return syntax is MethodDeclarationSyntax && model.GetOperation(syntax) is { } body ? (method, body) : null;
     }
 
-    private static bool IsOverridable(IMethodSymbol method) => method.IsAbstract || (method.IsVirtual && !method.ContainingType.IsSealed);
+    private static bool IsOverridable(IMethodSymbol method) => method.IsAbstract || method.IsVirtual;
 }
