@@ -155,6 +155,7 @@ public sealed class EngineOfRequestTests
     [InlineData("services.[|AddKeyedTransient<ISingleflight, Singleflight>|](\"posts\");")]
     [InlineData("services.[|TryAddScoped<ISingleflight, Singleflight>|]();")]
     [InlineData("services.Add(ServiceDescriptor.[|Scoped<ISingleflight, Singleflight>|]());")]
+    [InlineData("services.[|AddScoped<ISingleflight>|](_ => { Func<int> five = () => 5; return new Singleflight(new SingleflightOptions { MaxInFlight = five() }); });")]
     public Task A_registration_for_each_scope_or_consumer_is_found(string registration) => Rule.FindsAsync(Startup(registration));
 
     [Theory]
@@ -163,6 +164,7 @@ public sealed class EngineOfRequestTests
     [InlineData("services.AddSingleflight();")]
     [InlineData("services.AddScoped<ISingleflight>(provider => provider.GetRequiredService<Singleflight>());")]
     [InlineData("services.AddScoped<ISingleflight>(_ => s_shared);")]
+    [InlineData("services.AddScoped<ISingleflight>(provider => { if (provider is IDisposable) return s_shared; return new Singleflight(); });")]
     [InlineData("services.AddScoped<Startup>();")]
     [InlineData("services.AddScoped(_ => new Startup());")]
     [InlineData("services.AddScoped(typeof(Startup));")]
