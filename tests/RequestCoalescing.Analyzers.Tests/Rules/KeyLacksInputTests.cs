@@ -1,5 +1,3 @@
-using Microsoft.CodeAnalysis.CSharp;
-using Microsoft.CodeAnalysis.CSharp.Syntax;
 using RequestCoalescing.CodeFixes.Rules;
 using Rule = RequestCoalescing.Analyzers.Tests.Verify<RequestCoalescing.Analyzers.Rules.KeyLacksInput.KeyLacksInputAnalyzer>;
 
@@ -194,16 +192,6 @@ public sealed class KeyLacksInputTests
                 ValueTask<string> GetAsync((int Id, int Page) pair, string name) => _numbers.ExecuteAsync({{key}}, flight => Task.FromResult({{name}} + 5));
             }
             """;
-    }
-
-    [Fact]
-    public async Task The_fix_writes_as_many_braces_as_a_raw_text_needs()
-    {
-        var tree = CSharpSyntaxTree.ParseText("class C { object M(string id, int limit) => $$\"\"\"{post}:{{id}}\"\"\"; }", Code.ParseOptions);
-        var root = await tree.GetRootAsync(TestContext.Current.CancellationToken);
-        var key = root.DescendantNodes().OfType<InterpolatedStringExpressionSyntax>().Single();
-        var change = NewKey.WithText(key, SyntaxFactory.IdentifierName("limit"));
-        Assert.Equal("$$\"\"\"{post}:{{id}}:{{limit}}\"\"\"", change.ToString());
     }
 
     [Fact]
