@@ -44,7 +44,7 @@ internal static class CommandLine
                 var outcome = await pattern.RunAsync(output, cancellationToken);
                 output.WriteLine($"{pattern.Name}: {outcome}");
                 output.WriteLine();
-                if (outcome.BackendSaw != 1) exitCode = Fail(error, $"{pattern.Name}: The backend should have seen 1, but saw {outcome.BackendSaw:N0}.", Failure);
+                if (outcome.BackendSaw != outcome.Expected) exitCode = Fail(error, $"{pattern.Name}: The backend should have seen {outcome.Expected:N0}, but saw {outcome.BackendSaw:N0}.", Failure);
             }
             catch (Exception) when (cancellationToken.IsCancellationRequested) // any error: Ctrl+C also stops the local API
             {

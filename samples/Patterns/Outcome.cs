@@ -2,11 +2,12 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Patterns;
 
-/// <summary>What a pattern measured.</summary>
+/// <summary>The measurements of a pattern.</summary>
 /// <param name="Asked">How many callers asked.</param>
 /// <param name="BackendSaw">How often the backend was asked.</param>
-/// <param name="Unit">What the backend saw, if it is more than a query or a request. It follows the number.</param>
-internal sealed record Outcome(int Asked, int BackendSaw, string Unit = "")
+/// <param name="Unit">Words that follow the number of the backend, if it counts more than queries or requests.</param>
+/// <param name="Expected">How often the backend should have been asked.</param>
+internal sealed record Outcome(int Asked, int BackendSaw, string Unit = "", int Expected = 1)
 {
     public override string ToString() => $"asked {Asked:N0} times, backend saw {$"{BackendSaw:N0} {Unit}".TrimEnd()}";
 

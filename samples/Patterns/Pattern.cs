@@ -9,6 +9,7 @@ internal sealed record Pattern(string Name, string Description, Func<TextWriter,
     public static IReadOnlyList<Pattern> All { get; } =
     [
         new("database", "Requests for one row share a query.", DatabasePattern.RunAsync),
+        new("keys", "Two users never share a result, because the compiler makes the key.", KeysPattern.RunAsync),
         new("batch", "Requests for different rows share a query.", BatchPattern.RunAsync),
         new("cache", "An entry expires, and all misses share a load.", CachePattern.RunAsync),
         new("rate-limit", "Users of one page use up one request of an API's limit.", RateLimitPattern.RunAsync),

@@ -9,9 +9,12 @@ using Microsoft.Extensions.Caching.Hybrid;
 
 namespace RequestCoalescing.Analyzers.Tests;
 
-/// <summary>What the code of a test sees: the framework, ASP.NET Core, Entity Framework Core, the caches, and this library. Nothing is downloaded.</summary>
+/// <summary>Gives the code of a test the framework, ASP.NET Core, Entity Framework Core, the caches, and this library. Nothing is downloaded.</summary>
 internal static class Code
 {
+    private static readonly Lazy<CSharpCompilation> s_empty =
+        new(() => CSharpCompilation.Create("code", [CSharpSyntaxTree.ParseText(Usings.Text, ParseOptions, Usings.Name)], References, Options));
+
     public static ReferenceAssemblies NoPackages { get; } = new("net10.0");
 
     public static CSharpParseOptions ParseOptions { get; } = new(LanguageVersion.Latest, DocumentationMode.Diagnose);
@@ -40,6 +43,9 @@ internal static class Code
         global using Microsoft.Extensions.Options;
         global using RequestCoalescing;
         """);
+
+    /// <summary>A compilation of the usings alone.</summary>
+    public static CSharpCompilation Empty => s_empty.Value;
 
     public static ImmutableArray<MetadataReference> References { get; } =
     [

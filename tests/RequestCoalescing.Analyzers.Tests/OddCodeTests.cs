@@ -97,9 +97,8 @@ public sealed class OddCodeTests
 
     private static async Task<ImmutableArray<Diagnostic>> FindInAsync(string code)
     {
-        var trees = new[] { code, Code.Usings.Text }.Select(text => CSharpSyntaxTree.ParseText(text, Code.ParseOptions));
-        var options = code.Contains("args", StringComparison.Ordinal) ? Code.Options.WithOutputKind(OutputKind.ConsoleApplication) : Code.Options;
-        var compilation = CSharpCompilation.Create("odd", trees, Code.References, options);
+        var compilation = Code.Empty.AddSyntaxTrees(CSharpSyntaxTree.ParseText(code, Code.ParseOptions));
+        if (code.Contains("args", StringComparison.Ordinal)) compilation = compilation.WithOptions(Code.Options.WithOutputKind(OutputKind.ConsoleApplication));
         return await compilation.WithAnalyzers(s_analyzers).GetAnalyzerDiagnosticsAsync();
     }
 

@@ -34,7 +34,7 @@ internal interface IPosts : INamed, IDisposable
     string WithBody() => "interface";
 }
 
-/// <summary>What is behind the interface.</summary>
+/// <summary>The object behind the interface.</summary>
 internal sealed class Posts : IPosts
 {
     private int _value = 7;

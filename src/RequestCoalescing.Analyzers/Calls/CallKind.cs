@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Analyzers.Calls;
 
-/// <summary>What shares the work of a call.</summary>
+/// <summary>Says whether a flight or a cache shares the work of a call.</summary>
 internal enum CallKind
 {
     /// <summary>A flight of this library.</summary>

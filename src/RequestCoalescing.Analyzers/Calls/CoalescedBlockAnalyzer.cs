@@ -5,7 +5,7 @@ using Microsoft.CodeAnalysis.Operations;
 
 namespace RequestCoalescing.Analyzers.Calls;
 
-/// <summary>The base of rules about what a method does with the results of its coalesced calls. What they find is elsewhere than the call.</summary>
+/// <summary>The base of rules about the use of results within the method that calls. They report places after the call.</summary>
 public abstract class CoalescedBlockAnalyzer : DiagnosticAnalyzer
 {
     public sealed override void Initialize(AnalysisContext context)

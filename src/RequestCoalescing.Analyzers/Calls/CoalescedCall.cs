@@ -36,7 +36,7 @@ internal sealed class CoalescedCall
     /// <summary>The type by which keys are compared. Null only if the code has errors.</summary>
     public ITypeSymbol? KeyType { get; }
 
-    /// <summary>What runs once for all callers.</summary>
+    /// <summary>The delegate that runs once for all callers.</summary>
     public Work Work { get; }
 
     /// <summary>The argument that is passed on to the work, if the overload has one.</summary>

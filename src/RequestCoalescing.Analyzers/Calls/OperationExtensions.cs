@@ -8,20 +8,8 @@ internal static class OperationExtensions
 {
     public static IOperation WithoutConversions(this IOperation operation)
     {
-        while (true)
-        {
-            switch (operation)
-            {
-                case IConversionOperation { OperatorMethod: null } conversion:
-                    operation = conversion.Operand;
-                    break;
-                case IParenthesizedOperation parenthesized:
-                    operation = parenthesized.Operand;
-                    break;
-                default:
-                    return operation;
-            }
-        }
+        while (operation is IConversionOperation { OperatorMethod: null } conversion) operation = conversion.Operand;
+        return operation;
     }
 
     /// <summary>The method, initializer or top-level program that an operation is part of.</summary>

@@ -4,7 +4,7 @@ using Microsoft.CodeAnalysis.Operations;
 
 namespace RequestCoalescing.Analyzers.Calls;
 
-/// <summary>Where an operation stands.</summary>
+/// <summary>Finds the function, the call and the name around an operation.</summary>
 internal static class OperationPlaces
 {
     /// <summary>The lambda, the local function, or else the whole method that an operation is part of.</summary>
@@ -20,10 +20,10 @@ internal static class OperationPlaces
         return current;
     }
 
-    /// <summary>The operation with the conversions and parentheses around it.</summary>
+    /// <summary>The operation with the conversions around it. Operations of C# have no parentheses.</summary>
     public static IOperation WithConversions(this IOperation operation)
     {
-        while (operation.Parent is IConversionOperation { OperatorMethod: null } or IParenthesizedOperation) operation = operation.Parent;
+        while (operation.Parent is IConversionOperation { OperatorMethod: null }) operation = operation.Parent;
         return operation;
     }
 

@@ -36,7 +36,7 @@ internal sealed class Work
     public bool Captures(ISymbol symbol) => Method is not null && !symbol.DeclaringSyntaxReferences.Any(declaration =>
         Method.DeclaringSyntaxReferences.Any(work => work.SyntaxTree == declaration.SyntaxTree && work.Span.Contains(declaration.Span)));
 
-    /// <summary>The operations by which the work gets at what is outside it: in the state that the call passes on, and in its body.</summary>
+    /// <summary>The operations that bring values into the work: those in the state that the call passes on, and those in its body that read from outside.</summary>
     public IEnumerable<IOperation> ReadsOf(CoalescedCall call)
     {
         var inside = Body is null ? [] : Body.DescendantsAndSelf().Where(operation => operation.Variable() is not { } variable || Captures(variable));

@@ -11,7 +11,7 @@ internal static class DataTypes
     private static readonly string[] s_values = ["Guid", "DateTimeOffset", "DateOnly", "TimeOnly", "Uri", "Version", "Half", "Int128", "UInt128", "Range", "Index"];
     private static readonly string[] s_collections = ["System.Collections.Generic", "System.Collections.Immutable", "System.Collections.ObjectModel", "System.Collections.Frozen"];
 
-    /// <summary>Whether values of a type are data: numbers, text, dates, and what the source makes of them.</summary>
+    /// <summary>Whether values of a type are data: numbers, text, dates, and types of the source that contain nothing else.</summary>
     public static bool IsData(this ITypeSymbol? type, int depth = 0) => depth < 6 && type switch
     {
         null or IErrorTypeSymbol or ITypeParameterSymbol => false,

@@ -28,7 +28,7 @@ internal sealed class Input
 
     public string Name => Root.Name + Path;
 
-    /// <summary>What an operation reads, if it is a reference to a parameter, a local or a member of <c>this</c>.</summary>
+    /// <summary>Returns the parameter, local or member of <c>this</c> that an operation reads. Null if it reads none.</summary>
     public static Input? Of(IOperation operation)
     {
         var root = operation switch

@@ -4,7 +4,7 @@ using RequestCoalescing.Analyzers.Calls;
 
 namespace RequestCoalescing.Analyzers.Flow;
 
-/// <summary>Follows values back through the locals and local functions of a method to what they are made of.</summary>
+/// <summary>Follows values back through the locals and local functions of a method to their inputs.</summary>
 internal sealed class Origins
 {
     private readonly Sources _sources;
@@ -39,7 +39,7 @@ internal sealed class Origins
         return origins;
     }
 
-    /// <summary>Only what a variable is certainly computed from.</summary>
+    /// <summary>Follows only the values from which a variable is certainly computed.</summary>
     public static Origins OfVariable(ISymbol variable, Sources sources)
     {
         var origins = new Origins(sources, withInfluences: false);

@@ -4,13 +4,13 @@ using RequestCoalescing.Analyzers.Calls;
 
 namespace RequestCoalescing.Analyzers.Flow;
 
-/// <summary>What the variables of a method get their values from.</summary>
+/// <summary>Finds the operations that give the variables of a method their values.</summary>
 internal sealed class Sources
 {
     private readonly Dictionary<ISymbol, List<IOperation>> _values = new(SymbolEqualityComparer.Default);
     private readonly Dictionary<ISymbol, List<IOperation>> _influences = new(SymbolEqualityComparer.Default);
 
-    /// <summary>Reads the method around a call. What the work does runs after the key is made, so that it is left out.</summary>
+    /// <summary>Reads the method around a call. The work is left out, because it runs after the key is made.</summary>
     public Sources(CoalescedCall call)
     {
         foreach (var operation in call.Invocation.Root().DescendantsAndSelf())
@@ -110,17 +110,19 @@ internal sealed class Sources
         {
             var value = argument.Value is IDeclarationExpressionOperation declaration ? declaration.Expression : argument.Value.WithoutConversions();
             if (argument.Parameter?.RefKind is RefKind.Out or RefKind.Ref && value.Variable() is { } result) AddValue(result, invocation);
-            else if (value is ILocalReferenceOperation { Local: var local } && CanBeFilled(local.Type) && invocation.Parent is IExpressionStatementOperation) Add(_influences, local, invocation);
+            else if (Owner(value) is ILocalSymbol local && (local.Type.IsRefLikeType || (value.Variable() is not null && CanBeFilled(local.Type) && invocation.Parent is IExpressionStatementOperation))) Add(_influences, local, invocation);
         }
     }
 
-    /// <summary>The variable whose content an operation names: <c>a</c> for <c>a.B[0]</c> and for <c>a.Append(b)</c>.</summary>
+    /// <summary>The variable, or member of <c>this</c>, whose content an operation names: <c>a</c> for <c>a.B[0]</c> and for <c>a.Append(b)</c>.</summary>
     private static ISymbol? Owner(IOperation operation)
     {
         for (var current = operation.WithoutConversions(); ;)
         {
             switch (current)
             {
+                case IMemberReferenceOperation { Instance: IInstanceReferenceOperation { ReferenceKind: InstanceReferenceKind.ContainingTypeInstance } } member:
+                    return member.Member;
                 case IMemberReferenceOperation { Instance: { } instance }:
                     current = instance.WithoutConversions();
                     break;

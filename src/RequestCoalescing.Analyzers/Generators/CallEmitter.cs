@@ -78,7 +78,7 @@ internal static class CallEmitter
 
         PassFlight();
         var receiver = target.Length > 0 ? $"{Read("target")}." : "";
-        return (state, name, $"{receiver}{call.Work}({string.Join(", ", arguments)})");
+        return (state, name, $"{receiver}{Symbols.Escaped(call.Work)}({string.Join(", ", arguments)})");
 
         string Read(string element) => elements.Count == 1 ? "state" : $"state.{element}";
 

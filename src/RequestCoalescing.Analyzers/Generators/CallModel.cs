@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Analyzers.Generators;
 
-/// <summary>What becomes of a parameter.</summary>
+/// <summary>Says how the generated code uses a parameter.</summary>
 internal enum ParameterRole
 {
     Key,
@@ -8,7 +8,7 @@ internal enum ParameterRole
     Token,
 }
 
-/// <summary>What a method returns.</summary>
+/// <summary>Names the kinds of tasks that a method can return.</summary>
 internal enum ReturnKind
 {
     TaskOfResult,
@@ -17,7 +17,7 @@ internal enum ReturnKind
     ValueTask,
 }
 
-/// <summary>How the work gets the flight.</summary>
+/// <summary>Says how the work gets the flight.</summary>
 internal enum FlightArgument
 {
     None,
@@ -27,14 +27,14 @@ internal enum FlightArgument
 
 /// <summary>A parameter of a method.</summary>
 /// <param name="Name">Its name, with an @ if that is a keyword.</param>
-/// <param name="Type">Its type, in full.</param>
-/// <param name="Role">What becomes of it.</param>
+/// <param name="Type">Its type, in full, after <c>params</c> if it has that.</param>
+/// <param name="Role">Its use in the generated code.</param>
 internal sealed record ParameterModel(string Name, string Type, ParameterRole Role);
 
 /// <summary>A call that is coalesced.</summary>
 /// <param name="Method">The name of the method.</param>
-/// <param name="Returns">What it returns, in full.</param>
-/// <param name="ReturnKind">The kind of what it returns.</param>
+/// <param name="Returns">Its return type, in full.</param>
+/// <param name="ReturnKind">The kind of its return type.</param>
 /// <param name="Parameters">Its parameters.</param>
 /// <param name="Key">Its key.</param>
 /// <param name="Work">The name of the method that does the work.</param>
@@ -70,9 +70,10 @@ internal sealed record EngineModel(string Member, string KeyType, string KeyArgu
 /// <param name="IsStatic">Whether it is static.</param>
 /// <param name="Owner">The name of the class, for the name of the engine.</param>
 /// <param name="Engine">The engine.</param>
+/// <param name="Flights">The name of the field for a generated engine.</param>
 /// <param name="Call">The call.</param>
 /// <param name="Forget">The name of the method that forgets a flight; empty if the class has a member of that name.</param>
-internal sealed record DeclaredMethod(string File, Place Place, string Modifiers, bool IsStatic, string Owner, EngineModel Engine, CallModel Call, string Forget);
+internal sealed record DeclaredMethod(string File, Place Place, string Modifiers, bool IsStatic, string Owner, EngineModel Engine, string Flights, CallModel Call, string Forget);
 
 /// <summary>An interface whose calls are to be coalesced.</summary>
 /// <param name="File">The name of the generated file.</param>

@@ -9,7 +9,7 @@ internal static class Forwarding
     public static string? Of(ISymbol member, INamedTypeSymbol root)
     {
         var face = member.ContainingType.Full();
-        var inner = SymbolEqualityComparer.Default.Equals(member.ContainingType, root) ? "_inner" : $"(({face})_inner)";
+        var inner = SymbolEqualityComparer.Default.Equals(member.ContainingType, root) ? "this._inner" : $"(({face})this._inner)";
         switch (member)
         {
             case IMethodSymbol { MethodKind: MethodKind.Ordinary } method:
@@ -32,7 +32,7 @@ internal static class Forwarding
     }
 
     private static string Parameters(IEnumerable<IParameterSymbol> parameters) => string.Join(", ", parameters.Select(parameter =>
-        $"{(parameter.IsParams ? "params " : "")}{(parameter.ScopedKind == ScopedKind.ScopedValue ? "scoped " : "")}{Kind(parameter.RefKind)}{parameter.Type.Full()} {Symbols.Escaped(parameter.Name)}"));
+        $"{(parameter.ScopedKind == ScopedKind.ScopedValue ? "scoped " : "")}{Kind(parameter.RefKind)}{parameter.Type.Full()} {Symbols.Escaped(parameter.Name)}"));
 
     private static string Argument(IParameterSymbol parameter) => parameter.RefKind switch
     {
@@ -57,9 +57,13 @@ internal static class Forwarding
 
     // An explicit implementation inherits the constraints. It must repeat only whether T? is a Nullable<T>.
     private static string Constraints(IMethodSymbol method) => string.Concat(method.TypeParameters
-        .Where(parameter => parameter.HasReferenceTypeConstraint || parameter.HasValueTypeConstraint || UsesNullable(method, parameter))
-        .Select(parameter => $" where {Symbols.Escaped(parameter.Name)} : {(parameter.HasValueTypeConstraint ? "struct" : parameter.HasReferenceTypeConstraint ? "class" : "default")}"));
+        .Where(parameter => method.Parameters.Select(candidate => candidate.Type).Append(method.ReturnType).Any(type => UsesNullable(type, parameter)))
+        .Select(parameter => $" where {Symbols.Escaped(parameter.Name)} : {(parameter.IsValueType ? "struct" : parameter.IsReferenceType ? "class" : "default")}"));
 
-    private static bool UsesNullable(IMethodSymbol method, ITypeParameterSymbol parameter) => method.Parameters.Select(candidate => candidate.Type).Append(method.ReturnType)
-        .Any(type => SymbolEqualityComparer.Default.Equals(type, parameter) && type.NullableAnnotation == NullableAnnotation.Annotated);
+    private static bool UsesNullable(ITypeSymbol type, ITypeParameterSymbol parameter) => type switch
+    {
+        IArrayTypeSymbol array => UsesNullable(array.ElementType, parameter),
+        INamedTypeSymbol named => named.TypeArguments.Any(argument => UsesNullable(argument, parameter)),
+        _ => type.NullableAnnotation == NullableAnnotation.Annotated && SymbolEqualityComparer.Default.Equals(type, parameter),
+    };
 }

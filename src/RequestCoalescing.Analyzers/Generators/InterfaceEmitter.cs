@@ -31,8 +31,8 @@ internal static class InterfaceEmitter
             code.Line();
             code.Line(CodeWriter.Generated);
             code.Line($"{call.Returns} {declared.Interface}.{Symbols.Escaped(call.Method)}({CallEmitter.ParametersOf(call)}) =>");
-            CallEmitter.WriteBody(code, call, "_flights", key, "_inner");
-            CallEmitter.WriteForget(code, call, "public", "_flights", key);
+            CallEmitter.WriteBody(code, call, "this._flights", key, "this._inner");
+            CallEmitter.WriteForget(code, call, "public", "this._flights", key);
         }
 
         foreach (var other in declared.Others)

@@ -25,14 +25,15 @@ internal static class InterfaceParser
             if (member is IMethodSymbol { AssociatedSymbol: not null }) continue; // its property or event stands for it
             if (member.IsStatic && member.IsAbstract) Refuse($"'{member.Name}' is static, and the class has no type to pass the call on to.");
             else if (IsMarked(member) && SymbolEqualityComparer.Default.Equals(member.ContainingType, type)) AddCall((IMethodSymbol)member);
-            else if (!member.IsStatic && (member.IsAbstract || member.IsVirtual) && Forwarding.Of(member, type) is { } forwarding) others.Add(forwarding);
+            else if (member.IsAbstract && member.DeclaredAccessibility == Accessibility.Protected) Refuse($"'{member.Name}' is protected, so that the class cannot pass the call on.");
+            else if (!member.IsStatic && (member.IsAbstract || member.IsVirtual) && member.DeclaredAccessibility != Accessibility.Protected && Forwarding.Of(member, type) is { } forwarding) others.Add(forwarding);
             else if (member is IPropertySymbol { SetMethod.IsInitOnly: true }) Refuse($"'{member.Name}' can be set only while the object is created.");
         }
 
         if (findings.HasErrors) return null;
         var place = Symbols.PlaceOf(null, type.ContainingNamespace, out _);
         return new DeclaredInterface(
-            $"{type.Path()}.g.cs",
+            type.File(),
             place,
             type.DeclaredAccessibility == Accessibility.Public ? "public" : "internal",
             type.Full(),

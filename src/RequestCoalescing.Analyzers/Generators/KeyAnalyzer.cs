@@ -5,7 +5,7 @@ using Microsoft.CodeAnalysis.Diagnostics;
 namespace RequestCoalescing.Analyzers.Generators;
 
 /// <summary>
-/// Says why no code can be generated for a declaration. It is an analyzer, and not a part of the generators, so that what it reports can be suppressed, and
+/// Says why no code can be generated for a declaration. It is an analyzer, and not a part of the generators, so that its reports can be suppressed, and
 /// the generators keep nothing that changes with each edit.
 /// </summary>
 [DiagnosticAnalyzer(LanguageNames.CSharp)]

@@ -35,10 +35,11 @@ internal static class KeyEmitter
         code.Line("readonly string global::System.IFormattable.ToString(string? format, global::System.IFormatProvider? formatProvider) => ToString();");
         code.Line();
         code.Line(CodeWriter.Generated);
-        code.Open($"readonly void {Interface}.WriteTo(ref {Writer} writer)");
-        code.Line($"writer.Begin({SymbolDisplay.FormatLiteral(key.Text, quote: true)});");
-        for (var i = 0; i < key.Parts.Count; i++) code.Line(Add(key.Parts[i], i));
-        code.Line("writer.End();");
+        var writer = Unused("writer", key);
+        code.Open($"readonly void {Interface}.WriteTo(ref {Writer} {writer})");
+        code.Line($"{writer}.Begin({SymbolDisplay.FormatLiteral(key.Text, quote: true)});");
+        for (var i = 0; i < key.Parts.Count; i++) code.Line(Add(key.Parts[i], writer, Unused($"part{i + 1}", key)));
+        code.Line($"{writer}.End();");
         code.Close();
     }
 
@@ -58,41 +59,46 @@ internal static class KeyEmitter
         code.Line();
         code.Line("/// <summary>Compares all parts. Times are equal only if they have the same kind or offset, too.</summary>");
         code.Line(CodeWriter.Generated);
-        code.Line($"public readonly bool Equals({key.Name} other) =>");
-        code.Indented([.. key.Parts.Select((part, i) => Equal(part) + (i == key.Parts.Count - 1 ? ";" : " &&"))]);
+        var (other, hash) = (Unused("other", key), Unused("hash", key));
+        code.Line($"public readonly bool Equals({key.Name} {other}) =>");
+        code.Indented([.. key.Parts.Select((part, i) => Equal(part, other) + (i == key.Parts.Count - 1 ? ";" : " &&"))]);
         code.Line();
         code.Line("/// <summary>Returns the hash of all parts.</summary>");
         code.Line(CodeWriter.Generated);
         code.Open("public override readonly int GetHashCode()");
-        code.Line("var hash = new global::System.HashCode();");
-        foreach (var part in key.Parts) code.Line($"hash.Add({part.Name});");
-        code.Line("return hash.ToHashCode();");
+        code.Line($"var {hash} = new global::System.HashCode();");
+        foreach (var part in key.Parts) code.Line($"{hash}.Add({part.Name});");
+        code.Line($"return {hash}.ToHashCode();");
         code.Close();
     }
 
-    private static string Add(KeyPart part, int index)
-    {
-        if (!part.IsNullable) return Add(part, part.Name);
-        var value = $"part{index + 1}";
-        return $"if ({part.Name} is {{ }} {value}) {Add(part, value)} else writer.AddNull();";
-    }
+    private static string Add(KeyPart part, string writer, string value) =>
+        part.IsNullable ? $"if ({part.Name} is {{ }} {value}) {AddValue(part, writer, value)} else {writer}.AddNull();" : AddValue(part, writer, part.Name);
 
-    private static string Add(KeyPart part, string value) => part.Kind switch
+    private static string AddValue(KeyPart part, string writer, string value) => part.Kind switch
     {
-        PartKind.Enum => $"writer.Add(({part.Number}){value});",
-        PartKind.Key => $"writer.AddKey({value});",
-        _ => $"writer.Add({value});",
+        PartKind.Enum => $"{writer}.Add(({part.Number}){value});",
+        PartKind.Key => $"{writer}.AddKey({value});",
+        _ => $"{writer}.Add({value});",
     };
 
-    private static string Equal(KeyPart part)
+    private static string Equal(KeyPart part, string other)
     {
-        var (one, other) = part.IsNullable ? ($"{part.Name}.GetValueOrDefault()", $"other.{part.Name}.GetValueOrDefault()") : (part.Name, $"other.{part.Name}");
-        var isNull = part.IsNullable ? $"{part.Name}.HasValue == other.{part.Name}.HasValue && " : "";
+        var (mine, theirs) = (part.Name, $"{other}.{part.Name}");
+        var (one, two) = part.IsNullable ? ($"{mine}.GetValueOrDefault()", $"{theirs}.GetValueOrDefault()") : (mine, theirs);
+        var isNull = part.IsNullable ? $"{mine}.HasValue == {theirs}.HasValue && " : "";
         return part.Kind switch
         {
-            PartKind.DateTime => $"{isNull}{one}.Ticks == {other}.Ticks && {one}.Kind == {other}.Kind",
-            PartKind.DateTimeOffset => $"{isNull}{one}.EqualsExact({other})",
-            _ => $"global::System.Collections.Generic.EqualityComparer<{part.Type}>.Default.Equals({part.Name}, other.{part.Name})",
+            PartKind.DateTime => $"{isNull}{one}.Ticks == {two}.Ticks && {one}.Kind == {two}.Kind",
+            PartKind.DateTimeOffset => $"{isNull}{one}.EqualsExact({two})",
+            _ => $"global::System.Collections.Generic.EqualityComparer<{part.Type}>.Default.Equals({mine}, {theirs})",
         };
+    }
+
+    // A part of the same name would be hidden.
+    private static string Unused(string name, KeyModel key)
+    {
+        while (key.Parts.Any(part => part.Name == name)) name += "_";
+        return name;
     }
 }

@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Analyzers.Generators;
 
-/// <summary>How a part of a key is written and compared.</summary>
+/// <summary>Says how a part of a key is written and compared.</summary>
 internal enum PartKind
 {
     Plain,

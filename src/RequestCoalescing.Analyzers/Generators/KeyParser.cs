@@ -27,7 +27,7 @@ internal static class KeyParser
         var place = Symbols.PlaceOf(type.ContainingType, type.ContainingNamespace, out var problem);
         if (!type.IsPartial()) problem = "it is not partial.";
         if (type.IsFileLocal) problem = "it is visible in its file only, where no code can be generated.";
-        if (type.SelfAndContainers().Any(level => level.IsGenericType)) problem = "it is generic, or within a generic type. Keys of different types would have the same text.";
+        if (type.IsGenericType) problem = "it is generic, or within a generic type. Keys of different types would have the same text.";
         if (problem is not null) findings.Add(Rules.KeyDeclaration, type, type.Name, problem);
         CheckMembers(type, findings);
 
@@ -42,7 +42,7 @@ internal static class KeyParser
             else return null; // the compiler reports it
         }
 
-        return findings.HasErrors ? null : new DeclaredKey($"{type.Path()}.g.cs", place, new KeyModel(Symbols.Escaped(type.Name), text, new(parts.ToImmutable())));
+        return findings.HasErrors ? null : new DeclaredKey(type.File(), place, new KeyModel(Symbols.Escaped(type.Name), text, new(parts.ToImmutable())));
     }
 
     /// <summary>Returns how a part of this type is written and compared, or null if the type has no text.</summary>
@@ -57,18 +57,18 @@ internal static class KeyParser
             { SpecialType: SpecialType.System_String or (>= SpecialType.System_Boolean and <= SpecialType.System_Double) or SpecialType.System_IntPtr or SpecialType.System_UIntPtr } => PartKind.Plain,
             INamedTypeSymbol named when named.Is("System.DateTimeOffset") => PartKind.DateTimeOffset,
             INamedTypeSymbol named when s_plain.Contains(named.Path()) => PartKind.Plain,
-            INamedTypeSymbol { IsValueType: true } named when named.Find(Symbols.KeyAttribute) is not null => PartKind.Key,
+            INamedTypeSymbol named when named.Find(Symbols.KeyAttribute) is not null => PartKind.Key,
             _ => null,
         };
         return kind is null ? null : new KeyPart(name, type.Full(), kind.Value, isNullable, (value as INamedTypeSymbol)?.EnumUnderlyingType?.Full() ?? "");
     }
 
-    /// <summary>Says what to do instead of a type that has no text.</summary>
+    /// <summary>Advises on a replacement for a type that has no text.</summary>
     public static string AdviceFor(ITypeSymbol type) => type switch
     {
         IArrayTypeSymbol => "Two arrays are never equal. Pass what decides the result: a count, a joined text, or single values.",
         ITypeParameterSymbol => "The texts of a type parameter are not known. Use a type that has a text.",
-        { IsRefLikeType: true } => "It cannot outlive the call. Use a string or a value.",
+        { IsRefLikeType: true } or IPointerTypeSymbol or IFunctionPointerTypeSymbol => "It cannot outlive the call. Use a string or a value.",
         { IsValueType: true } or { IsRecord: true } => "Use a string, a number, a date, a Guid, an enum, or a record struct with [CoalescingKey].",
         _ when type.AllInterfaces.Any(face => face.SpecialType == SpecialType.System_Collections_IEnumerable) || type.SpecialType == SpecialType.System_Collections_IEnumerable =>
             "Two collections are never equal. Pass what decides the result: a count, a joined text, or single values.",
@@ -87,7 +87,7 @@ internal static class KeyParser
     private static void CheckMembers(INamedTypeSymbol type, Findings findings)
     {
         var parameters = PrimaryParameters(type);
-        foreach (var member in type.GetMembers().Where(member => !member.IsStatic && !member.IsGenerated()))
+        foreach (var member in type.GetMembers().Where(member => !member.IsStatic))
         {
             switch (member)
             {
@@ -107,10 +107,9 @@ internal static class KeyParser
 
     // A parameter is a part if the record stores it: in the property that the compiler makes, or in one that the user declares in its place.
     private static bool HasStateFor(INamedTypeSymbol type, IParameterSymbol parameter) => type.GetMembers().OfType<IFieldSymbol>().Any(field =>
-        !field.IsStatic && (field.AssociatedSymbol?.Name ?? field.Name) == parameter.Name && SymbolEqualityComparer.Default.Equals(field.Type, parameter.Type));
+        !field.IsStatic && (field.AssociatedSymbol?.Name ?? field.Name) == parameter.Name && !IsComputed(field.AssociatedSymbol));
 
-    private static IEnumerable<INamedTypeSymbol> SelfAndContainers(this INamedTypeSymbol type)
-    {
-        for (var level = type; level is not null; level = level.ContainingType) yield return level;
-    }
+    // A getter with code can give something else than the field that the record compares.
+    private static bool IsComputed(ISymbol? property) => property is IPropertySymbol { GetMethod: { } getter } && getter.DeclaringSyntaxReferences.Any(reference =>
+        reference.GetSyntax() is ArrowExpressionClauseSyntax or AccessorDeclarationSyntax { Body: not null } or AccessorDeclarationSyntax { ExpressionBody: not null });
 }

@@ -13,7 +13,7 @@ internal static class MethodEmitter
         var engine = method.Engine.Member;
         if (engine.Length == 0)
         {
-            engine = $"{(method.IsStatic ? "s" : "")}_{char.ToLowerInvariant(call.Stem[0])}{call.Stem.Substring(1)}Flights";
+            engine = method.Flights;
             code.Line(CodeWriter.Generated);
             code.Line($"private {(method.IsStatic ? "static " : "")}readonly global::RequestCoalescing.Singleflight<{call.Key.Name}> {engine} =");
             code.Indented($"new(new global::RequestCoalescing.SingleflightOptions {{ Name = {SymbolDisplay.FormatLiteral($"{method.Owner}.{call.Method}", quote: true)} }});");

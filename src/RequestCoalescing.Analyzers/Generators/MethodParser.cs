@@ -15,9 +15,9 @@ internal static class MethodParser
         if (!method.IsPartialDefinition) problem = "it is not partial. Declare it as partial and without a body, and move its body to a method with Core in its name.";
         else if (method.PartialImplementationPart is { } body && !body.IsGenerated()) problem = $"it has a body already. Name the method that does the work {CoreNameOf(method)}.";
         else if (type.TypeKind != TypeKind.Class || type.IsRecord) problem = "it is not a method of a class. A record or struct is copied and compared, and its engine with it.";
-        else if (method.IsExtensionMethod || type.IsExtension) problem = "it is an extension method. Coalesce a method of the object that it extends.";
+        else if (method.IsExtensionMethod) problem = "it is an extension method. Coalesce a method of the object that it extends.";
         if (problem is not null) findings.Add(Rules.MethodDeclaration, method, method.Name, problem);
-        if (Marked(type).Count(other => CallModel.StemOf(other.Name) == CallModel.StemOf(method.Name)) > 1) findings.Add(Rules.SharedKey, method, method.Name, "have the same name");
+        if (Marked(type).Count(other => string.Equals(CallModel.StemOf(other.Name), CallModel.StemOf(method.Name), StringComparison.OrdinalIgnoreCase)) > 1) findings.Add(Rules.SharedKey, method, method.Name, "have the same name");
 
         var core = FindCore(method, out var flight);
         var call = SignatureParser.Parse(method, core?.Name ?? "", core?.IsStatic ?? false, flight, type, findings);
@@ -28,14 +28,15 @@ internal static class MethodParser
         var modifiers = ((MethodDeclarationSyntax)method.DeclaringSyntaxReferences[0].GetSyntax()).Modifiers;
         var forget = $"Forget{call.Stem}";
         return new DeclaredMethod(
-            $"{method.Path()}.g.cs",
+            method.File(),
             place,
             string.Join(" ", modifiers.Select(modifier => modifier.Text)),
             method.IsStatic,
             type.Name,
             engine,
+            SignatureParser.Unused($"{(method.IsStatic ? "s" : "")}_{char.ToLowerInvariant(call.Stem[0])}{call.Stem.Substring(1)}Flights", type),
             call,
-            type.GetMembers(forget).Length == 0 ? forget : "");
+            type.Sees(forget).Any() ? "" : forget);
     }
 
     private static string CoreNameOf(IMethodSymbol method) =>
@@ -44,7 +45,7 @@ internal static class MethodParser
     // The work has the same parameters. In place of the token it may take the flight; without a token, it may take either as one more.
     private static IMethodSymbol? FindCore(IMethodSymbol method, out FlightArgument flight)
     {
-        foreach (var core in method.ContainingType.BasesAndSelf().SelectMany(type => type.GetMembers(CoreNameOf(method))).OfType<IMethodSymbol>())
+        foreach (var core in method.ContainingType.Sees(CoreNameOf(method)).OfType<IMethodSymbol>())
         {
             if (Fits(core, method, out flight)) return core;
         }
@@ -85,7 +86,7 @@ internal static class MethodParser
     {
         if (method.Find(Symbols.CoalesceAttribute)?.Text("Engine") is not { } name) return new EngineModel("", "", "");
         var type = method.ContainingType;
-        var (engine, isStatic) = type.BasesAndSelf().SelectMany(level => level.GetMembers(name)).Select(member => member switch
+        var (engine, isStatic) = type.Sees(name).Select(member => member switch
         {
             IFieldSymbol field => (Type: field.Type, field.IsStatic),
             IPropertySymbol property => (property.Type, property.IsStatic),
@@ -94,6 +95,7 @@ internal static class MethodParser
         engine ??= KeyParser.PrimaryParameters(type) is { IsDefault: false } parameters ? parameters.FirstOrDefault(parameter => parameter.Name == name)?.Type : null;
         if (engine is null) return Unfit("the class has no field, property or parameter of that name.");
         if (engine.TypeKind == TypeKind.Error) return null; // the compiler reports it
+        if (method.Parameters.Any(parameter => parameter.Name == name)) return Unfit("a parameter of the method has the same name.");
         if (method.IsStatic && !isStatic) return Unfit("it belongs to an object, and the method is static.");
 
         var faces = engine.InterfacesAndSelf().OfType<INamedTypeSymbol>().Where(face => face.IsGenericType && face.Is("RequestCoalescing.ISingleflight")).ToList();
@@ -103,7 +105,7 @@ internal static class MethodParser
         var member = isClass ? $"(({faces[0].Full()}){Symbols.Escaped(name)})" : Symbols.Escaped(name);
         if (key.SpecialType == SpecialType.System_String)
         {
-            return IsWithinGeneric(type)
+            return type.IsGenericType
                 ? Unfit("its keys are strings, and the class is generic: objects of different types would have the same keys. Use an engine whose keys are a generated key that names the type.")
                 : new EngineModel(member, "", "");
         }
@@ -124,8 +126,6 @@ internal static class MethodParser
             return null;
         }
     }
-
-    private static bool IsWithinGeneric(INamedTypeSymbol type) => type.IsGenericType || (type.ContainingType is { } container && IsWithinGeneric(container));
 
     private static IEnumerable<IMethodSymbol> Marked(INamedTypeSymbol type) =>
         type.GetMembers().OfType<IMethodSymbol>().Where(method => method.IsPartialDefinition && method.Find(Symbols.CoalesceAttribute) is not null);

@@ -11,7 +11,7 @@ internal static class SignatureParser
     private static readonly HashSet<string> s_taken = ["Equals", "GetHashCode", "GetType", "ToString", "TryFormat", "Deconstruct", "MemberwiseClone", "ReferenceEquals"];
 
     /// <summary>Returns the call, or null if the signature has an error.</summary>
-    public static CallModel? Parse(IMethodSymbol method, string work, bool isWorkStatic, FlightArgument flight, INamedTypeSymbol? owner, Findings findings)
+    public static CallModel? Parse(IMethodSymbol method, string work, bool isWorkStatic, FlightArgument flight, INamedTypeSymbol owner, Findings findings)
     {
         var attribute = method.Find(Symbols.CoalesceAttribute);
         var text = attribute?.Text("Name") ?? method.Path();
@@ -37,7 +37,7 @@ internal static class SignatureParser
         {
             var role = IsToken(parameter) ? ParameterRole.Token : parameter.Find(Symbols.NotInKeyAttribute) is { } left ? LeftOut(parameter, left, findings) : ParameterRole.Key;
             if (parameter.RefKind != RefKind.None) findings.Add(Rules.ByReference, parameter, parameter.Name, method.Name);
-            else if (parameter.Type.IsRefLikeType) findings.Add(Rules.PartType, parameter, parameter.Name, parameter.Type.Short(), KeyParser.AdviceFor(parameter.Type));
+            else if (parameter.Type is { IsRefLikeType: true } or IPointerTypeSymbol or IFunctionPointerTypeSymbol) findings.Add(Rules.PartType, parameter, parameter.Name, parameter.Type.Short(), KeyParser.AdviceFor(parameter.Type));
             else if (role == ParameterRole.Key)
             {
                 if (KeyParser.PartOf(PropertyOf(parameter.Name, keyName, parts), parameter.Type) is { } part) parts.Add(part);
@@ -45,7 +45,7 @@ internal static class SignatureParser
                 else findings.Add(Rules.PartType, parameter, parameter.Name, parameter.Type.Short(), $"{KeyParser.AdviceFor(parameter.Type)} If the result does not depend on it, mark it with [NotInKey(\"why\")].");
             }
 
-            parameters.Add(new ParameterModel(Symbols.Escaped(parameter.Name), parameter.Type.Full(), role));
+            parameters.Add(new ParameterModel(Symbols.Escaped(parameter.Name), (parameter.IsParams ? "params " : "") + parameter.Type.Full(), role));
         }
 
         if (findings.HasErrors) return null;
@@ -88,9 +88,10 @@ internal static class SignatureParser
         return name;
     }
 
-    private static string Unused(string name, INamedTypeSymbol? owner)
+    /// <summary>The name, with underscores if the class has a member of it.</summary>
+    public static string Unused(string name, INamedTypeSymbol owner)
     {
-        while (owner is not null && (owner.Name == name || owner.GetMembers(name).Length > 0)) name += "_";
+        while (owner.Name == name || owner.Sees(name).Any()) name += "_";
         return name;
     }
 }

@@ -5,7 +5,7 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace RequestCoalescing.Analyzers.Generators;
 
-/// <summary>What the parsers ask of symbols.</summary>
+/// <summary>Answers the questions that the parsers ask about symbols.</summary>
 internal static class Symbols
 {
     public const string KeyAttribute = "RequestCoalescing.CoalescingKeyAttribute";
@@ -30,6 +30,9 @@ internal static class Symbols
         var container = (ISymbol?)symbol.ContainingType ?? symbol.ContainingNamespace;
         return container is null or INamespaceSymbol { IsGlobalNamespace: true } ? symbol.Name : $"{container.Path()}.{symbol.Name}";
     }
+
+    /// <summary>The name of the file that is generated for a type or method. Types of one name differ in their number of type parameters.</summary>
+    public static string File(this ISymbol symbol) => $"{InFile(symbol)}.g.cs";
 
     /// <summary>The name with an @ if it is a keyword.</summary>
     public static string Escaped(string name) =>
@@ -69,6 +72,15 @@ internal static class Symbols
         return false;
     }
 
+    /// <summary>The members of this name that code in the class can use without a qualifier, those of the class first.</summary>
+    public static IEnumerable<ISymbol> Sees(this INamedTypeSymbol type, string name) => type.BasesAndSelf().SelectMany(level => level.GetMembers(name)).Where(member =>
+        SymbolEqualityComparer.Default.Equals(member.ContainingType, type) || member.DeclaredAccessibility switch
+        {
+            Accessibility.Private => false,
+            Accessibility.Internal or Accessibility.ProtectedAndInternal => SymbolEqualityComparer.Default.Equals(member.ContainingAssembly, type.ContainingAssembly),
+            _ => true,
+        });
+
     public static IEnumerable<INamedTypeSymbol> BasesAndSelf(this INamedTypeSymbol type)
     {
         for (var level = type; level is not null; level = level.BaseType!) yield return level;
@@ -96,5 +108,12 @@ internal static class Symbols
         }
 
         return new Place(space.IsGlobalNamespace ? "" : space.ToDisplayString(SymbolDisplayFormat.FullyQualifiedFormat.WithGlobalNamespaceStyle(SymbolDisplayGlobalNamespaceStyle.Omitted)), new(headers.ToImmutable()));
+    }
+
+    private static string InFile(ISymbol symbol)
+    {
+        var name = symbol.MetadataName.Replace('`', '-');
+        var container = (ISymbol?)symbol.ContainingType ?? symbol.ContainingNamespace;
+        return container is null or INamespaceSymbol { IsGlobalNamespace: true } ? name : $"{InFile(container)}.{name}";
     }
 }

@@ -37,7 +37,7 @@ public sealed class LookAtFlightFix : CodeFixProvider
             if (flight.Name is "" or "_" || !(isView || CanBeView(site, work, flight))) continue;
             if (!site.Model.LookupSymbols(statement.SpanStart, name: flight.Name).Contains(flight, SymbolEqualityComparer.Default)) continue;
             context.RegisterCodeFix(
-                CodeAction.Create(Title, _ => Task.FromResult(context.Document.WithSyntaxRoot(Apply(site, statement, flight.Name, isView))), Title),
+                CodeAction.Create(Title, _ => Task.FromResult(context.Document.WithSyntaxRoot(Apply(site, statement, NameOf(flight), isView))), Title),
                 diagnostic);
         }
     }
@@ -49,14 +49,17 @@ public sealed class LookAtFlightFix : CodeFixProvider
             .Where(name => SymbolEqualityComparer.Default.Equals(site.Model.GetSymbolInfo(name).Symbol, flight))
             .All(name => name.Parent is ArgumentSyntax);
 
-    private static SyntaxNode Apply(FixSite site, StatementSyntax statement, string flight, bool isView)
+    /// <summary>The name as the source writes it, with an @ if it is a keyword.</summary>
+    private static SyntaxToken NameOf(IParameterSymbol flight) => ((ParameterSyntax)flight.DeclaringSyntaxReferences[0].GetSyntax()).Identifier.WithoutTrivia();
+
+    private static SyntaxNode Apply(FixSite site, StatementSyntax statement, SyntaxToken flight, bool isView)
     {
         var current = MemberAccessExpression(SyntaxKind.SimpleMemberAccessExpression, IdentifierName(flight), IdentifierName("IsCurrent"));
         var guarded = IfStatement(current, statement.WithoutTrivia()).WithTriviaFrom(statement).WithAdditionalAnnotations(Formatter.Annotation);
         if (isView) return site.Root.ReplaceNode(statement, guarded);
         var view = ParenthesizedLambdaExpression(
             site.Work.AsyncKeyword,
-            ParameterList(SingletonSeparatedList(Parameter(Identifier(flight)).WithType(IdentifierName("FlightContext").WithTrailingTrivia(Space)))).WithTrailingTrivia(Space),
+            ParameterList(SingletonSeparatedList(Parameter(flight).WithType(IdentifierName("FlightContext").WithTrailingTrivia(Space)))).WithTrailingTrivia(Space),
             site.Work.ArrowToken,
             (CSharpSyntaxNode)site.Work.Body.ReplaceNode(statement, guarded));
         return site.Root.ReplaceNode(site.Work, view.WithModifiers(site.Work.Modifiers).WithTriviaFrom(site.Work));

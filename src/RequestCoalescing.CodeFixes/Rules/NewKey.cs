@@ -26,7 +26,7 @@ internal sealed class NewKey
         change._changes[key] = WithElement(key, part).WithTriviaFrom(key);
         if (type?.SpecialType == SpecialType.System_Object) return change;
         var partType = model.GetSpeculativeTypeInfo(key.SpanStart, part, SpeculativeBindingOption.BindAsExpression).Type;
-        return partType is not null && change.ChangesEngine(key, model, old => Tuple(old, partType.ToMinimalDisplayString(model, old.SpanStart), NameOf(part))) ? change : null;
+        return partType is not null && change.ChangesEngine(key, model, old => Tuple(old, key, partType.ToMinimalDisplayString(model, old.SpanStart), NameOf(part))) ? change : null;
     }
 
     /// <summary>A tuple instead of a text. Null if other code would have to change, too.</summary>
@@ -42,7 +42,8 @@ internal sealed class NewKey
 
     public SyntaxNode In(SyntaxNode root) => root.ReplaceNodes(_changes.Keys, (original, _) => _changes[original].WithAdditionalAnnotations(Simplifier.Annotation, Formatter.Annotation));
 
-    private static InterpolatedStringExpressionSyntax WithText(ExpressionSyntax key, ExpressionSyntax part)
+    /// <summary>The key as a text with one more part.</summary>
+    internal static InterpolatedStringExpressionSyntax WithText(ExpressionSyntax key, ExpressionSyntax part)
     {
         var parts = key switch
         {
@@ -53,14 +54,20 @@ internal sealed class NewKey
         var start = key is InterpolatedStringExpressionSyntax old ? old.StringStartToken : Token(SyntaxKind.InterpolatedStringStartToken);
         var end = key is InterpolatedStringExpressionSyntax same ? same.StringEndToken : Token(SyntaxKind.InterpolatedStringEndToken);
         parts = parts.LastOrDefault() is InterpolatedStringTextSyntax last ? parts.Replace(last, Text(last.TextToken.Text + ":")) : parts.Add(Text(":"));
-        return InterpolatedStringExpression(start, parts.Add(Hole(part)), end);
+        var braces = Math.Max(1, start.Text.Count(letter => letter == '$'));
+        return InterpolatedStringExpression(start, parts.Add(Hole(part, braces)), end);
     }
 
     private static InterpolatedStringTextSyntax Text(string text) =>
         InterpolatedStringText(Token(default, SyntaxKind.InterpolatedStringTextToken, text, text, default));
 
-    private static InterpolationSyntax Hole(ExpressionSyntax expression) =>
-        Interpolation(expression is ConditionalExpressionSyntax ? ParenthesizedExpression(expression) : expression);
+    /// <summary>A hole of a text. In a raw text it has as many braces as the text has dollars. A colon outside parentheses would begin a format.</summary>
+    private static InterpolationSyntax Hole(ExpressionSyntax expression, int braces = 1) => Interpolation(
+        Token(default, SyntaxKind.OpenBraceToken, new('{', braces), new('{', braces), default),
+        expression.DescendantNodesAndSelf().Any(node => node is ConditionalExpressionSyntax or AliasQualifiedNameSyntax) ? ParenthesizedExpression(expression) : expression,
+        null,
+        null,
+        Token(default, SyntaxKind.CloseBraceToken, new('}', braces), new('}', braces), default));
 
     private static TupleExpressionSyntax WithElement(ExpressionSyntax key, ExpressionSyntax part) => key is TupleExpressionSyntax tuple
         ? tuple.AddArguments(Argument(part))
@@ -97,10 +104,10 @@ internal sealed class NewKey
     private static bool IsEngine(SimpleNameSyntax name) =>
         name.Identifier.ValueText is "Singleflight" or "ISingleflight" && name is IdentifierNameSyntax or GenericNameSyntax { TypeArgumentList.Arguments.Count: 1 };
 
-    private static TupleTypeSyntax Tuple(TypeSyntax old, string type, string name)
+    private static TupleTypeSyntax Tuple(TypeSyntax old, ExpressionSyntax key, string type, string name)
     {
         var part = TupleElement(ParseTypeName(type));
-        if (old is not TupleTypeSyntax tuple) return TupleType(SeparatedList([TupleElement(old.WithoutTrivia()), part]));
+        if (old is not TupleTypeSyntax tuple || key is not TupleExpressionSyntax) return TupleType(SeparatedList([TupleElement(old.WithoutTrivia()), part]));
         var named = tuple.Elements.All(element => element.Identifier != default) && name.Length > 0;
         return tuple.AddElements(named ? part.WithIdentifier(Identifier(char.ToUpperInvariant(name[0]) + name.Substring(1))) : part);
     }

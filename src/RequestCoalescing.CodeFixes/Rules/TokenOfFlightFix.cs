@@ -33,8 +33,8 @@ public sealed class TokenOfFlightFix : CodeFixProvider
             if (diagnostic.AdditionalLocations is not { Count: > 0 } locations || locations[0].SourceTree != root.SyntaxTree) continue;
             if (root.FindNode(locations[0].SourceSpan) is not ParameterSyntax parameter || model.GetDeclaredSymbol(parameter) is not IParameterSymbol flight) continue;
             if (root.FindNode(diagnostic.Location.SourceSpan, getInnermostNodeForTie: true) is not ExpressionSyntax expression) continue;
-            var name = flight.Name == "_" ? "flight" : flight.Name;
-            var seen = model.LookupSymbols(expression.SpanStart, name: name);
+            var name = flight.Name == "_" ? Identifier("flight") : parameter.Identifier.WithoutTrivia();
+            var seen = model.LookupSymbols(expression.SpanStart, name: name.ValueText);
             if (flight.Name == "_" ? !seen.IsEmpty : !seen.Contains(flight, SymbolEqualityComparer.Default)) continue;
             context.RegisterCodeFix(
                 CodeAction.Create(Title, async cancel => await ApplyAsync(context.Document, parameter, flight, name, expression, diagnostic, cancel).ConfigureAwait(false), Title),
@@ -46,13 +46,13 @@ public sealed class TokenOfFlightFix : CodeFixProvider
         Document document,
         ParameterSyntax parameter,
         IParameterSymbol flight,
-        string name,
+        SyntaxToken name,
         ExpressionSyntax place,
         Diagnostic diagnostic,
         CancellationToken cancel)
     {
         var editor = await DocumentEditor.CreateAsync(document, cancel).ConfigureAwait(false);
-        if (flight.Name == "_") editor.ReplaceNode(parameter, parameter.WithIdentifier(Identifier(name).WithTriviaFrom(parameter.Identifier)));
+        if (flight.Name == "_") editor.ReplaceNode(parameter, parameter.WithIdentifier(name.WithTriviaFrom(parameter.Identifier)));
         if (place is InvocationExpressionSyntax invocation && diagnostic.Descriptor.MessageFormat.Equals(Descriptors.NoToken.MessageFormat))
         {
             editor.ReplaceNode(invocation.ArgumentList, WithToken(invocation.ArgumentList, diagnostic, name));
@@ -66,12 +66,12 @@ public sealed class TokenOfFlightFix : CodeFixProvider
     }
 
     /// <summary>A view of the flight converts to its token, but has no members of a token.</summary>
-    private static ExpressionSyntax Token(IParameterSymbol flight, string name, ExpressionSyntax place) =>
+    private static ExpressionSyntax Token(IParameterSymbol flight, SyntaxToken name, ExpressionSyntax place) =>
         flight.Type.IsCancellationToken() || place.Parent is ArgumentSyntax
             ? IdentifierName(name)
             : MemberAccessExpression(SyntaxKind.SimpleMemberAccessExpression, IdentifierName(name), IdentifierName("CancellationToken"));
 
-    private static ArgumentListSyntax WithToken(ArgumentListSyntax list, Diagnostic diagnostic, string name)
+    private static ArgumentListSyntax WithToken(ArgumentListSyntax list, Diagnostic diagnostic, SyntaxToken name)
     {
         var token = Argument(IdentifierName(name));
         var isNext = diagnostic.Properties.TryGetValue(TokenOfCallerAnalyzer.Position, out var position) &&

@@ -4,7 +4,7 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace RequestCoalescing.CodeFixes.Rules;
 
-/// <summary>What must change around a call that gives a task instead of a <c>ValueTask</c>.</summary>
+/// <summary>Lists the code that must change around a call that returns a task instead of a <c>ValueTask</c>.</summary>
 internal sealed class ValueTaskHolder
 {
     /// <summary>The names <c>ValueTask</c> in the declaration that holds the value.</summary>
@@ -58,7 +58,7 @@ internal sealed class ValueTaskHolder
             .Where(name => name.Identifier.ValueText == symbol.Name && SymbolEqualityComparer.Default.Equals(model.GetSymbolInfo(name, token).Symbol, symbol))
             .ToList();
 
-        // Other values that are put there would still be ValueTasks, and so would be what is taken out elsewhere.
+        // Other code would still put ValueTasks there, and take ValueTasks out.
         var assignments = uses.Count(use => use.Parent is AssignmentExpressionSyntax assignment && assignment.Left == use);
         if (declaration is VariableDeclarationSyntax { Variables: { Count: 1 } variables } && variables[0].Initializer is not null) assignments++;
         if (assignments > 1 || uses.Any(use => use.Parent is ArgumentSyntax or ReturnStatementSyntax or ArrowExpressionClauseSyntax)) return null;

@@ -1,7 +1,6 @@
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
-using Microsoft.CodeAnalysis.Diagnostics;
 using Microsoft.CodeAnalysis.Operations;
 using RequestCoalescing.Analyzers.Calls;
 
@@ -98,9 +97,9 @@ public sealed class CoalescedCallTests
             }
             """,
             Code.ParseOptions);
-        var compilation = CSharpCompilation.Create("code", [tree, CSharpSyntaxTree.ParseText(Code.Usings.Text, Code.ParseOptions)], Code.References, Code.Options);
+        var compilation = Code.Empty.AddSyntaxTrees(tree);
         var model = compilation.GetSemanticModel(tree);
-        var options = new AnalyzerOptions([], new Settings(caches));
+        var options = caches ? Settings.CheckCaches : Settings.None;
         var calls = CoalescedCalls.In(compilation, caches: true)!;
         return tree.GetRoot().DescendantNodes().OfType<InvocationExpressionSyntax>()
             .Select(node => model.GetOperation(node))
@@ -110,22 +109,4 @@ public sealed class CoalescedCallTests
     }
 
     private static string Text(IOperation? operation) => operation?.Syntax.ToString() ?? "-";
-
-    private sealed class Settings(bool caches) : AnalyzerConfigOptionsProvider
-    {
-        public override AnalyzerConfigOptions GlobalOptions => new Values(caches);
-
-        public override AnalyzerConfigOptions GetOptions(SyntaxTree tree) => GlobalOptions;
-
-        public override AnalyzerConfigOptions GetOptions(AdditionalText textFile) => GlobalOptions;
-    }
-
-    private sealed class Values(bool caches) : AnalyzerConfigOptions
-    {
-        public override bool TryGetValue(string key, out string value)
-        {
-            value = caches ? "true" : "false";
-            return key == CoalescedCalls.CheckCaches;
-        }
-    }
 }

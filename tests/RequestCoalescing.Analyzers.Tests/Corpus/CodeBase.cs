@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Diagnostics.CodeAnalysis;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
@@ -9,7 +8,7 @@ using RequestCoalescing.Analyzers.Calls;
 
 namespace RequestCoalescing.Analyzers.Tests.Corpus;
 
-/// <summary>The sources in a folder as one compilation, and what the rules find in it. Types of packages that are not at hand stay unresolved.</summary>
+/// <summary>Compiles the sources in a folder, and runs the rules over them. Types of packages that are not at hand stay unresolved.</summary>
 internal sealed class CodeBase(string folder, bool hasTests)
 {
     /// <summary>Lets the rules see that the code is that of tests.</summary>
@@ -54,7 +53,7 @@ internal sealed class CodeBase(string folder, bool hasTests)
         var rules = typeof(CoalescedCallAnalyzer).Assembly.GetTypes()
             .Where(type => type.IsDefined(typeof(DiagnosticAnalyzerAttribute), inherit: false))
             .Select(type => (DiagnosticAnalyzer)Activator.CreateInstance(type)!);
-        var analysis = compilation.WithAnalyzers([.. rules, counting], new AnalyzerOptions([], new Settings()));
+        var analysis = compilation.WithAnalyzers([.. rules, counting], Settings.CheckCaches);
         var found = new List<Diagnostic>();
         foreach (var tree in looked)
         {
@@ -62,20 +61,5 @@ internal sealed class CodeBase(string folder, bool hasTests)
         }
 
         return ([.. counting.Calls], [.. found.OrderBy(finding => finding.Id, StringComparer.Ordinal).ThenBy(finding => finding.Location.SourceTree?.FilePath, StringComparer.Ordinal)]);
-    }
-
-    /// <summary>Lets the rules look at caches.</summary>
-    private sealed class Settings : AnalyzerConfigOptionsProvider
-    {
-        public override AnalyzerConfigOptions GlobalOptions { get; } = new On();
-
-        public override AnalyzerConfigOptions GetOptions(SyntaxTree tree) => GlobalOptions;
-
-        public override AnalyzerConfigOptions GetOptions(AdditionalText textFile) => GlobalOptions;
-
-        private sealed class On : AnalyzerConfigOptions
-        {
-            public override bool TryGetValue(string key, [NotNullWhen(true)] out string? value) => (value = key == CoalescedCalls.CheckCaches ? "true" : null) is not null;
-        }
     }
 }

@@ -4,7 +4,7 @@ using RequestCoalescing.Analyzers.Calls;
 namespace RequestCoalescing.Analyzers.Tests.Corpus;
 
 /// <summary>
-/// Runs all rules over the code bases in the folders that the variable <c>CORPUS</c> lists, and prints what they find. No part of the test run:
+/// Runs all rules over the code bases in the folders that the variable <c>CORPUS</c> lists, and prints their findings. No part of the test run:
 /// <c>CORPUS=/folder/one:/folder/two RequestCoalescing.Analyzers.Tests -explicit only -class "*CorpusRun" -showLiveOutput</c>.
 /// </summary>
 public sealed class CorpusRun(ITestOutputHelper output)

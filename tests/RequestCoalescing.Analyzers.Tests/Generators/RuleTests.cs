@@ -3,7 +3,7 @@ using RequestCoalescing.Analyzers.Generators;
 
 namespace RequestCoalescing.Analyzers.Tests.Generators;
 
-/// <summary>What the analyzer says about declarations that no code can be generated for.</summary>
+/// <summary>The analyzer reports declarations that no code can be generated for, and says why.</summary>
 public sealed class RuleTests
 {
     private const string Core = "Task<string> GetCoreAsync(string id, CancellationToken flight) => Task.FromResult(id);";

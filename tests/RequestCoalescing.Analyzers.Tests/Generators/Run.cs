@@ -14,11 +14,13 @@ internal static class Run
 
     private static readonly MetadataReference[] s_references = [.. Net100.References.All, MetadataReference.CreateFromFile(typeof(Singleflight).Assembly.Location)];
 
-    public static CSharpCompilation Compile(params string[] sources) => CSharpCompilation.Create(
+    private static readonly CSharpCompilation s_empty = CSharpCompilation.Create(
         "Tests",
-        sources.Select((source, i) => Parse(source, $"Source{i}.cs")),
+        syntaxTrees: null,
         s_references,
         new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, nullableContextOptions: NullableContextOptions.Enable, warningLevel: 9999));
+
+    public static CSharpCompilation Compile(params string[] sources) => s_empty.AddSyntaxTrees(sources.Select((source, i) => Parse(source, $"Source{i}.cs")));
 
     public static SyntaxTree Parse(string source, string path = "Source0.cs") => CSharpSyntaxTree.ParseText(
         "using System; using System.Collections.Generic; using System.IO; using System.Threading; using System.Threading.Tasks; using RequestCoalescing;\n" + source, s_parse, path);
@@ -28,7 +30,7 @@ internal static class Run
         parseOptions: s_parse,
         driverOptions: new GeneratorDriverOptions(IncrementalGeneratorOutputKind.None, trackIncrementalGeneratorSteps: true));
 
-    /// <summary>Returns the generated files. What the compiler says about the result must not be more than what is expected.</summary>
+    /// <summary>Returns the generated files. The compiler must report nothing about the result.</summary>
     public static ImmutableArray<GeneratedSourceResult> Generate(string source)
     {
         var driver = Driver().RunGeneratorsAndUpdateCompilation(Compile(source), out var output, out var diagnostics, TestContext.Current.CancellationToken);
@@ -40,7 +42,7 @@ internal static class Run
     // Generated code has comments; the sources of the tests have none.
     private static bool IsAboutComments(Diagnostic diagnostic) => diagnostic.Id == "CS1591" && diagnostic.Location.SourceTree?.FilePath.StartsWith("Source", StringComparison.Ordinal) == true;
 
-    /// <summary>Returns what the analyzer reports on a compilation with its generated code, as <c>id: message</c>.</summary>
+    /// <summary>Returns the reports of the analyzer on a compilation with its generated code, as <c>id: message</c>.</summary>
     public static async Task<string[]> AnalyzeAsync(string source)
     {
         Driver().RunGeneratorsAndUpdateCompilation(Compile(source), out var output, out _, TestContext.Current.CancellationToken);

@@ -1,7 +1,7 @@
 namespace RequestCoalescing.Analyzers.Tests.Generators;
 
 /// <summary>
-/// Compares generated code with the files in <c>Expected</c>. To accept what the generator writes now, run the tests with <c>ACCEPT_GENERATED=1</c> in the
+/// Compares generated code with the files in <c>Expected</c>. To accept the code that the generator writes now, run the tests with <c>ACCEPT_GENERATED=1</c> in the
 /// environment, and look at the difference.
 /// </summary>
 public sealed class SnapshotTests

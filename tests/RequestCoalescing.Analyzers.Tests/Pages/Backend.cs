@@ -2,7 +2,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace RequestCoalescing.Analyzers.Tests.Pages;
 
-/// <summary>What the code of the pages loads from.</summary>
+/// <summary>The backend from which the code of the pages loads.</summary>
 public interface IDatabase
 {
     Task<Post> LoadPostAsync(string id, CancellationToken cancellationToken = default);

@@ -13,6 +13,7 @@ public sealed class CacheWrittenBlindlyTests
     [InlineData("async flight => { using var entry = [|memory.CreateEntry(id)|]; return await LoadAsync(flight); }")]
     [InlineData("async flight => { var post = await LoadAsync(flight); await [|distributed.SetStringAsync(id, post, flight)|]; return post; }")]
     [InlineData("async flight => { var post = await LoadAsync(flight); await [|hybrid.SetAsync(id, post, cancellationToken: flight)|]; return post; }")]
+    [InlineData("async flight => await _posts.ExecuteAsync(id, async inner => { [|memory.Set(id, 5)|]; return await LoadAsync(inner); }, flight)")]
     public Task A_write_without_a_look_at_the_flight_is_found(string work) => Rule.FindsAsync(InClass(work));
 
     [Theory]
@@ -29,7 +30,7 @@ public sealed class CacheWrittenBlindlyTests
     [Fact]
     public Task A_cache_that_creates_its_entries_inside_the_work_is_found_when_the_setting_says_so() => Rule.FindsAsync(
         InClass("async flight => await [|hybrid.GetOrCreateAsync(id, token => new ValueTask<string>(id), cancellationToken: flight)|]"),
-        "requestcoalescing.check_caches = true");
+        checkCaches: true);
 
     [Fact]
     public Task A_write_outside_the_work_is_left_alone() => Rule.NoneAsync(InClass("LoadAsync", after: "memory.Set(id, 5);"));
@@ -41,6 +42,7 @@ public sealed class CacheWrittenBlindlyTests
     [InlineData(
         "async (FlightContext flight) => { var post = await LoadAsync(flight); await [|distributed.SetStringAsync(id, post, flight)|]; return post; }",
         "async (FlightContext flight) => { var post = await LoadAsync(flight); if (flight.IsCurrent) await distributed.SetStringAsync(id, post, flight); return post; }")]
+    [InlineData("async @in => { [|memory.Set(id, 5)|]; return await LoadAsync(@in); }", "async (FlightContext @in) => { if (@in.IsCurrent) memory.Set(id, 5); return await LoadAsync(@in); }")]
     public Task The_fix_looks_at_the_flight(string before, string after) => Rule.FixesAsync<LookAtFlightFix>(InClass(before), InClass(after));
 
     [Theory]

@@ -83,6 +83,7 @@ public sealed class CoalescedWriteTests
     [InlineData("return await [|StoreAsync|](id, flight);")]
     [InlineData("return await this.[|StoreAsync|](id, flight);")]
     [InlineData("return await [|ThroughAsync|](id, flight);")]
+    [InlineData("return await [|ThroughAsync|](id, flight) + await ThroughAsync(id, flight);")]
     public Task A_work_that_writes_is_found(string work) => Rule.FindsAsync(InClass($"_posts.ExecuteAsync(id, async flight => {{ {work} }})"));
 
     [Theory]

@@ -12,7 +12,13 @@ public sealed class ConcatenatedKeyTests
     [InlineData("[|$\"{number}{name}\"|]")]
     [InlineData("[|$\"{number}{number}\"|]")]
     [InlineData("[|$\"{number}-{number}\"|]")]
-    [InlineData("[|$\"post:{name}:{number}\"|]")]
+    [InlineData("[|$\"post:{name}:{other}:{number}\"|]")]
+    [InlineData("[|$\"{name}-{number}\"|]")]
+    [InlineData("[|$\"{name}+{number}\"|]")]
+    [InlineData("[|$\"{name}.{number}\"|]")]
+    [InlineData("[|$\"{name}{number}\"|]")]
+    [InlineData("[|$\"{name}, {flags}\"|]")]
+    [InlineData("[|$\"{name} {date}\"|]")]
     [InlineData("[|name + other|]")]
     [InlineData("[|name + \":\" + other|]")]
     [InlineData("[|string.Concat(name, \":\", other)|]")]
@@ -32,6 +38,11 @@ public sealed class ConcatenatedKeyTests
     [InlineData("$\"{maybe}:{name}\"")]
     [InlineData("$\"{sort}:{number}:{name}\"")]
     [InlineData("$\"{id}{name}\"")]
+    [InlineData("$\"post:{name}:{number}\"")]
+    [InlineData("$\"{number}|{name}|{number}\"")]
+    [InlineData("$\"{name}{id}\"")]
+    [InlineData("$\"{name}|{date}|{sort}\"")]
+    [InlineData("name + ':' + number")]
     [InlineData("$\"{id}-{name}\"")]
     [InlineData("$\"{date}|{name}\"")]
     [InlineData("$\"{flag}:{name}\"")]
@@ -48,14 +59,14 @@ public sealed class ConcatenatedKeyTests
     public Task The_text_is_marked_where_it_is_made() => Rule.FindsAsync(InClass("key", local: "[|$\"{name}:{other}\"|]"));
 
     [Theory]
-    [InlineData("[|$\"post:{name}:{number}\"|]", "(name, number)", "(string, int)")]
+    [InlineData("[|$\"post:{name}-{number}\"|]", "(name, number)", "(string, int)")]
     [InlineData("[|name + \":\" + other|]", "(name, other)", "(string, string)")]
     public Task The_fix_makes_a_tuple(string before, string after, string type) =>
         Rule.FixesAsync<TupleKeyFix>(InClass(before), InClass(after, $"Singleflight<{type}>"));
 
     [Theory]
-    [InlineData("[|$\"{name}:{number:D5}\"|]", "")]
-    [InlineData("[|$\"{name}:{number}\"|]", "void Change(string key) => _posts.Forget(key);")]
+    [InlineData("[|$\"{name}-{number:D5}\"|]", "")]
+    [InlineData("[|$\"{name}:{other}\"|]", "void Change(string key) => _posts.Forget(key);")]
     public Task No_fix_is_offered_where_other_code_would_have_to_change(string key, string more) =>
         Rule.FixesAsync<TupleKeyFix>(InClass(key, more: more), InClass(key, more: more));
 

@@ -109,7 +109,7 @@ public sealed class EngineOfRequestTests
         app.MapGet("/users/{id}", async (string id) => await [|new Singleflight()|].ExecuteAsync(id, flight => 5));
         app.Run();
         """,
-        configure: test => test.TestState.OutputKind = OutputKind.ConsoleApplication);
+        isProgram: true);
 
     [Fact]
     public Task An_engine_of_main_is_right() => Rule.NoneAsync(
@@ -123,7 +123,7 @@ public sealed class EngineOfRequestTests
             }
         }
         """,
-        configure: test => test.TestState.OutputKind = OutputKind.ConsoleApplication);
+        isProgram: true);
 
     [Fact]
     public Task A_test_may_have_an_engine_of_its_own() => Rule.NoneAsync(
@@ -155,6 +155,7 @@ public sealed class EngineOfRequestTests
     [InlineData("services.[|AddKeyedTransient<ISingleflight, Singleflight>|](\"posts\");")]
     [InlineData("services.[|TryAddScoped<ISingleflight, Singleflight>|]();")]
     [InlineData("services.Add(ServiceDescriptor.[|Scoped<ISingleflight, Singleflight>|]());")]
+    [InlineData("services.[|AddScoped<ISingleflight>|](_ => { Func<int> five = () => 5; return new Singleflight(new SingleflightOptions { MaxInFlight = five() }); });")]
     public Task A_registration_for_each_scope_or_consumer_is_found(string registration) => Rule.FindsAsync(Startup(registration));
 
     [Theory]
@@ -163,6 +164,7 @@ public sealed class EngineOfRequestTests
     [InlineData("services.AddSingleflight();")]
     [InlineData("services.AddScoped<ISingleflight>(provider => provider.GetRequiredService<Singleflight>());")]
     [InlineData("services.AddScoped<ISingleflight>(_ => s_shared);")]
+    [InlineData("services.AddScoped<ISingleflight>(provider => { if (provider is IDisposable) return s_shared; return new Singleflight(); });")]
     [InlineData("services.AddScoped<Startup>();")]
     [InlineData("services.AddScoped(_ => new Startup());")]
     [InlineData("services.AddScoped(typeof(Startup));")]

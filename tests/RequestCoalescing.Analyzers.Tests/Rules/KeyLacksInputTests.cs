@@ -136,7 +136,7 @@ public sealed class KeyLacksInputTests
     [InlineData("hybrid.GetOrCreateAsync(id, flight => new ValueTask<int>(limit))")]
     [InlineData("memory.GetOrCreate(id, entry => limit)")]
     [InlineData("_posts.ExecuteAsync(id, flight => Load(id, missing))", "errors")]
-    public Task What_cannot_differ_between_callers_or_is_the_matter_of_others_is_left_alone(string call, string around = "") => Rule.NoneAsync(around switch
+    public Task Values_that_are_equal_for_all_callers_or_that_other_code_answers_for_are_left_alone(string call, string around = "") => Rule.NoneAsync(around switch
     {
         "guarded" => InClass(call, before: "if (limit != 10) return;"),
         "branch" => InClass(call, before: "if (limit == 10)"),
@@ -152,7 +152,7 @@ public sealed class KeyLacksInputTests
     [InlineData("memory.GetOrCreate(id, entry => [|limit|])")]
     [InlineData("memory.GetOrCreateAsync((id, 5), entry => LoadAsync(id, [|limit|], default))")]
     [InlineData("memory.GetOrCreateAsync((id, limit), entry => { entry.AbsoluteExpirationRelativeToNow = wait; return LoadAsync(id, limit, default); })")]
-    public Task Caches_are_looked_at_when_the_setting_says_so(string call) => Rule.FindsAsync(InClass(call), "requestcoalescing.check_caches = true");
+    public Task Caches_are_looked_at_when_the_setting_says_so(string call) => Rule.FindsAsync(InClass(call), checkCaches: true);
 
     [Theory]
     [InlineData("_posts.ExecuteAsync(id, flight => Load(id, [|limit|]))", "_posts.ExecuteAsync($\"{id}:{limit}\", flight => Load(id, limit))")]
@@ -161,6 +161,8 @@ public sealed class KeyLacksInputTests
     [InlineData("_objects.ExecuteAsync(id, flight => Load(id, [|limit|]))", "_objects.ExecuteAsync((id, limit), flight => Load(id, limit))")]
     [InlineData("_objects.ExecuteAsync(query.Id, flight => Load(query.Id, [|query.Limit|]))", "_objects.ExecuteAsync((query.Id, query.Limit), flight => Load(query.Id, query.Limit))")]
     [InlineData("_objects.ExecuteAsync(id, flight => [|filtered|].FirstAsync(flight))", "_objects.ExecuteAsync((id, other), flight => filtered.FirstAsync(flight))")]
+    [InlineData("_posts.ExecuteAsync($@\"post:\\{id}\", flight => Load(id, [|limit|]))", "_posts.ExecuteAsync($@\"post:\\{id}:{limit}\", flight => Load(id, limit))")]
+    [InlineData("_posts.ExecuteAsync(global::C.s_max + id, flight => Load(id, [|limit|]))", "_posts.ExecuteAsync($\"{(global::C.s_max + id)}:{limit}\", flight => Load(id, limit))")]
     public Task The_fix_adds_the_input_to_the_key(string before, string after) => Rule.FixesAsync<AddToKeyFix>(InClass(before), InClass(after));
 
     [Theory]
@@ -170,6 +172,26 @@ public sealed class KeyLacksInputTests
     public Task The_fix_changes_the_type_of_an_engine_that_only_this_call_uses(string field, string newField, string key, string newKey)
     {
         return Rule.FixesAsync<AddToKeyFix>(Numbers(field, key, "[|name|]"), Numbers(newField, newKey, "name"));
+    }
+
+    [Theory]
+    [InlineData("Singleflight<(int Id, int Page)>", "pair", "Singleflight<((int Id, int Page), string)>", "(pair, name)")]
+    [InlineData("Singleflight<PostKey>", "new(5, 6)", "Singleflight<(PostKey, string)>", "(new(5, 6), name)")]
+    public Task The_fix_keeps_a_key_that_is_one_value_whole(string engine, string key, string newEngine, string newKey)
+    {
+        return Rule.FixesAsync<AddToKeyFix>(Whole(engine, key, "[|name|]"), Whole(newEngine, newKey, "name"));
+
+        static string Whole(string engine, string key, string name) =>
+            $$"""
+            record struct PostKey(int Id, int Page);
+
+            class C
+            {
+                private readonly {{engine}} _numbers = new();
+
+                ValueTask<string> GetAsync((int Id, int Page) pair, string name) => _numbers.ExecuteAsync({{key}}, flight => Task.FromResult({{name}} + 5));
+            }
+            """;
     }
 
     [Fact]
@@ -205,7 +227,7 @@ public sealed class KeyLacksInputTests
         class C(string injected) : Microsoft.AspNetCore.Mvc.ControllerBase
         {
             private const int Max = 5;
-            private static readonly int s_max = 5;
+            internal static readonly int s_max = 5;
             private readonly Singleflight _posts = new();
             private readonly Singleflight _others = new();
             private readonly Singleflight<(string, int)> _tuples = new();

@@ -58,7 +58,7 @@ public sealed class KeyLacksViewerTests
     [InlineData("hybrid.GetOrCreateAsync(id, flight => new ValueTask<string>([|User|].Identity!.Name!))")]
     [InlineData("memory.GetOrCreate(id, entry => [|_tenant|].Id)")]
     [InlineData("memory.GetOrCreate((id, _tenant.Id), entry => _tenant.Id)")]
-    public Task Caches_are_looked_at_when_the_setting_says_so(string call) => Rule.FindsAsync(InClass(call), "requestcoalescing.check_caches = true");
+    public Task Caches_are_looked_at_when_the_setting_says_so(string call) => Rule.FindsAsync(InClass(call), checkCaches: true);
 
     [Theory]
     [InlineData("$\"post:{id}\", flight => LoadAsync(id, [|user|])", "$\"post:{id}:{user.FindFirst(ClaimTypes.NameIdentifier)?.Value}\", flight => LoadAsync(id, user)")]

@@ -2,7 +2,7 @@ using Rule = RequestCoalescing.Analyzers.Tests.Verify<RequestCoalescing.Analyzer
 
 namespace RequestCoalescing.Analyzers.Tests.Rules;
 
-/// <summary>RC007 finds results that one caller uses up or disposes, and lets callers share what lives long.</summary>
+/// <summary>RC007 finds results that one caller uses up or disposes, and lets callers share objects that live long.</summary>
 public sealed class ResultIsDisposableTests
 {
     [Theory]

@@ -85,6 +85,7 @@ public sealed class TokenOfCallerTests
     [InlineData("flight => {|RC001:people.Select(person => person.Name).FirstAsync()|}", "flight => people.Select(person => person.Name).FirstAsync(flight)")]
     [InlineData("flight => {|RC001:client.GetStringAsync(\"/\")|}", "flight => client.GetStringAsync(\"/\", flight)")]
     [InlineData("flight => LoadAsync(id, {|RC001:cts.Token|})", "flight => LoadAsync(id, flight)")]
+    [InlineData("@in => LoadAsync(id, {|RC001:ct|})", "@in => LoadAsync(id, @in)")]
     public Task The_fix_uses_the_token_of_the_flight(string before, string after) => Rule.FixesAsync<TokenOfFlightFix>(
         InClass($"_posts.ExecuteAsync(id, {before}, ct)"),
         InClass($"_posts.ExecuteAsync(id, {after}, ct)"));

@@ -82,7 +82,7 @@ public sealed class UnstableKeyTests
     [InlineData("_ = memory.GetOrCreate((id, date), entry => 5);")]
     public async Task Caches_are_looked_at_when_the_setting_says_so(string call)
     {
-        await Rule.FindsAsync(InClass("id", more: call), "requestcoalescing.check_caches = true");
+        await Rule.FindsAsync(InClass("id", more: call), checkCaches: true);
         await Rule.NoneAsync(InClass("id", more: call.Replace("{|RC009:", "", StringComparison.Ordinal).Replace("|}", "", StringComparison.Ordinal)));
     }
 

@@ -30,7 +30,7 @@ public sealed class CacheWrittenBlindlyAnalyzer : CoalescedCallAnalyzer
     {
         IPropertyReferenceOperation { Property: { Name: "IsCurrent" } property } => IsFlight(property.ContainingType),
         IInvocationOperation { TargetMethod: { Name: "ConfirmCurrentAsync" } method } => IsFlight(method.ContainingType),
-        IArgumentOperation argument => IsFlight(argument.Value.WithoutConversions().Type) && !argument.Parameter!.Type.IsCancellationToken(),
+        IParameterReferenceOperation or ILocalReferenceOperation when IsFlight(operation.Type) => operation.WithConversions().Parent is not (IMemberReferenceOperation or IInvocationOperation or IConversionOperation),
         _ => false,
     };
 

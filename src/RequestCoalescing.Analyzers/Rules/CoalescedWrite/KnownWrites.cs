@@ -13,7 +13,7 @@ internal static class KnownWrites
 
     private static readonly string[] s_queries = ["Execute", "Query", "FromSql", "SqlQuery"];
 
-    /// <summary>The name of what writes: a method, or a verb of SQL. Null if the operation is not known to write.</summary>
+    /// <summary>Returns the name of the method, or the verb of SQL, that writes. Null if the operation is not known to write.</summary>
     public static string? Of(IOperation operation) => operation switch
     {
         IInvocationOperation invocation => OfCall(invocation),

@@ -12,7 +12,7 @@ internal sealed class WritesOfWork
 
     private readonly HashSet<IMethodSymbol> _open = new(SymbolEqualityComparer.Default);
 
-    /// <summary>What writes, and the operation of the work that does it or leads to it.</summary>
+    /// <summary>Returns the names of the writes, each with the operation of the work that does it or leads to it.</summary>
     public static IReadOnlyList<(IOperation Where, string Name)> Of(CoalescedCall call)
     {
         if (call.Work.Value is IMethodReferenceOperation method && KnownWrites.Of(method) is { } known) return [(method, known)];
@@ -49,5 +49,5 @@ internal sealed class WritesOfWork
         return syntax is MethodDeclarationSyntax && model.GetOperation(syntax) is { } body ? (method, body) : null;
     }
 
-    private static bool IsOverridable(IMethodSymbol method) => method.IsAbstract || (method.IsVirtual && !method.ContainingType.IsSealed);
+    private static bool IsOverridable(IMethodSymbol method) => method.IsAbstract || method.IsVirtual;
 }

@@ -18,23 +18,20 @@ internal static class KeyText
     };
 
     /// <summary>
-    /// Texts can collide if two parts of any length have no separator between them, or one that they can contain themselves. The last part may
-    /// contain it, because all before it have been told apart by then.
+    /// Texts can collide if two values cannot be told apart. A value is read from the left if it lacks the separator after it, and from the right if it lacks
+    /// the one before it. One value, of any content, may remain.
     /// </summary>
     public static bool CanCollide(IReadOnlyList<IOperation> parts)
     {
         var values = Enumerable.Range(0, parts.Count).Where(index => !parts[index].ConstantValue.HasValue).ToList();
-        for (var number = 0; number + 1 < values.Count; number++)
-        {
-            var (current, next) = (values[number], values[number + 1]);
-            var separator = string.Concat(parts.Skip(current + 1).Take(next - current - 1).Select(part => part.ConstantValue.Value?.ToString()));
-            if (!IsKnown(parts[current])) return true;
-            if (separator.Length == 0 && !IsFixed(parts[current])) return true;
-            if (separator.Length > 0 && !Excludes(parts[current], separator[0])) return true;
-        }
-
-        return false;
+        var separators = values.Skip(1).Zip(values, (next, value) => string.Concat(parts.Skip(value + 1).Take(next - value - 1).Select(part => part.ConstantValue.Value?.ToString()))).ToList();
+        var (first, last) = (0, values.Count - 1);
+        while (first < last && CanBeRead(parts[values[first]], separators[first].FirstOrDefault())) first++;
+        while (first < last && CanBeRead(parts[values[last]], separators[last - 1].LastOrDefault())) last--;
+        return first < last;
     }
+
+    private static bool CanBeRead(IOperation part, char separator) => IsFixed(part) || (separator != default && IsKnown(part) && Excludes(part, separator));
 
     private static IOperation PartOf(IInterpolatedStringContentOperation content) => content switch
     {
@@ -52,12 +49,12 @@ internal static class KeyText
         argument.WithoutConversions() is IArrayCreationOperation { Initializer: { } elements } ? elements.ElementValues.Select(element => element.WithoutConversions()) : [argument.WithoutConversions()];
 
     /// <summary>Numbers, dates, enums and ids have a text that is known to lack most separators.</summary>
-    private static bool IsKnown(IOperation part) => IsNumber(part.Type) || IsDate(part.Type) || part.Type is { TypeKind: TypeKind.Enum } || IsFixed(part);
+    private static bool IsKnown(IOperation part) => IsNumber(part.Type) || IsDate(part.Type) || part.Type is { TypeKind: TypeKind.Enum };
 
     private static bool IsFixed(IOperation part) => part.Type is { SpecialType: SpecialType.System_Char } || part.Type.Is("System", "Guid");
 
     private static bool Excludes(IOperation part, char separator) =>
-        IsFixed(part) || !(char.IsLetterOrDigit(separator) || separator is '-' or '+' or '.' || (separator is ':' or '/' or ' ' && IsDate(part.Type)) || (separator is ',' or ' ' or '_' && part.Type is { TypeKind: TypeKind.Enum }));
+        !(char.IsLetterOrDigit(separator) || separator is '-' or '+' or '.' || (separator is ':' or '/' or ' ' && IsDate(part.Type)) || (separator is ',' or ' ' or '_' && part.Type is { TypeKind: TypeKind.Enum }));
 
     private static bool IsDate(ITypeSymbol? type) => type is { SpecialType: SpecialType.System_DateTime } || type.Is("System", "DateTimeOffset") ||
         type.Is("System", "DateOnly") || type.Is("System", "TimeOnly") || type.Is("System", "TimeSpan");

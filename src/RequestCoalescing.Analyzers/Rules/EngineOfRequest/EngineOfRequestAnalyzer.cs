@@ -32,7 +32,7 @@ public sealed class EngineOfRequestAnalyzer : DiagnosticAnalyzer
         Report(context, creation.Syntax, creation.Type!, served);
     }
 
-    /// <summary>What a new engine serves. Null if it may serve more than that.</summary>
+    /// <summary>Returns the one call or request that a new engine serves. Null if it may serve more than that.</summary>
     private static string? Served(IObjectCreationOperation creation, CoalescedCalls calls, OperationAnalysisContext context, IMethodSymbol? entry)
     {
         var isInEntry = SymbolEqualityComparer.Default.Equals(context.ContainingSymbol, entry) && creation.Function().Parent is null;

@@ -12,7 +12,7 @@ internal sealed class WorkInputs(CoalescedCall call, Sources sources, Origins ke
 
     private static readonly string[] s_request = [".Query[", ".RouteValues[", ".Form[", ".Path", ".QueryString"];
 
-    /// <summary>What the key lacks so that it would contain an input. Null if it lacks nothing.</summary>
+    /// <summary>Returns the input that the key would have to contain. Null if it lacks none.</summary>
     public string? Missing(Input input) => input.Root switch
     {
         IParameterSymbol => IsMissing(input) ? input.Name : null,
@@ -23,7 +23,7 @@ internal sealed class WorkInputs(CoalescedCall call, Sources sources, Origins ke
 
     private bool IsMissing(Input input) => IsArgument(input) && !IsInKey(input) && !Guards.Pin(call, input.Root) && !IsWrittenByWork(input.Root);
 
-    /// <summary>A local is missing if the key contains neither it nor what it is made of.</summary>
+    /// <summary>A local is missing if the key contains neither it nor the values that it is made of.</summary>
     private string? MissingOf(ILocalSymbol local, Input input)
     {
         if (local.IsConst || IsHarmless(input) || IsInKey(input) || IsWrittenByWork(local) || Guards.Pin(call, local)) return null;
@@ -44,7 +44,7 @@ internal sealed class WorkInputs(CoalescedCall call, Sources sources, Origins ke
             !parameter.IsOfPrimaryConstructor() && IsAround(parameter) && parameter.Type.IsData() && input.Type.IsData();
     }
 
-    /// <summary>What a request asks for. What it tells about the viewer is the matter of another rule.</summary>
+    /// <summary>Whether an input is a part of a request that says which data the caller wants. RC003 looks at the parts that name the viewer.</summary>
     private static bool IsPartOfRequest(Input input)
     {
         var type = input.Root switch
@@ -84,7 +84,7 @@ internal sealed class WorkInputs(CoalescedCall call, Sources sources, Origins ke
         return s_harmless.Any(word => name.Contains(word.ToUpperInvariant()));
     }
 
-    /// <summary>Whether a local is what the call passes to the work, so that the work gets all that it is made of.</summary>
+    /// <summary>Whether the call passes a local to the work as its state, so that the work gets all values that it is made of.</summary>
     private bool IsState(ILocalSymbol local) => call.State?.WithoutConversions() is ILocalReferenceOperation state && SymbolEqualityComparer.Default.Equals(state.Local, local);
 
     /// <summary>Objects that carry data to a backend.</summary>

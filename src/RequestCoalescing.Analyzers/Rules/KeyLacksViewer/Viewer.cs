@@ -16,7 +16,7 @@ internal static class Viewer
         ("System.Security.Principal", "IIdentity"),
     ];
 
-    /// <summary>What a context of HTTP has of the viewer.</summary>
+    /// <summary>The members of a context of HTTP that tell about the viewer.</summary>
     private static readonly string[] s_paths =
     [
         ".User", ".Session", ".Items",

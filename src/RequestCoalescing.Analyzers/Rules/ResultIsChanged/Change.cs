@@ -49,7 +49,7 @@ internal static class Change
     private static bool IsCollection(ITypeSymbol type) => type is IArrayTypeSymbol ||
         (type.ContainingNamespace?.ToDisplayString() is "System.Collections.Generic" or "System.Collections" or "System.Collections.ObjectModel" && type.Name is not ("IEnumerable" or "IAsyncEnumerable"));
 
-    /// <summary>Whether a property gives what it keeps, and not something that it makes for each caller. Only the source tells.</summary>
+    /// <summary>Whether a property returns a stored object, and does not make one for each caller. Only the source shows it.</summary>
     private static bool IsStored(IPropertySymbol property) =>
         property.ContainingType.OriginalDefinition.GetMembers()
             .OfType<IFieldSymbol>()

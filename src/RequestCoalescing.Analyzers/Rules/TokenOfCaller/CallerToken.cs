@@ -24,7 +24,7 @@ internal sealed class CallerToken(CoalescedCall call)
 
     private bool BelongsToCaller(IOperation value, int depth = 0) => value.WithoutConversions() switch
     {
-        IParameterReferenceOperation { Parameter: var parameter } => !IsOfService(parameter),
+        IParameterReferenceOperation { Parameter: var parameter } => !IsOfService(parameter) && !parameter.IsOfPrimaryConstructor(),
         ILocalReferenceOperation { Local: var local } when depth < 8 => call.Invocation.ValuesOf(local).Any(origin => BelongsToCaller(origin, depth + 1)),
         IPropertyReferenceOperation property => IsOfRequest(property.Property) || (IsTokenOfSource(property) && property.Instance is ILocalReferenceOperation),
         _ => false,

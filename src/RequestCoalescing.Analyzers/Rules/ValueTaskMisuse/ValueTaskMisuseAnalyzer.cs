@@ -56,6 +56,7 @@ public sealed class ValueTaskMisuseAnalyzer : CoalescedBlockAnalyzer
             }
         }
 
+        if (invocation.ValuesOf(local).Any(value => value.WithoutConversions() is IInvocationOperation { TargetMethod.Name: "Preserve" })) return; // it can be awaited again
         var consuming = uses.Where(use => use.Consumes()).ToList();
         if (consuming.Count == 0 || FunctionGraph.Of(invocation, context.GetControlFlowGraph(context.OperationBlocks.First(block => invocation.IsIn(block)))) is not { } graph) return;
         foreach (var second in SecondUse.Find(graph, local, consuming))
