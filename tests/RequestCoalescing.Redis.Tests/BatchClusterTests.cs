@@ -13,6 +13,7 @@ public sealed class BatchClusterTests : IAsyncLifetime
     private readonly RedisServer _redis = RedisServer.StartGarnet();
     private readonly List<ServiceProvider> _nodes = [];
     private readonly BatchBackend _backend = new();
+    private readonly List<BatchCall> _calls = [];
     private readonly FakeTimeProvider _clock = new();
     private ConnectionMultiplexer _connection = null!;
 
@@ -20,6 +21,7 @@ public sealed class BatchClusterTests : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
+        foreach (var call in _calls) call.TryEnd(); // a loader waits for its calls
         foreach (var node in _nodes) await node.DisposeAsync();
         await _connection.DisposeAsync();
         await _redis.DisposeAsync();
@@ -28,12 +30,12 @@ public sealed class BatchClusterTests : IAsyncLifetime
     [Fact]
     public async Task A_key_that_another_node_loads_is_not_asked_again()
     {
-        var (one, other) = (StartNode(), StartNode());
+        var (one, other) = (await StartNodeAsync(), await StartNodeAsync());
         var first = await TakeOffAsync(one, 1, 2, 3);
         var joined = LoadAsync(other, 2, 3);
         var rest = LoadAsync(other, 4, 5);
         await UntilPendingAsync(other, 2);
-        await other.Singleflight.UntilSubscribersAsync(4);
+        await UntilAskedAsync(other, 4);
         var second = await TakeOffAsync();
         Assert.Equal([4, 5], second.Keys.Order());
         second.Succeed();
@@ -48,12 +50,12 @@ public sealed class BatchClusterTests : IAsyncLifetime
     [Fact]
     public async Task Values_missing_keys_and_errors_are_the_same_on_all_nodes()
     {
-        var (one, other) = (StartNode(), StartNode());
+        var (one, other) = (await StartNodeAsync(), await StartNodeAsync());
         var leads = one.LoadManyAsync([1, 2, 3, 4]);
         await UntilPendingAsync(one, 4);
         var call = await TakeOffAsync();
         var follows = other.LoadManyAsync([4, 3, 2, 1, 4]);
-        await other.Singleflight.UntilSubscribersAsync(5);
+        await UntilAskedAsync(other, 5);
         call.Answer.Set(1, "value 1");
         call.Answer.Set(2, null!);
         call.Answer.Fail(3, new InvalidDataException("It is broken."));
@@ -71,9 +73,9 @@ public sealed class BatchClusterTests : IAsyncLifetime
     [Fact]
     public async Task After_Forget_on_one_node_the_other_asks_again()
     {
-        var (one, other) = (StartNode(), StartNode());
+        var (one, other) = (await StartNodeAsync(), await StartNodeAsync());
         var before = await TakeOffAsync(one, 1);
-        await ((IClusterSingleflight<int>)other.Singleflight).ForgetAsync(1);
+        await _nodes[1].GetRequiredKeyedService<IClusterSingleflight<int>>(Name).ForgetAsync(1);
         var after = await TakeOffAsync(other, 1);
         after.Call.Succeed();
         Assert.Equal(["value 1"], await after.Loads);
@@ -86,10 +88,10 @@ public sealed class BatchClusterTests : IAsyncLifetime
     [Fact]
     public async Task A_key_whose_node_stops_goes_into_a_batch_of_the_node_that_waits()
     {
-        var (one, other) = (StartNode(), StartNode());
+        var (one, other) = (await StartNodeAsync(), await StartNodeAsync());
         var lost = await TakeOffAsync(one, 1, 2);
         var waits = LoadAsync(other, 2);
-        await other.Singleflight.UntilSubscribersAsync(1);
+        await UntilAskedAsync(other, 1);
         var stops = _nodes[0].DisposeAsync().AsTask();
         await lost.Call.CancelledAsync();
         lost.Call.End();
@@ -105,12 +107,12 @@ public sealed class BatchClusterTests : IAsyncLifetime
     [Fact]
     public async Task A_caller_that_leaves_takes_its_key_out_of_the_batch_and_the_other_node_still_waits()
     {
-        var (one, other) = (StartNode(), StartNode());
+        var (one, other) = (await StartNodeAsync(), await StartNodeAsync());
         using var leaves = new CancellationTokenSource();
         var leader = one.LoadAsync(1, leaves.Token);
         await UntilPendingAsync(one, 1);
         var follower = LoadAsync(other, 1);
-        await other.Singleflight.UntilSubscribersAsync(1);
+        await UntilAskedAsync(other, 1);
         await leaves.CancelAsync();
         await leader.LeavesWithAsync(leaves.Token);
         await UntilPendingAsync(other, 1);
@@ -121,7 +123,7 @@ public sealed class BatchClusterTests : IAsyncLifetime
         Assert.Equal(1, _backend.Calls);
     }
 
-    private BatchLoader<int, string> StartNode()
+    private async Task<BatchLoader<int, string>> StartNodeAsync()
     {
         var services = new ServiceCollection();
         services.AddSingleton<IConnectionMultiplexer>(_connection);
@@ -132,7 +134,9 @@ public sealed class BatchClusterTests : IAsyncLifetime
             .UseRedis<int>(static key => $"{key}", configure: static options => options.CommandTimeout = TimeSpan.FromSeconds(10));
         var node = services.BuildServiceProvider();
         _nodes.Add(node);
-        return node.GetRequiredKeyedService<BatchLoader<int, string>>(Name);
+        var loader = node.GetRequiredKeyedService<BatchLoader<int, string>>(Name);
+        await loader.Singleflight.ExecuteAsync(-1, static _ => ValueTask.FromResult(0)); // the node has subscribed to its channel
+        return loader;
     }
 
     private static Task<string?[]> LoadAsync(BatchLoader<int, string> loader, params int[] keys) =>
@@ -148,9 +152,17 @@ public sealed class BatchClusterTests : IAsyncLifetime
         return (await TakeOffAsync(), loads);
     }
 
-    private Task<BatchCall> TakeOffAsync()
+    private async Task<BatchCall> TakeOffAsync()
     {
         _clock.Advance(TimeSpan.FromSeconds(1));
-        return _backend.NextAsync();
+        _calls.Add(await _backend.NextAsync());
+        return _calls[^1];
+    }
+
+    // A flight sends its question within the call. So Redis has answered it when it answers a later ping.
+    private async Task UntilAskedAsync(BatchLoader<int, string> loader, int callers)
+    {
+        await loader.Singleflight.UntilSubscribersAsync(callers);
+        await _connection.GetDatabase().PingAsync();
     }
 }

@@ -15,7 +15,7 @@ internal sealed class StreamCall<TKey, T>(StreamTable<TKey, T> table, TKey key, 
 
     public async ValueTask<StreamEnd<T>> RunAsync(FlightContext flight)
     {
-        var stream = new SharedStream<T>(flight, _joined?.TakeVacantBuffer() ?? new FanOut<T>(shape), maxIdle);
+        var stream = new SharedStream<T>(flight, SharedStream<T>.TakeVacantBuffer(flight, _joined) ?? new FanOut<T>(shape), maxIdle);
         _led = stream;
         table.Add(key, stream);
         try

@@ -16,6 +16,9 @@ internal sealed class BatchCall(IReadOnlyList<int> keys, BatchAnswer<int, string
     /// <summary>Ends the call. The keys without an answer are missing.</summary>
     public void End() => _end.SetResult();
 
+    /// <summary>Ends the call if the test has not done so.</summary>
+    public void TryEnd() => _end.TrySetResult();
+
     /// <summary>Answers all keys, and ends the call.</summary>
     public void Succeed()
     {

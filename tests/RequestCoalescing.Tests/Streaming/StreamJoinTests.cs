@@ -59,6 +59,28 @@ public sealed class StreamJoinTests
     }
 
     [Fact]
+    public async Task A_caller_that_is_elected_before_it_has_its_place_streams_to_the_others()
+    {
+        using var aborted = new CancellationTokenSource();
+        var singleflight = new HookedSingleflight(new Singleflight()) { Work = _gate.Task };
+        var leader = new StreamCaller<int>(singleflight.ExecuteStreamAsync("key", _ => _backend.Run(aborted.Token), aborted.Token)).NextAsync();
+        var followers = Enumerable.Range(0, 4).Select(_ => Read(singleflight)).ToArray();
+        var items = followers.Select(static follower => follower.NextAsync()).ToArray();
+        await singleflight.UntilSubscribersAsync(5);
+        await aborted.CancelAsync();
+        await leader.LeavesWithAsync(aborted.Token);
+
+        _gate.SetResult(); // the source fails before anyone has seen that it has begun
+
+        await _backend.NextRunAsync();
+        var run = await _backend.NextRunAsync();
+        run.Yield(7);
+        Assert.All(await Task.WhenAll(items).SoonAsync(), static item => Assert.Equal(7, item));
+        run.End();
+        foreach (var follower in followers) Assert.Empty(await follower.RestAsync());
+    }
+
+    [Fact]
     public async Task An_election_joins_nobody_anew()
     {
         var singleflight = new Singleflight(new SingleflightOptions { MaxSubscribers = 5 });
