@@ -7,13 +7,14 @@ internal sealed class StreamSubscription<TKey, T>
     private readonly StreamCall<TKey, T> _call;
     private readonly CancellationTokenSource _leave;
     private readonly CancellationToken _left;
+    private readonly CancellationToken _token;
     private FanOutReader<T>? _reader;
     private bool _hasLeft;
 
     /// <summary>Joins a flight, or starts one.</summary>
     public StreamSubscription(ISingleflight<TKey> singleflight, TKey key, StreamCall<TKey, T> call, CancellationToken cancellationToken)
     {
-        _call = call;
+        (_call, _token) = (call, cancellationToken);
         _leave = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         _left = _leave.Token;
         Outcome = RunAsync(singleflight, key);
@@ -61,5 +62,18 @@ internal sealed class StreamSubscription<TKey, T>
 
     // Awaited in the caller's context, so that the work of another flight that reads the stream counts as waiting for it.
     private async Task<StreamEnd<T>> RunAsync(ISingleflight<TKey> singleflight, TKey key) =>
-        await singleflight.ExecuteAsync(key, _call, static (call, flight) => call.RunAsync(flight), _left).ConfigureAwait(false);
+        await singleflight.ExecuteAsync(key, this, static (subscription, flight) => subscription.LeadAsync(flight), _left).ConfigureAwait(false);
+
+    private async ValueTask<StreamEnd<T>> LeadAsync(FlightContext flight)
+    {
+        try
+        {
+            return await _call.RunAsync(flight).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (_token.IsCancellationRequested)
+        {
+            Leave(); // the others elect a leader if this one has left, and the source may have heard of the token first
+            throw;
+        }
+    }
 }

@@ -59,6 +59,30 @@ public sealed class StreamJoinTests
     }
 
     [Fact]
+    public async Task A_source_that_hears_of_the_leaders_token_before_the_leader_has_left_lets_the_others_elect_one()
+    {
+        using var aborted = new CancellationTokenSource();
+        var singleflight = new Singleflight();
+        var leader = new StreamCaller<int>(singleflight.ExecuteStreamAsync("key", _ => Source(), aborted.Token)).NextAsync();
+        await using var follower = Read(singleflight);
+        var item = follower.NextAsync();
+        await singleflight.UntilSubscribersAsync(2);
+
+        await aborted.CancelAsync();
+
+        (await _backend.NextRunAsync()).Yield(7);
+        Assert.Equal(7, await item.SoonAsync());
+        await leader.LeavesWithAsync(aborted.Token);
+
+        async IAsyncEnumerable<int> Source()
+        {
+            var ended = new TaskCompletionSource(); // goes on within the callback, which is the last one to be registered and the first one to be called
+            await using (aborted.Token.Register(() => ended.TrySetCanceled(aborted.Token))) await ended.Task;
+            yield break;
+        }
+    }
+
+    [Fact]
     public async Task A_caller_that_is_elected_before_it_has_its_place_streams_to_the_others()
     {
         using var aborted = new CancellationTokenSource();
