@@ -46,7 +46,6 @@ public sealed class RedisSingleflight : SingleflightBase<string>, ISingleflight,
     public ValueTask<IAsyncDisposable> TagAsync(string key, IReadOnlyCollection<string> tags)
     {
         ArgumentNullException.ThrowIfNull(key);
-        ArgumentNullException.ThrowIfNull(tags);
         return _cluster.TagAsync(key, tags);
     }
 

@@ -26,11 +26,13 @@ public interface IClusterSingleflight<TKey>
     Task ForgetAsync(TKey key);
 
     /// <summary>
-    /// Lets <see cref="ForgetTagAsync"/> find a flight, on whatever node it runs. The work of the flight calls this before it reads what the tags stand for.
+    /// Lets <see cref="ForgetTagAsync"/> find a flight, on whatever node it runs. The work of the flight calls this before it reads the data that the tags stand for.
     /// </summary>
+    /// <remarks>The note of a flight ends after an hour, even if its work lasts longer.</remarks>
     /// <param name="key">The key of the flight.</param>
     /// <param name="tags">The tags, compared ordinally.</param>
-    /// <returns>Dispose of it at the end of the work. Otherwise, the flight is found for an hour, which does no harm but costs a command.</returns>
+    /// <returns>The note. Dispose of it at the end of the work. If it is not disposed of, each <see cref="ForgetTagAsync"/> forgets the key for an hour, which costs a command each time.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="key"/>, <paramref name="tags"/> or a tag is null.</exception>
     /// <exception cref="Exception">The server cannot be reached, or does not answer in time. The flight may not be found.</exception>
     ValueTask<IAsyncDisposable> TagAsync(TKey key, IReadOnlyCollection<string> tags);
 
@@ -39,6 +41,7 @@ public interface IClusterSingleflight<TKey>
     /// forgotten.
     /// </summary>
     /// <param name="tag">The tag.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="tag"/> is null.</exception>
     /// <exception cref="Exception">The server cannot be reached, or does not answer in time. The flights of this node are forgotten.</exception>
     Task ForgetTagAsync(string tag);
 }

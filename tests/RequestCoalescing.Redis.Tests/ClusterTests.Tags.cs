@@ -66,6 +66,15 @@ public abstract partial class ClusterTests
         await lost.DisposeAsync();
     }
 
+    [Fact]
+    public async Task A_tag_that_is_null_is_refused_at_once()
+    {
+        var node = (await NodesAsync(1))[0];
+        Assert.Throws<ArgumentNullException>("tags", () => { _ = node.TagAsync(Key, ["x", null!]); });
+        Assert.Throws<ArgumentNullException>("tags", () => { _ = node.TagAsync(Key, null!); });
+        Assert.Throws<ArgumentNullException>("tag", () => { _ = node.ForgetTagAsync(null!); });
+    }
+
     private async Task<(Task<int> Call, BackendRun<int> Run)> TakeOffAsync(RedisSingleflight node, string key, params string[] tags)
     {
         var call = node.ExecuteAsync(

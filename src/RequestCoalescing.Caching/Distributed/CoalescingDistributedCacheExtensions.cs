@@ -47,13 +47,12 @@ public static class CoalescingDistributedCacheExtensions
     /// Removes a key from the cache, and forgets its flight. A load of this process that began before this does not store its result after it, and
     /// later callers do not join it. A load of another node removes what it has stored when it notices that it was forgotten.
     /// </summary>
-    /// <remarks>With <paramref name="cluster"/>, it completes when the whole cluster has forgotten the flight.</remarks>
     /// <param name="cache">The cache.</param>
     /// <param name="singleflight">Coalesces the loads.</param>
     /// <param name="key">The key.</param>
     /// <param name="cluster">
-    /// The same instance, if it coalesces across processes. Null not to wait for other nodes, which hear of it soon after, unless <paramref name="singleflight"/> is a
-    /// cluster's itself.
+    /// The cluster of the instance. With it, the removal completes when the whole cluster has forgotten the flight. Null to let the other nodes hear of it soon after.
+    /// A <c>RedisSingleflight</c> is its own cluster, and need not be given twice.
     /// </param>
     /// <param name="cancellationToken">The caller's token.</param>
     /// <returns>Completes when the key is removed.</returns>

@@ -76,16 +76,17 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(factory);
         if (!IsCacheable(key)) return _inner.GetOrCreateAsync(key, state, factory, options, tags, cancellationToken); // loads without storing
-        var flags = FlagsOf(options);
-        if ((flags & HybridCacheEntryFlags.DisableUnderlyingData) != 0) return _inner.GetOrCreateAsync(key, 0, Nothing<T>.Load, options, tags, cancellationToken);
-        if ((flags & DisableReads) == DisableReads) return LoadAsync(NewLoad(key, state, factory, options, tags), cancellationToken);
+        if (Has(options, HybridCacheEntryFlags.DisableUnderlyingData)) return _inner.GetOrCreateAsync(key, 0, Nothing<T>.Load, options, tags, cancellationToken);
+        if (Has(options, DisableReads)) return LoadAsync(NewLoad(), cancellationToken);
 
         var look = _inner.GetOrCreateAsync(key, 0, Nothing<T>.Load, LookOnly(options), tags, cancellationToken);
-        if (!look.IsCompletedSuccessfully) return AfterLookAsync(look, NewLoad(key, state, factory, options, tags), cancellationToken);
+        if (!look.IsCompletedSuccessfully) return AfterLookAsync(look, NewLoad(), cancellationToken);
         var found = look.Result;
-        if (!IsSurelyFound(found)) return LoadAsync(NewLoad(key, state, factory, options, tags), cancellationToken);
-        if (_options.EarlyRefresh > 0 && StartsRefresh(key, options) is { } last) _ = RefreshAsync(last, NewLoad(key, state, factory, options, tags));
+        if (!IsSurelyFound(found)) return LoadAsync(NewLoad(), cancellationToken);
+        if (StartsRefresh(key, options) is { } last) _ = RefreshAsync(last, NewLoad());
         return new(found);
+
+        HybridLoad<TState, T> NewLoad() => new(this, key, state, factory, options, TextsOf(tags));
     }
 
     /// <summary>Stores a value. Loads of the key that are under way do not store theirs, and callers that come later do not join them.</summary>
@@ -182,7 +183,7 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
     {
         var found = await look.ConfigureAwait(false);
         if (!IsSurelyFound(found)) return await LoadAsync(load, cancellationToken).ConfigureAwait(false);
-        if (_options.EarlyRefresh > 0 && StartsRefresh(load.Key, load.Options) is { } last) _ = RefreshAsync(last, load);
+        if (StartsRefresh(load.Key, load.Options) is { } last) _ = RefreshAsync(last, load);
         return found;
     }
 
@@ -203,13 +204,10 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         }
     }
 
-    private HybridLoad<TState, T> NewLoad<TState, T>(string key, TState state, Func<TState, CancellationToken, ValueTask<T>> factory, HybridCacheEntryOptions? options, IEnumerable<string>? tags) =>
-        new(this, key, state, factory, options, TextsOf(tags));
-
     // Returns the last load of an entry that this hit refreshes, or null.
     private LoadTime? StartsRefresh(string key, HybridCacheEntryOptions? options)
     {
-        if (Has(options, DisableWrites)) return null;
+        if (_options.EarlyRefresh == 0 || Has(options, DisableWrites)) return null;
         if (_ledger.LoadOf(key) is not { } last || !last.StartsRefresh(_clock.GetUtcNow(), _options.EarlyRefresh, Random.Shared.NextDouble())) return null;
         _metrics.Refresh();
         return last;

@@ -63,7 +63,12 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
     public Task ForgottenAsync(TKey key) => _node.ForgottenAsync(NamesOf(key));
 
     /// <summary>Lets <see cref="ForgetTagAsync"/> of any node find a flight of this node.</summary>
-    public ValueTask<IAsyncDisposable> TagAsync(TKey key, IReadOnlyCollection<string> tags) => _tagged.AddAsync(key, NamesOf(key).Key, tags);
+    public ValueTask<IAsyncDisposable> TagAsync(TKey key, IReadOnlyCollection<string> tags)
+    {
+        ArgumentNullException.ThrowIfNull(tags);
+        foreach (var tag in tags) ArgumentNullException.ThrowIfNull(tag, nameof(tags));
+        return _tagged.AddAsync(key, NamesOf(key).Key, tags);
+    }
 
     /// <summary>Forgets the flights of all nodes that have a tag. Completes when Redis has forgotten them.</summary>
     /// <param name="tag">The tag.</param>

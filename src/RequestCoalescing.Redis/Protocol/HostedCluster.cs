@@ -14,7 +14,6 @@ internal sealed class HostedCluster<TKey>(ISingleflight<TKey> instance, HostedCl
     public ValueTask<IAsyncDisposable> TagAsync(TKey key, IReadOnlyCollection<string> tags)
     {
         ArgumentNullException.ThrowIfNull(key);
-        ArgumentNullException.ThrowIfNull(tags);
         return part.Cluster!.TagAsync(key, tags);
     }
 

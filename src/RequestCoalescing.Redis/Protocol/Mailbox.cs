@@ -46,8 +46,7 @@ internal sealed class Mailbox(string node, Heartbeat heartbeat)
 
     public void Deliver(Message message)
     {
-        Participation[] concerned;
-        lock (_gate) concerned = _participations.TryGetValue(message.Key, out var found) ? [.. found] : [];
+        var concerned = Of(message.Key);
         if (message.Kind == MessageKind.Forgotten && message.Node != node)
         {
             foreach (var participation in concerned) participation.Forget(message.Token);
@@ -60,9 +59,7 @@ internal sealed class Mailbox(string node, Heartbeat heartbeat)
     /// <summary>Forgets the flights of a key on this node.</summary>
     public void Forget(string key)
     {
-        Participation[] concerned;
-        lock (_gate) concerned = _participations.TryGetValue(key, out var found) ? [.. found] : [];
-        foreach (var participation in concerned) participation.ForgetHere();
+        foreach (var participation in Of(key)) participation.ForgetHere();
     }
 
     public void WakeAll()
@@ -70,5 +67,10 @@ internal sealed class Mailbox(string node, Heartbeat heartbeat)
         Participation[] all;
         lock (_gate) all = [.. _participations.Values.SelectMany(sameKey => sameKey)];
         foreach (var participation in all) participation.Wake(null);
+    }
+
+    private Participation[] Of(string key)
+    {
+        lock (_gate) return _participations.TryGetValue(key, out var found) ? [.. found] : [];
     }
 }

@@ -26,6 +26,9 @@ internal sealed class Names
 
     public RedisKey Waiting => Name("waiting");
 
+    /// <summary>The flights with a tag, if the text is a tag and not a key.</summary>
+    public RedisKey Tagged => Name("tag");
+
     /// <summary>
     /// A text that survives encoding as UTF-8 and is not empty. It differs for different keys and is the same on every node. Only an empty key, a key
     /// with half a surrogate pair and a key that begins with U+0001 get another text than their own.

@@ -138,7 +138,7 @@ internal static class Scripts
         return 1
         """;
 
-    /// <summary>Notes that a flight has a tag. KEYS the tag's flights. ARGV the note, ms to keep it.</summary>
+    /// <summary>Notes that a flight has a tag, on the replicas too. KEYS the tag's flights. ARGV the note, ms to keep it.</summary>
     public const string Tag = Milliseconds +
         """
         redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)

@@ -13,19 +13,18 @@ internal sealed class TaggedFlights<TKey>(Node node)
 {
     private const long RetentionMs = 60 * 60 * 1000;
 
-    private readonly Node _node = node;
     private readonly ConcurrentDictionary<string, (TKey Key, IReadOnlyCollection<string> Tags)> _own = new(StringComparer.Ordinal);
     private long _number;
 
     /// <exception cref="Exception">Redis cannot be reached.</exception>
     public async ValueTask<IAsyncDisposable> AddAsync(TKey key, string text, IReadOnlyCollection<string> tags)
     {
-        var note = new Note(this, string.Create(CultureInfo.InvariantCulture, $"{_node.Name}-{Interlocked.Increment(ref _number)}|{text}"), tags);
+        var note = new Note(this, string.Create(CultureInfo.InvariantCulture, $"{node.Name}-{Interlocked.Increment(ref _number)}|{text}"), tags);
         _own[note.Text] = (key, tags);
         try
         {
-            _node.Commands.ThrowIfOpen();
-            await Task.WhenAll(tags.Select(tag => _node.Commands.AnswerAsync(_node.Commands.Send(Scripts.Tag, [NameOf(tag)], [note.Text, RetentionMs])).AsTask())).ConfigureAwait(false);
+            node.Commands.ThrowIfOpen();
+            await Task.WhenAll(tags.Select(tag => node.Commands.AnswerAsync(node.Commands.Send(Scripts.Tag, [NameOf(tag)], [note.Text, RetentionMs])).AsTask())).ConfigureAwait(false);
             return note;
         }
         catch
@@ -42,31 +41,33 @@ internal sealed class TaggedFlights<TKey>(Node node)
     /// <exception cref="Exception">Redis cannot be reached.</exception>
     public async Task<IEnumerable<string>> TextsOfAsync(string tag)
     {
-        var notes = (string?[]?)await _node.Commands.RunAsync(Scripts.Tagged, [NameOf(tag)], []).ConfigureAwait(false) ?? [];
+        var notes = (string?[]?)await node.Commands.RunAsync(Scripts.Tagged, [NameOf(tag)], []).ConfigureAwait(false) ?? [];
         return notes.OfType<string>().Select(static note => note[(note.IndexOf('|', StringComparison.Ordinal) + 1)..]).Distinct(StringComparer.Ordinal);
     }
 
-    private RedisKey NameOf(string tag) => $"{_node.Options.KeyPrefix}:{{{Names.Injective(tag).Replace('}', ')')}}}:{Names.Injective(tag)}:tag";
+    private RedisKey NameOf(string tag) => new Names(node.Options.KeyPrefix, Names.Injective(tag)).Tagged;
+
+    private void Remove(string note, IReadOnlyCollection<string> tags)
+    {
+        if (!_own.TryRemove(note, out _)) return;
+        try
+        {
+            foreach (var tag in tags) node.Commands.Follow(node.Commands.Database.SortedSetRemoveAsync(NameOf(tag), note));
+        }
+        catch (Exception)
+        {
+            // The connection is gone. The note ends by itself.
+        }
+    }
 
     private sealed class Note(TaggedFlights<TKey> flights, string text, IReadOnlyCollection<string> tags) : IAsyncDisposable
     {
-        private readonly Node _node = flights._node;
-
         public string Text => text;
 
         // The flight does not wait for it.
         public ValueTask DisposeAsync()
         {
-            if (!flights._own.TryRemove(text, out _)) return default;
-            try
-            {
-                foreach (var tag in tags) _node.Commands.Follow(_node.Commands.Database.SortedSetRemoveAsync(flights.NameOf(tag), text));
-            }
-            catch (Exception)
-            {
-                // The connection is gone. The note ends by itself.
-            }
-
+            flights.Remove(text, tags);
             return default;
         }
     }

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using RequestCoalescing.Engine;
 
 namespace RequestCoalescing.Streaming;
@@ -6,8 +5,6 @@ namespace RequestCoalescing.Streaming;
 /// <summary>What one flight streams: its buffer, and the run of its source.</summary>
 internal sealed class SharedStream<T>(FlightContext flight, FanOut<T> buffer, TimeSpan maxIdle)
 {
-    private static readonly ConditionalWeakTable<IStreamFlight, SharedStream<T>> s_vacant = [];
-
     private readonly IStreamFlight? _airborne = flight.Stream;
     private FanOut<T>? _vacant;
     private ITimer? _idleTimer;
@@ -26,16 +23,9 @@ internal sealed class SharedStream<T>(FlightContext flight, FanOut<T> buffer, Ti
     public bool HasSubscriber(CancellationToken cancellationToken) => _airborne?.HasSubscriber(cancellationToken) ?? false;
 
     /// <summary>
-    /// Returns the buffer of a flight for another source, if its source was cancelled before its first item, and not by the flight. The subscribers may elect another
-    /// leader then.
+    /// Returns the buffer for another source, if this source was cancelled before its first item, and not by the flight. The subscribers may elect another leader then.
     /// </summary>
-    /// <param name="flight">The flight.</param>
-    /// <param name="joined">The stream that the elected caller has its place in. It is used if a decorator hides the flight.</param>
-    public static FanOut<T>? TakeVacantBuffer(FlightContext flight, SharedStream<T>? joined)
-    {
-        var vacant = flight.Stream is { } airborne && s_vacant.TryGetValue(airborne, out var last) ? last : joined;
-        return vacant is null ? null : Interlocked.Exchange(ref vacant._vacant, null);
-    }
+    public FanOut<T>? TakeVacantBuffer() => Interlocked.Exchange(ref _vacant, null);
 
     /// <summary>Lets later callers start a flight of their own.</summary>
     public void CloseToJoiners() => _airborne?.CloseToJoiners();
@@ -54,7 +44,6 @@ internal sealed class SharedStream<T>(FlightContext flight, FanOut<T> buffer, Ti
             Error = cancellation;
             if (Buffer.Received > 0) return new StreamEnd<T>(this, cancellation);
             _vacant = Buffer;
-            if (_airborne is not null) s_vacant.AddOrUpdate(_airborne, this);
             throw;
         }
         catch (Exception error)

@@ -48,11 +48,7 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
         {
             ObjectDisposedException.ThrowIf(_isDisposed, this);
             var (before, now) = _table.Find(request.Key);
-            var subscription = new StreamSubscription<TKey, T>(
-                request.Singleflight,
-                request.Key,
-                new StreamCall<TKey, T>(_table, request.Key, request.Open, request.Shape, request.Options.MaxIdle),
-                request.CancellationToken);
+            var subscription = new StreamSubscription<TKey, T>(request, _table);
             (var old, _subscription) = (_subscription, subscription);
             old?.Leave(); // not before, because a flight that loses its last subscriber is cancelled
             LeaveIfDisposed();

@@ -1,23 +1,25 @@
 namespace RequestCoalescing.Streaming;
 
-/// <summary>A caller's subscription to a flight that streams. The flight goes on while it has one.</summary>
+/// <summary>A caller's subscription to a flight that streams. The flight goes on while it has one. The caller's source runs if it starts a flight, or is elected to lead one.</summary>
 internal sealed class StreamSubscription<TKey, T>
     where TKey : notnull
 {
-    private readonly StreamCall<TKey, T> _call;
+    private readonly StreamRequest<TKey, T> _request;
+    private readonly StreamTable<TKey, T> _table;
     private readonly CancellationTokenSource _leave;
     private readonly CancellationToken _left;
-    private readonly CancellationToken _token;
+    private volatile SharedStream<T>? _led;
+    private volatile SharedStream<T>? _joined;
     private FanOutReader<T>? _reader;
     private bool _hasLeft;
 
     /// <summary>Joins a flight, or starts one.</summary>
-    public StreamSubscription(ISingleflight<TKey> singleflight, TKey key, StreamCall<TKey, T> call, CancellationToken cancellationToken)
+    public StreamSubscription(StreamRequest<TKey, T> request, StreamTable<TKey, T> table)
     {
-        (_call, _token) = (call, cancellationToken);
-        _leave = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        (_request, _table) = (request, table);
+        _leave = CancellationTokenSource.CreateLinkedTokenSource(request.CancellationToken);
         _left = _leave.Token;
-        Outcome = RunAsync(singleflight, key);
+        Outcome = RunAsync();
         Outcome.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(() =>
         {
             Engine.Outcome.Observe(Outcome);
@@ -26,7 +28,7 @@ internal sealed class StreamSubscription<TKey, T>
     }
 
     /// <summary>The stream of the flight that the call leads. Null if it leads none.</summary>
-    public SharedStream<T>? Led => _call.Led;
+    public SharedStream<T>? Led => _led;
 
     /// <summary>The outcome of the flight, or a cancellation after the caller has left it.</summary>
     public Task<StreamEnd<T>> Outcome { get; }
@@ -34,10 +36,12 @@ internal sealed class StreamSubscription<TKey, T>
     /// <summary>Whether the caller is a subscriber of the flight of a stream.</summary>
     public bool IsTo(SharedStream<T> stream) => stream.HasSubscriber(_left);
 
-    /// <summary>Lets a reader wake up at the end of the flight.</summary>
+    /// <summary>
+    /// The caller has a place in a stream. The end of the flight wakes its reader. If the caller is elected, its source goes on there, where the others have their places too.
+    /// </summary>
     public void Attach(SharedStream<T> stream, FanOutReader<T> reader)
     {
-        _call.OnJoined(stream);
+        _joined = stream;
         Interlocked.Exchange(ref _reader, reader);
         if (Outcome.IsCompleted) End(reader);
     }
@@ -61,19 +65,26 @@ internal sealed class StreamSubscription<TKey, T>
     }
 
     // Awaited in the caller's context, so that the work of another flight that reads the stream counts as waiting for it.
-    private async Task<StreamEnd<T>> RunAsync(ISingleflight<TKey> singleflight, TKey key) =>
-        await singleflight.ExecuteAsync(key, this, static (subscription, flight) => subscription.LeadAsync(flight), _left).ConfigureAwait(false);
+    private async Task<StreamEnd<T>> RunAsync() =>
+        await _request.Singleflight.ExecuteAsync(_request.Key, this, static (subscription, flight) => subscription.LeadAsync(flight), _left).ConfigureAwait(false);
 
     private async ValueTask<StreamEnd<T>> LeadAsync(FlightContext flight)
     {
+        var stream = new SharedStream<T>(flight, _joined?.TakeVacantBuffer() ?? new FanOut<T>(_request.Shape), _request.Options.MaxIdle);
+        _led = stream;
+        _table.Add(_request.Key, stream);
         try
         {
-            return await _call.RunAsync(flight).ConfigureAwait(false);
+            return await stream.RunAsync(_request.Open).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (_token.IsCancellationRequested)
+        catch (OperationCanceledException) when (_request.CancellationToken.IsCancellationRequested)
         {
             Leave(); // the others elect a leader if this one has left, and the source may have heard of the token first
             throw;
+        }
+        finally
+        {
+            _table.Remove(_request.Key, stream);
         }
     }
 }

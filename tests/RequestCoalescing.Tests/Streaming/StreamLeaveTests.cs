@@ -1,31 +1,13 @@
-using Microsoft.Extensions.Time.Testing;
-
 namespace RequestCoalescing.Tests.Streaming;
 
 /// <summary>How callers leave a stream.</summary>
-public sealed class StreamLeaveTests
+public sealed class StreamLeaveTests : StreamFixture
 {
-    private readonly FakeTimeProvider _clock = new();
-    private readonly StreamBackend<int> _backend = new();
-    private readonly Singleflight _singleflight;
-
-    public StreamLeaveTests() => _singleflight = new Singleflight(new SingleflightOptions { TimeProvider = _clock });
-
     [Fact]
     public async Task A_slow_reader_whose_token_fires_between_two_reads_lets_the_source_go_on()
     {
-        var options = new StreamOptions { MaxBufferedItems = 8, Backpressure = StreamBackpressure.SlowestReader };
         using var leaving = new CancellationTokenSource();
-        await using var fast = Read(options);
-        await using var slow = Read(options, leaving.Token);
-        var (item, first) = (fast.NextAsync(), slow.NextAsync());
-        await _singleflight.UntilSubscribersAsync(2);
-        var run = await _backend.NextRunAsync();
-        run.Yield(Enumerable.Range(0, 100));
-        run.End();
-        Assert.Equal((0, 0), (await item, await first));
-        var rest = fast.RestAsync();
-        await Patience.UntilAsync(() => run.Taken >= 8, "the buffer is full");
+        var (slow, rest, _) = await FillAsync(leaving.Token);
 
         await leaving.CancelAsync();
 
@@ -40,9 +22,9 @@ public sealed class StreamLeaveTests
     {
         using var call = new CancellationTokenSource();
         using var enumeration = new CancellationTokenSource();
-        await using var items = _singleflight.ExecuteStreamAsync("key", _backend.Run, call.Token).GetAsyncEnumerator(enumeration.Token);
+        await using var items = Flights.ExecuteStreamAsync("key", Backend.Run, call.Token).GetAsyncEnumerator(enumeration.Token);
         var next = items.MoveNextAsync().AsTask();
-        await _backend.NextRunAsync();
+        await Backend.NextRunAsync();
         var fired = isOfCall ? call : enumeration;
 
         await fired.CancelAsync();
@@ -57,7 +39,7 @@ public sealed class StreamLeaveTests
         using var leaving = new CancellationTokenSource();
         await using var reader = Read(token: leaving.Token);
         var first = reader.NextAsync();
-        var run = await _backend.NextRunAsync();
+        var run = await Backend.NextRunAsync();
         run.Yield(1, 2);
         Assert.Equal(1, await first);
         await Patience.UntilAsync(() => run.Taken == 2, "the second item is there");
@@ -72,17 +54,17 @@ public sealed class StreamLeaveTests
     {
         await Read(token: new CancellationToken(true)).NextAsync().ThrowsAsync<OperationCanceledException>();
 
-        Assert.Equal((0, 0), (_backend.Runs, _singleflight.GetStats().Flights));
+        Assert.Equal((0, 0), (Backend.Runs, Flights.GetStats().Flights));
     }
 
     [Fact]
     public async Task A_caller_that_has_failed_leaves_without_being_disposed_of()
     {
         await using var fast = Read(new StreamOptions { MaxBufferedItems = 8 });
-        await using var slow = new Enumeration(_singleflight.ExecuteStreamAsync("key", _backend.Run));
+        await using var slow = new Enumeration(Flights.ExecuteStreamAsync("key", Backend.Run));
         var (item, first) = (fast.NextAsync(), slow.MoveAsync());
-        await _singleflight.UntilSubscribersAsync(2);
-        var run = await _backend.NextRunAsync();
+        await Flights.UntilSubscribersAsync(2);
+        var run = await Backend.NextRunAsync();
         for (var next = 0; next < 20; next++)
         {
             run.Yield(next);
@@ -98,7 +80,7 @@ public sealed class StreamLeaveTests
             }
         });
 
-        await _singleflight.UntilSubscribersAsync(1);
+        await Flights.UntilSubscribersAsync(1);
         Assert.False(await slow.MoveAsync());
         run.End();
         await item.ThrowsAsync<InvalidOperationException>();
@@ -107,41 +89,41 @@ public sealed class StreamLeaveTests
     [Fact]
     public async Task A_caller_that_asks_again_after_the_end_gets_the_end_again()
     {
-        await using var items = new Enumeration(_singleflight.ExecuteStreamAsync("key", _backend.Run));
+        await using var items = new Enumeration(Flights.ExecuteStreamAsync("key", Backend.Run));
         var first = items.MoveAsync();
-        (await _backend.NextRunAsync()).End();
+        (await Backend.NextRunAsync()).End();
 
         Assert.False(await first);
         Assert.False(await items.MoveAsync());
-        Assert.Equal(1, _backend.Runs);
+        Assert.Equal(1, Backend.Runs);
     }
 
     [Fact]
     public async Task An_enumeration_that_is_disposed_of_before_its_first_item_asks_no_source()
     {
-        var items = new Enumeration(_singleflight.ExecuteStreamAsync("key", _backend.Run));
+        var items = new Enumeration(Flights.ExecuteStreamAsync("key", Backend.Run));
 
         await items.DisposeAsync();
         await items.DisposeAsync();
 
         await items.MoveAsync().ThrowsAsync<ObjectDisposedException>();
-        Assert.Equal((0, 0), (_backend.Runs, _singleflight.GetStats().Calls));
+        Assert.Equal((0, 0), (Backend.Runs, Flights.GetStats().Calls));
     }
 
     [Fact]
     public async Task A_loop_that_breaks_off_leaves()
     {
         var loop = BreakOffAsync();
-        var run = await _backend.NextRunAsync();
+        var run = await Backend.NextRunAsync();
         run.Yield(1, 2, 3);
 
         Assert.Equal(1, await loop.SoonAsync());
         await run.DisposedAsync();
-        await Patience.UntilAsync(() => _singleflight.GetStats().InFlightCount == 0, "the flight is over");
+        await Patience.UntilAsync(() => Flights.GetStats().InFlightCount == 0, "the flight is over");
 
         async Task<int> BreakOffAsync()
         {
-            await foreach (var item in _singleflight.ExecuteStreamAsync("key", _backend.Run)) return item;
+            await foreach (var item in Flights.ExecuteStreamAsync("key", Backend.Run)) return item;
             return 0;
         }
     }
@@ -151,17 +133,15 @@ public sealed class StreamLeaveTests
     {
         await using var reader = Read(new StreamOptions { MaxBufferedItems = 8 });
         var item = reader.NextAsync();
-        var run = await _backend.NextRunAsync();
+        var run = await Backend.NextRunAsync();
         run.Yield(Enumerable.Range(0, 100));
         Assert.Equal(0, await item);
 
-        await _singleflight.DisposeAsync().AsTask().SoonAsync();
+        await Flights.DisposeAsync().AsTask().SoonAsync();
 
         await run.DisposedAsync();
     }
 
-    private StreamCaller<int> Read(StreamOptions? options = null, CancellationToken token = default) =>
-        new(_singleflight.ExecuteStreamAsync("key", _backend.Run, options ?? new StreamOptions(), token));
 
     /// <summary>An enumeration, step by step.</summary>
     private sealed class Enumeration(IAsyncEnumerable<int> stream) : IAsyncDisposable

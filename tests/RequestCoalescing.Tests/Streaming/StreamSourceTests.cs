@@ -1,35 +1,27 @@
-using Microsoft.Extensions.Time.Testing;
-
 namespace RequestCoalescing.Tests.Streaming;
 
 /// <summary>Sources of streams: what they yield, how they are disposed of, and what they leave behind.</summary>
-public sealed class StreamSourceTests
+public sealed class StreamSourceTests : StreamFixture
 {
-    private readonly FakeTimeProvider _clock = new();
-    private readonly StreamBackend<int> _backend = new();
-    private readonly Singleflight _singleflight;
-
-    public StreamSourceTests() => _singleflight = new Singleflight(new SingleflightOptions { TimeProvider = _clock });
-
     [Fact]
     public async Task A_source_whose_disposal_hangs_counts_as_abandoned_also_if_it_was_waiting_for_its_readers()
     {
         var disposal = new TaskCompletionSource();
-        var reader = new StreamCaller<int>(_singleflight.ExecuteStreamAsync("key", _ => Source(), new StreamOptions { MaxBufferedItems = 8 }));
+        var reader = new StreamCaller<int>(Flights.ExecuteStreamAsync("key", _ => Source(), new StreamOptions { MaxBufferedItems = 8 }));
         Assert.Equal(0, await reader.NextAsync());
         await reader.DisposeAsync();
-        await Patience.UntilAsync(() => _singleflight.GetStats().TotalSubscribers == 0, "the caller has left");
+        await Patience.UntilAsync(() => Flights.GetStats().TotalSubscribers == 0, "the caller has left");
 
         await Patience.UntilAsync(
             () =>
             {
-                _clock.Advance(TimeSpan.FromSeconds(31));
-                return _singleflight.GetStats().AbandonedCount == 1;
+                Clock.Advance(TimeSpan.FromSeconds(31));
+                return Flights.GetStats().AbandonedCount == 1;
             },
             "the run counts as abandoned");
 
         disposal.SetResult();
-        await Patience.UntilAsync(() => _singleflight.GetStats().AbandonedCount == 0, "the source has ended");
+        await Patience.UntilAsync(() => Flights.GetStats().AbandonedCount == 0, "the source has ended");
 
         async IAsyncEnumerable<int> Source()
         {
@@ -56,11 +48,11 @@ public sealed class StreamSourceTests
                 return !item.IsAlive;
             },
             "nothing holds the item");
-        Assert.Equal(0, _singleflight.GetStats().InFlightCount);
+        Assert.Equal(0, Flights.GetStats().InFlightCount);
 
         async Task<WeakReference> ReadAsync()
         {
-            var items = await _singleflight.ExecuteStreamAsync("key", static _ => new[] { new object() }.ToAsyncEnumerable()).ToListAsync();
+            var items = await Flights.ExecuteStreamAsync("key", static _ => new[] { new object() }.ToAsyncEnumerable()).ToListAsync();
             return new WeakReference(items[0]);
         }
     }
@@ -68,7 +60,7 @@ public sealed class StreamSourceTests
     [Fact]
     public async Task An_error_of_the_disposal_comes_after_the_items()
     {
-        await using var reader = new StreamCaller<int>(_singleflight.ExecuteStreamAsync("key", _ => Source()));
+        await using var reader = new StreamCaller<int>(Flights.ExecuteStreamAsync("key", _ => Source()));
 
         Assert.Equal(1, await reader.NextAsync());
         await reader.NextAsync().ThrowsAsync<InvalidTimeZoneException>();
@@ -92,7 +84,7 @@ public sealed class StreamSourceTests
     [Fact]
     public async Task A_source_that_is_null_is_refused()
     {
-        var error = await new StreamCaller<int>(_singleflight.ExecuteStreamAsync("key", IAsyncEnumerable<int> (CancellationToken _) => null!)).NextAsync().ThrowsAsync<InvalidOperationException>();
+        var error = await new StreamCaller<int>(Flights.ExecuteStreamAsync("key", IAsyncEnumerable<int> (CancellationToken _) => null!)).NextAsync().ThrowsAsync<InvalidOperationException>();
 
         Assert.Contains("returned null", error.Message, StringComparison.Ordinal);
     }
@@ -100,10 +92,10 @@ public sealed class StreamSourceTests
     [Fact]
     public async Task Items_may_be_null_or_large()
     {
-        Assert.Equal([null, "a", null], await _singleflight.ExecuteStreamAsync("texts", static _ => new[] { null, "a", null }.ToAsyncEnumerable()).ToListAsync());
+        Assert.Equal([null, "a", null], await Flights.ExecuteStreamAsync("texts", static _ => new[] { null, "a", null }.ToAsyncEnumerable()).ToListAsync());
 
         var large = Enumerable.Range(0, 1000).Select(static number => (decimal)number).Select(static number => (number, number, number, number, number, number, number)).ToList();
-        Assert.Equal(large, await _singleflight.ExecuteStreamAsync("structs", _ => large.ToAsyncEnumerable()).ToListAsync());
+        Assert.Equal(large, await Flights.ExecuteStreamAsync("structs", _ => large.ToAsyncEnumerable()).ToListAsync());
     }
 
     [Fact]
@@ -111,9 +103,9 @@ public sealed class StreamSourceTests
     {
         var local = new AsyncLocal<string> { Value = "test" };
         var leader = Task.Run(() => ReadAsync("leader"));
-        var run = await _backend.NextRunAsync();
+        var run = await Backend.NextRunAsync();
         var follower = Task.Run(() => ReadAsync("follower"));
-        await _singleflight.UntilSubscribersAsync(2);
+        await Flights.UntilSubscribersAsync(2);
         run.Yield(1, 2, 3);
         run.End();
 
@@ -124,7 +116,7 @@ public sealed class StreamSourceTests
         {
             local.Value = name;
             var seen = new List<string>();
-            await foreach (var item in _singleflight.ExecuteStreamAsync("key", Source)) seen.Add(local.Value);
+            await foreach (var item in Flights.ExecuteStreamAsync("key", Source)) seen.Add(local.Value);
             return string.Join(' ', [.. seen, local.Value]);
         }
 
@@ -132,7 +124,7 @@ public sealed class StreamSourceTests
         {
             Assert.Equal("leader", local.Value);
             local.Value = "source";
-            await foreach (var item in _backend.Run(cancellationToken)) yield return item;
+            await foreach (var item in Backend.Run(cancellationToken)) yield return item;
         }
     }
 
@@ -141,9 +133,9 @@ public sealed class StreamSourceTests
     {
         var clock = new TimerCountingTimeProvider();
         var singleflight = new Singleflight(new SingleflightOptions { TimeProvider = clock });
-        await using var reader = new StreamCaller<int>(singleflight.ExecuteStreamAsync("key", _backend.Run));
+        await using var reader = new StreamCaller<int>(singleflight.ExecuteStreamAsync("key", Backend.Run));
         var first = reader.NextAsync();
-        var run = await _backend.NextRunAsync();
+        var run = await Backend.NextRunAsync();
         Assert.Equal(1, clock.SetTimers); // for MaxDuration
         run.Yield(1);
         Assert.Equal(1, await first);
@@ -163,13 +155,13 @@ public sealed class StreamSourceTests
         await Unobserved.AssertNoneAsync(
             async () =>
             {
-                await using var reader = new StreamCaller<int>(_singleflight.ExecuteStreamAsync("key", _backend.Run));
+                await using var reader = new StreamCaller<int>(Flights.ExecuteStreamAsync("key", Backend.Run));
                 var first = reader.NextAsync();
-                var run = await _backend.NextRunAsync();
+                var run = await Backend.NextRunAsync();
                 run.Yield(1, 2);
                 run.Fail(error);
                 Assert.Equal(1, await first);
-                await Patience.UntilAsync(() => _singleflight.GetStats().InFlightCount == 0, "the flight is over");
+                await Patience.UntilAsync(() => Flights.GetStats().InFlightCount == 0, "the flight is over");
             },
             thrown => thrown == error);
     }

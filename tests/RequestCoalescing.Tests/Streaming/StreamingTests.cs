@@ -1,44 +1,36 @@
-using Microsoft.Extensions.Time.Testing;
-
 namespace RequestCoalescing.Tests.Streaming;
 
 /// <summary>The buffer of a stream, and its slow readers.</summary>
-public sealed class StreamingTests
+public sealed class StreamingTests : StreamFixture
 {
     private static readonly StreamOptions s_short = new() { MaxBufferedItems = 8 };
-
-    private readonly FakeTimeProvider _clock = new();
-    private readonly StreamBackend<int> _backend = new();
-    private readonly Singleflight _singleflight;
-
-    public StreamingTests() => _singleflight = new Singleflight(new SingleflightOptions { TimeProvider = _clock });
 
     [Fact]
     public async Task A_caller_that_comes_when_the_first_item_is_gone_starts_a_new_flight()
     {
-        await using var early = Read();
+        await using var early = Read(s_short);
         var item = early.NextAsync();
-        var run = await _backend.NextRunAsync();
+        var run = await Backend.NextRunAsync();
         item = await PassAsync(run, early, item, 20);
 
-        await using var late = Read();
+        await using var late = Read(s_short);
         var anew = late.NextAsync();
-        (await _backend.NextRunAsync()).Yield(100);
+        (await Backend.NextRunAsync()).Yield(100);
 
         Assert.Equal(100, await anew);
         run.Yield(20);
         Assert.Equal(20, await item);
-        Assert.Equal((2, 2, 0), (_backend.Runs, _singleflight.GetStats().Calls, _singleflight.GetStats().Coalesced));
+        Assert.Equal((2, 2, 0), (Backend.Runs, Flights.GetStats().Calls, Flights.GetStats().Coalesced));
     }
 
     [Fact]
     public async Task A_reader_that_lags_fails_alone()
     {
-        await using var fast = Read();
-        await using var slow = Read();
+        await using var fast = Read(s_short);
+        await using var slow = Read(s_short);
         var (item, first) = (fast.NextAsync(), slow.NextAsync());
-        await _singleflight.UntilSubscribersAsync(2);
-        var run = await _backend.NextRunAsync();
+        await Flights.UntilSubscribersAsync(2);
+        var run = await Backend.NextRunAsync();
         item = await PassAsync(run, fast, item, 50);
 
         Assert.Equal(0, await first);
@@ -49,7 +41,7 @@ public sealed class StreamingTests
         run.End();
         Assert.Equal(50, await item);
         Assert.Empty(await fast.RestAsync());
-        Assert.Equal(1, _backend.Runs);
+        Assert.Equal(1, Backend.Runs);
     }
 
     [Fact]
@@ -59,21 +51,21 @@ public sealed class StreamingTests
         await using var fast = Read(options);
         await using var slow = Read(options);
         var (item, first) = (fast.NextAsync(), slow.NextAsync());
-        await _singleflight.UntilSubscribersAsync(2);
-        var run = await _backend.NextRunAsync();
+        await Flights.UntilSubscribersAsync(2);
+        var run = await Backend.NextRunAsync();
         item = await PassAsync(run, fast, item, 50);
 
         Assert.Equal(0, await first);
         var rest = slow.RestAsync();
-        var second = await _backend.NextRunAsync();
-        await _singleflight.UntilSubscribersAsync(2); // it has left the old flight
+        var second = await Backend.NextRunAsync();
+        await Flights.UntilSubscribersAsync(2); // it has left the old flight
         second.Yield(Enumerable.Range(0, 60));
         second.End();
 
         Assert.Equal(Enumerable.Range(1, 59), await rest);
         run.End();
         await item.ThrowsAsync<InvalidOperationException>();
-        Assert.Equal(2, _backend.Runs);
+        Assert.Equal(2, Backend.Runs);
     }
 
     [Fact]
@@ -81,7 +73,7 @@ public sealed class StreamingTests
     {
         await using var reader = Read(new StreamOptions { MaxBufferedItems = 400 });
         var first = reader.NextAsync();
-        var run = await _backend.NextRunAsync();
+        var run = await Backend.NextRunAsync();
         run.Yield(Enumerable.Range(0, 10_000));
         run.End();
         Assert.Equal(0, await first);
@@ -94,38 +86,17 @@ public sealed class StreamingTests
     [Fact]
     public async Task The_source_waits_for_the_slowest_reader_if_that_is_asked_for()
     {
-        var options = new StreamOptions { MaxBufferedItems = 8, Backpressure = StreamBackpressure.SlowestReader };
-        await using var fast = Read(options);
-        await using var slow = Read(options);
-        var (item, first) = (fast.NextAsync(), slow.NextAsync());
-        await _singleflight.UntilSubscribersAsync(2);
-        var run = await _backend.NextRunAsync();
-        run.Yield(Enumerable.Range(0, 100));
-        run.End();
-
-        Assert.Equal((0, 0), (await item, await first));
-        var fastRest = fast.RestAsync();
-        await Patience.UntilAsync(() => run.Taken >= 8, "the buffer is full");
+        var (slow, rest, run) = await FillAsync();
         Assert.InRange(run.Taken, 8, 9);
         Assert.Equal(Enumerable.Range(1, 99), await slow.RestAsync());
-        Assert.Equal(Enumerable.Range(1, 99), await fastRest);
-        Assert.Equal(1, _backend.Runs);
+        Assert.Equal(Enumerable.Range(1, 99), await rest);
+        Assert.Equal(1, Backend.Runs);
     }
 
     [Fact]
     public async Task A_slow_reader_that_leaves_lets_the_source_go_on()
     {
-        var options = new StreamOptions { MaxBufferedItems = 8, Backpressure = StreamBackpressure.SlowestReader };
-        await using var fast = Read(options);
-        var slow = Read(options);
-        var (item, first) = (fast.NextAsync(), slow.NextAsync());
-        await _singleflight.UntilSubscribersAsync(2);
-        var run = await _backend.NextRunAsync();
-        run.Yield(Enumerable.Range(0, 100));
-        run.End();
-        Assert.Equal((0, 0), (await item, await first));
-        var rest = fast.RestAsync();
-        await Patience.UntilAsync(() => run.Taken >= 8, "the buffer is full");
+        var (slow, rest, _) = await FillAsync();
 
         await slow.DisposeAsync();
 
@@ -135,31 +106,31 @@ public sealed class StreamingTests
     [Fact]
     public async Task A_stream_that_flows_is_in_the_counts_and_is_not_stuck()
     {
-        await using var reader = Read();
+        await using var reader = Read(s_short);
         var item = reader.NextAsync();
-        var run = await _backend.NextRunAsync();
+        var run = await Backend.NextRunAsync();
         run.Yield(1);
         Assert.Equal(1, await item);
-        _clock.Advance(TimeSpan.FromSeconds(20));
+        Clock.Advance(TimeSpan.FromSeconds(20));
 
-        var stats = _singleflight.GetStats();
+        var stats = Flights.GetStats();
 
         Assert.Equal((1, 1, TimeSpan.Zero), (stats.InFlightCount, stats.TotalSubscribers, stats.OldestCallAge));
         run.End();
         Assert.Empty(await reader.RestAsync());
-        Assert.Null(_singleflight.GetStats().OldestCallAge);
+        Assert.Null(Flights.GetStats().OldestCallAge);
     }
 
     [Fact]
     public async Task A_drain_waits_for_a_stream()
     {
-        await using var reader = Read();
+        await using var reader = Read(s_short);
         var item = reader.NextAsync();
-        var run = await _backend.NextRunAsync();
+        var run = await Backend.NextRunAsync();
         run.Yield(1);
         Assert.Equal(1, await item);
 
-        var drain = _singleflight.DrainAsync();
+        var drain = Flights.DrainAsync();
 
         Assert.False(drain.IsCompleted);
         run.End();
@@ -170,13 +141,13 @@ public sealed class StreamingTests
     [Fact]
     public async Task Two_enumerations_of_one_call_are_two_callers()
     {
-        var stream = _singleflight.ExecuteStreamAsync("key", _backend.Run);
-        Assert.Equal(0, _backend.Runs);
+        var stream = Flights.ExecuteStreamAsync("key", Backend.Run);
+        Assert.Equal(0, Backend.Runs);
         await using var one = new StreamCaller<int>(stream);
         await using var two = new StreamCaller<int>(stream);
         var (first, second) = (one.NextAsync(), two.NextAsync());
-        await _singleflight.UntilSubscribersAsync(2);
-        (await _backend.NextRunAsync()).Yield(5);
+        await Flights.UntilSubscribersAsync(2);
+        (await Backend.NextRunAsync()).Yield(5);
 
         Assert.Equal((5, 5), (await first, await second));
     }
@@ -186,37 +157,37 @@ public sealed class StreamingTests
     {
         using var call = new CancellationTokenSource();
         using var enumeration = new CancellationTokenSource();
-        await using var items = _singleflight.ExecuteStreamAsync("key", _backend.Run, call.Token).GetAsyncEnumerator(enumeration.Token);
+        await using var items = Flights.ExecuteStreamAsync("key", Backend.Run, call.Token).GetAsyncEnumerator(enumeration.Token);
         var next = items.MoveNextAsync().AsTask();
-        await _backend.NextRunAsync();
+        await Backend.NextRunAsync();
 
         await enumeration.CancelAsync();
 
         await next.ThrowsAsync<OperationCanceledException>();
-        await _singleflight.UntilSubscribersAsync(0);
+        await Flights.UntilSubscribersAsync(0);
     }
 
     [Fact]
     public async Task A_custom_equality_of_keys_holds_for_streams()
     {
         var singleflight = new Singleflight<string>(null, StringComparer.OrdinalIgnoreCase);
-        await using var one = new StreamCaller<int>(singleflight.ExecuteStreamAsync("KEY", _backend.Run));
-        await using var two = new StreamCaller<int>(singleflight.ExecuteStreamAsync("key", _backend.Run));
+        await using var one = new StreamCaller<int>(singleflight.ExecuteStreamAsync("KEY", Backend.Run));
+        await using var two = new StreamCaller<int>(singleflight.ExecuteStreamAsync("key", Backend.Run));
         var (first, second) = (one.NextAsync(), two.NextAsync());
         await singleflight.UntilSubscribersAsync(2);
-        (await _backend.NextRunAsync()).Yield(5);
+        (await Backend.NextRunAsync()).Yield(5);
 
         Assert.Equal((5, 5), (await first, await second));
-        Assert.Equal(1, _backend.Runs);
+        Assert.Equal(1, Backend.Runs);
     }
 
     [Fact]
     public async Task A_source_that_blocks_can_start_on_the_thread_pool()
     {
         var singleflight = new Singleflight(new SingleflightOptions { StartOnThreadPool = true });
-        var readers = Enumerable.Range(0, 20).Select(_ => new StreamCaller<int>(singleflight.ExecuteStreamAsync("key", _backend.Run)).RestAsync()).ToList();
+        var readers = Enumerable.Range(0, 20).Select(_ => new StreamCaller<int>(singleflight.ExecuteStreamAsync("key", Backend.Run)).RestAsync()).ToList();
         await singleflight.UntilSubscribersAsync(20);
-        var run = await _backend.NextRunAsync();
+        var run = await Backend.NextRunAsync();
         run.Yield(1, 2, 3);
         run.End();
 
@@ -241,16 +212,16 @@ public sealed class StreamingTests
             default: options.OnLag = (StreamLagBehavior)value; break;
         }
 
-        var error = Assert.Throws<ArgumentOutOfRangeException>(() => _singleflight.ExecuteStreamAsync("key", _backend.Run, options));
+        var error = Assert.Throws<ArgumentOutOfRangeException>(() => Flights.ExecuteStreamAsync("key", Backend.Run, options));
         Assert.Equal(name, error.ParamName);
     }
 
     [Fact]
     public void Null_arguments_are_refused_at_the_call()
     {
-        Assert.Throws<ArgumentNullException>(() => _singleflight.ExecuteStreamAsync(null!, _backend.Run));
-        Assert.Throws<ArgumentNullException>(() => _singleflight.ExecuteStreamAsync("key", (Func<CancellationToken, IAsyncEnumerable<int>>)null!));
-        Assert.Throws<ArgumentNullException>(() => ((ISingleflight<string>)null!).ExecuteStreamAsync("key", _backend.Run));
+        Assert.Throws<ArgumentNullException>(() => Flights.ExecuteStreamAsync(null!, Backend.Run));
+        Assert.Throws<ArgumentNullException>(() => Flights.ExecuteStreamAsync("key", (Func<CancellationToken, IAsyncEnumerable<int>>)null!));
+        Assert.Throws<ArgumentNullException>(() => ((ISingleflight<string>)null!).ExecuteStreamAsync("key", Backend.Run));
     }
 
     /// <summary>Yields items one after the other, each when the reader has got the one before.</summary>
@@ -272,6 +243,4 @@ public sealed class StreamingTests
         while (items.Count < count) items.Add(await reader.NextAsync());
         return items;
     }
-
-    private StreamCaller<int> Read(StreamOptions? options = null) => new(_singleflight.ExecuteStreamAsync("key", _backend.Run, options ?? s_short));
 }
