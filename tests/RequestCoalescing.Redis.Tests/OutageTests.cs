@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using Microsoft.Extensions.Time.Testing;
 using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Tests;
@@ -111,13 +112,16 @@ public sealed partial class OutageTests(ITestOutputHelper output)
     {
         await using var server = RedisServer.StartGarnet();
         await using var connection = await server.ConnectAsync();
-        await using var hanging = new RedisSingleflight(connection, new SingleflightOptions { MaxDuration = TimeSpan.FromMilliseconds(300) });
+        var clock = new FakeTimeProvider();
+        await using var hanging = new RedisSingleflight(connection, new SingleflightOptions { MaxDuration = TimeSpan.FromSeconds(30), TimeProvider = clock });
         await using var waiting = new RedisSingleflight(connection, new SingleflightOptions { MaxDuration = TimeSpan.FromMinutes(1) });
         foreach (var node in new[] { hanging, waiting }) await node.ExecuteAsync("warm-up", static _ => ValueTask.FromResult(0));
 
         var leader = hanging.ExecuteAsync(Key, _backend.RunStubbornAsync).AsTask();
         var hung = await _backend.NextRunAsync();
         var follower = waiting.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        await waiting.UntilSubscribersAsync(1);
+        clock.Advance(TimeSpan.FromSeconds(30));
         await leader.ThrowsAsync<FlightTimeoutException>();
         (await _backend.NextRunAsync()).Succeed(2);
         Assert.Equal(2, await follower.SoonAsync());
