@@ -53,8 +53,6 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     /// <summary>The name in metrics and on the live page: <see cref="SingleflightOptions.Name"/>, or a name made from the key type.</summary>
     public string Name => _settings.Name;
 
-    internal IEqualityComparer<TKey> Comparer => _comparer;
-
     internal TimeSpan MaxDuration => _settings.MaxDuration;
 
     Settings IEngine.Settings => _settings;

@@ -49,6 +49,7 @@ internal abstract partial class Flight
         }
 
         WaitGraph.Move(this, successor);
+        MoveStream(successor);
         Shard.EnsureTimer();
         Close(FlightState.Landed, FlightOutcome.Reelected);
         return elected.Lead(successor);

@@ -1,25 +1,20 @@
+using System.Runtime.CompilerServices;
+
 namespace RequestCoalescing.Engine;
 
 /// <content>A flight that streams. It leaves the list that the timer looks at.</content>
 internal abstract partial class Flight
 {
+    // A table, because most flights do not stream, and each must be small.
+    private static readonly ConditionalWeakTable<Flight, object> s_lineages = [];
+
     TimeProvider IStreamFlight.Clock => Shard.Settings.Clock;
 
     bool IStreamFlight.IsJoinable => Volatile.Read(ref IsCurrent);
 
-    bool IStreamFlight.HasSubscriber(CancellationToken cancellationToken)
+    object IStreamFlight.GetStreamLineage(Func<object> create)
     {
-        while (AdmitArrivals()) Shard.LetOthersIn();
-        lock (Shard.Gate)
-        {
-            var last = State == FlightState.InFlight ? First?.Previous : null;
-            for (var subscriber = last; subscriber is not null; subscriber = subscriber == First ? null : subscriber.Previous)
-            {
-                if (subscriber.HasJoinedWith(cancellationToken)) return true;
-            }
-
-            return false;
-        }
+        lock (Shard.Gate) return StreamLineageOf(create);
     }
 
     void IStreamFlight.StartStreaming()
@@ -52,5 +47,15 @@ internal abstract partial class Flight
         }
 
         OnExpired(timeout, hadSubscribers);
+    }
+
+    /// <inheritdoc cref="IStreamFlight.GetStreamLineage"/>
+    /// <remarks>Under the gate.</remarks>
+    public object StreamLineageOf(Func<object> create) => s_lineages.GetValue(this, _ => create());
+
+    // Under the gate.
+    private void MoveStream(Flight successor)
+    {
+        if (s_lineages.TryGetValue(this, out var lineage)) s_lineages.Add(successor, lineage);
     }
 }

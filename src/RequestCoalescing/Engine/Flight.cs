@@ -89,6 +89,9 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     /// <summary>The key, for a message. Null after the work has ended, if the key is an object or refers to objects.</summary>
     public abstract object? KeyObject { get; }
 
+    /// <summary>The type of the result, which all callers of a key must share.</summary>
+    public abstract Type ResultType { get; }
+
     /// <summary>Whether the work has ended and the landing has not happened yet. The outcome then wins over a cancellation that comes now.</summary>
     public abstract bool HasOutcome { get; }
 

@@ -69,6 +69,7 @@ internal sealed partial class Flight<TKey, TResult>
         if (!hasJoined) return null;
         if (cancellationToken.IsCancellationRequested) follower.LeaveAtOnce(cancellationToken); // it may have fired before the follower was there
         Shard.Settings.Listener?.Joined(this);
+        if (FlightObserver.Current is FlightObserver<TResult> observer) observer.OnJoined(follower);
         return follower;
     }
 

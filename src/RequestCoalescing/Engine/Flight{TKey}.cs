@@ -31,8 +31,6 @@ internal abstract class Flight<TKey> : Flight
         }
     }
 
-    public abstract Type ResultType { get; }
-
     // A released key that is a struct with references looks like another key, for example (null, 0).
     private static bool IsStructOfObjects => typeof(TKey).IsValueType && RuntimeHelpers.IsReferenceOrContainsReferences<TKey>();
 

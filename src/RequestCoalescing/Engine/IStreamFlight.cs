@@ -9,9 +9,9 @@ internal interface IStreamFlight
     /// <summary>Whether callers that come now would join the flight.</summary>
     bool IsJoinable { get; }
 
-    /// <summary>Whether one of the subscribers has joined with this token.</summary>
-    /// <param name="cancellationToken">A token that no other caller has.</param>
-    bool HasSubscriber(CancellationToken cancellationToken);
+    /// <summary>Returns the lineage of the flight's stream. A flight whose leader is elected takes it over from the flight before.</summary>
+    /// <param name="create">Creates it for the first caller that asks.</param>
+    object GetStreamLineage(Func<object> create);
 
     /// <summary>The first item has come: the flight does not expire any more on its own.</summary>
     void StartStreaming();

@@ -32,8 +32,6 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
 
     public override bool HasCancelled => _token.IsCancellationRequested;
 
-    public override bool HasJoinedWith(CancellationToken cancellationToken) => _token == cancellationToken;
-
     private bool IsWaiting => Depth == InRing && Flight is { State: FlightState.InFlight, HasOutcome: false };
 
     /// <summary>The task that the caller awaits.</summary>

@@ -33,8 +33,11 @@ internal abstract class Subscriber
     /// <summary>Whether its token has fired, so that it is about to leave.</summary>
     public abstract bool HasCancelled { get; }
 
-    /// <summary>Whether the caller has joined with this token.</summary>
-    public virtual bool HasJoinedWith(CancellationToken cancellationToken) => false;
+    /// <inheritdoc cref="IStreamFlight.GetStreamLineage"/>
+    public object GetStreamLineage(Func<object> create)
+    {
+        lock (Flight!.Shard.Gate) return Flight!.StreamLineageOf(create); // an election may have come first
+    }
 
     /// <summary>Makes this the leader of a flight.</summary>
     /// <returns>The work item that starts the flight with the work of this subscriber.</returns>

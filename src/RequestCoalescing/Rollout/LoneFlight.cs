@@ -20,7 +20,7 @@ internal sealed class LoneFlight(FlightContext flight, ForgetLines lines, int ha
 
     bool IStreamFlight.IsJoinable => false;
 
-    bool IStreamFlight.HasSubscriber(CancellationToken cancellationToken) => flight.Stream!.HasSubscriber(cancellationToken);
+    object IStreamFlight.GetStreamLineage(Func<object> create) => create();
 
     void IStreamFlight.StartStreaming() => flight.Stream!.StartStreaming();
 

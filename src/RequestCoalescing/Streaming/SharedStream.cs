@@ -3,9 +3,12 @@ using RequestCoalescing.Engine;
 namespace RequestCoalescing.Streaming;
 
 /// <summary>What one flight streams: its buffer, and the run of its source.</summary>
-internal sealed class SharedStream<T>(FlightContext flight, FanOut<T> buffer, TimeSpan maxIdle)
+/// <param name="flight">The flight as its work sees it.</param>
+/// <param name="airborne">The engine's own flight. Null if a decorator hides it, and it has not been found.</param>
+/// <param name="buffer">The buffer.</param>
+/// <param name="maxIdle">See <see cref="StreamOptions.MaxIdle"/>.</param>
+internal sealed class SharedStream<T>(FlightContext flight, IStreamFlight? airborne, FanOut<T> buffer, TimeSpan maxIdle)
 {
-    private readonly IStreamFlight? _airborne = flight.Stream;
     private FanOut<T>? _vacant;
     private ITimer? _idleTimer;
     private long _lastAt;
@@ -14,13 +17,7 @@ internal sealed class SharedStream<T>(FlightContext flight, FanOut<T> buffer, Ti
     public FanOut<T> Buffer { get; } = buffer;
 
     /// <summary>Whether callers that come now would join the flight.</summary>
-    public bool IsCurrent => _airborne?.IsJoinable ?? flight.IsCurrent;
-
-    /// <summary>The error of the source. Null before its end, and if there is none.</summary>
-    public Exception? Error { get; private set; }
-
-    /// <summary>Whether the caller with this token is a subscriber of the flight.</summary>
-    public bool HasSubscriber(CancellationToken cancellationToken) => _airborne?.HasSubscriber(cancellationToken) ?? false;
+    public bool IsCurrent => airborne?.IsJoinable ?? flight.IsCurrent;
 
     /// <summary>
     /// Returns the buffer for another source, if this source was cancelled before its first item, and not by the flight. The subscribers may elect another leader then.
@@ -28,11 +25,12 @@ internal sealed class SharedStream<T>(FlightContext flight, FanOut<T> buffer, Ti
     public FanOut<T>? TakeVacantBuffer() => Interlocked.Exchange(ref _vacant, null);
 
     /// <summary>Lets later callers start a flight of their own.</summary>
-    public void CloseToJoiners() => _airborne?.CloseToJoiners();
+    public void CloseToJoiners() => airborne?.CloseToJoiners();
 
     /// <summary>Runs the source to its end. This is the work of the flight.</summary>
     public async ValueTask<StreamEnd<T>> RunAsync(Func<FlightContext, ValueTask<StreamSource<T>>> open)
     {
+        var error = default(Exception);
         try
         {
             var source = await open(flight).ConfigureAwait(false);
@@ -41,20 +39,20 @@ internal sealed class SharedStream<T>(FlightContext flight, FanOut<T> buffer, Ti
         }
         catch (OperationCanceledException cancellation) when (!flight.CancellationToken.IsCancellationRequested)
         {
-            Error = cancellation;
+            error = cancellation;
             if (Buffer.Received > 0) return new StreamEnd<T>(this, cancellation);
             _vacant = Buffer;
             throw;
         }
-        catch (Exception error)
+        catch (Exception exception)
         {
-            Error = error;
+            error = exception;
             throw;
         }
         finally
         {
             _idleTimer?.Dispose();
-            if (_vacant is null) Buffer.End(Error); // it stays open, because a caller that has joined the flight may not have its place yet
+            if (_vacant is null) Buffer.End(error); // it stays open, because a caller that has joined the flight may not have its place yet
         }
     }
 
@@ -86,7 +84,7 @@ internal sealed class SharedStream<T>(FlightContext flight, FanOut<T> buffer, Ti
             if (room == Room.Given) return memory;
             _isAwaitingReaders = true;
             await wait.WaitAsync(flight.CancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (_airborne is not null) Volatile.Write(ref _lastAt, _airborne.Clock.GetTimestamp());
+            if (airborne is not null) Volatile.Write(ref _lastAt, airborne.Clock.GetTimestamp());
             _isAwaitingReaders = false; // also if the flight is cancelled, because the disposal of the source may take long
             flight.CancellationToken.ThrowIfCancellationRequested();
         }
@@ -94,18 +92,18 @@ internal sealed class SharedStream<T>(FlightContext flight, FanOut<T> buffer, Ti
 
     private void OnItems()
     {
-        if (_airborne is null) return;
-        Volatile.Write(ref _lastAt, _airborne.Clock.GetTimestamp());
+        if (airborne is null) return;
+        Volatile.Write(ref _lastAt, airborne.Clock.GetTimestamp());
         if (Buffer.Received > 0) return;
-        _airborne.StartStreaming();
-        _idleTimer = _airborne.Clock.CreateDetachedTimer(static stream => ((SharedStream<T>)stream!).LookAtIdle(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        airborne.StartStreaming();
+        _idleTimer = airborne.Clock.CreateDetachedTimer(static stream => ((SharedStream<T>)stream!).LookAtIdle(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _idleTimer.Change(maxIdle, Timeout.InfiniteTimeSpan); // not before it is known here, because its callback sets it again
     }
 
     private void LookAtIdle()
     {
-        var idle = _isAwaitingReaders ? TimeSpan.Zero : _airborne!.Clock.GetElapsedTime(Volatile.Read(ref _lastAt));
-        if (idle >= maxIdle) _airborne!.ExpireIdle(maxIdle);
+        var idle = _isAwaitingReaders ? TimeSpan.Zero : airborne!.Clock.GetElapsedTime(Volatile.Read(ref _lastAt));
+        if (idle >= maxIdle) airborne!.ExpireIdle(maxIdle);
         else _idleTimer!.Change(TimeSpan.FromMilliseconds(Math.Max(1, Math.Ceiling((maxIdle - idle).TotalMilliseconds))), Timeout.InfiniteTimeSpan);
     }
 }

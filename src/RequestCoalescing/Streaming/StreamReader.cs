@@ -10,7 +10,6 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
 {
     private const int MaxLags = 3;
 
-    private readonly StreamTable<TKey, T> _table = StreamTable<TKey, T>.Of(request.Singleflight);
     private StreamSubscription<TKey, T>? _subscription;
     private FanOut<T>? _buffer;
     private FanOutReader<T>? _place;
@@ -47,12 +46,11 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
         while (true)
         {
             ObjectDisposedException.ThrowIf(_isDisposed, this);
-            var (before, now) = _table.Find(request.Key);
-            var subscription = new StreamSubscription<TKey, T>(request, _table);
+            var subscription = new StreamSubscription<TKey, T>(request);
             (var old, _subscription) = (_subscription, subscription);
             old?.Leave(); // not before, because a flight that loses its last subscriber is cancelled
             LeaveIfDisposed();
-            if (await FindJoinedAsync(before, now, subscription).ConfigureAwait(false) is not { } stream) continue;
+            var stream = await FindAsync(subscription).ConfigureAwait(false);
             if (TryTake(stream, subscription)) return;
 
             // The next attempt starts a new flight.
@@ -114,27 +112,29 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
 
         if (_toSkip > 0 && Skip(place)) return true;
 
-        if (LeadsAnother(buffer, subscription) && place.Position == 0 && TryTake(subscription.Led!, subscription)) return true;
+        var changed = subscription.Changed;
+        var isOver = subscription.Outcome.IsCompleted;
+        var stream = subscription.Stream;
         var isAtEnd = buffer.IsAtEnd(place, out var error);
-        if (!isAtEnd && !subscription.Outcome.IsCompleted)
+        if (!isOver && stream?.Buffer == buffer)
         {
-            await place.WaitAsync().ConfigureAwait(false);
+            // The end and the errors come from the flight, which is over for later callers by then.
+            if (isAtEnd) await changed.ConfigureAwait(false);
+            else await place.WaitAsync().ConfigureAwait(false);
             return true;
         }
 
-        // The end and the errors come from the flight, which is over for later callers by then. The items come first.
-        if (!subscription.Outcome.IsCompleted)
+        if (place.IsCutOff || buffer.HasNext(place)) return true; // the items come first
+        if (!isOver && stream is null)
         {
-            var next = _table.Now.Begun;
-            if (LeadsAnother(buffer, subscription)) return EndWith(error);
-            await Task.WhenAny(subscription.Outcome, next).ConfigureAwait(false);
+            await changed.ConfigureAwait(false);
             return true;
         }
 
-        if (place.IsCutOff || buffer.HasNext(place)) return true;
-        var end = await OutcomeAsync(subscription).ConfigureAwait(false);
-        if (end.Stream.Buffer == buffer) return EndWith(end.Cancellation);
-        if (place.Position == 0 && TryTake(end.Stream, subscription)) return true;
+        var end = isOver ? await OutcomeAsync(subscription).ConfigureAwait(false) : null;
+        stream = end?.Stream ?? stream!;
+        if (stream.Buffer == buffer) return EndWith(end?.Cancellation);
+        if (place.Position == 0 && TryTake(stream, subscription)) return true;
         return EndWith(isAtEnd ? error : new InvalidOperationException("A decorator has let the call join another flight than the one that it has read."));
     }
 
@@ -144,15 +144,12 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
         return false;
     }
 
-    // Happens if a decorator lets its calls join later, and the call has a place in the stream that was current before.
-    private static bool LeadsAnother(FanOut<T> buffer, StreamSubscription<TKey, T> subscription) => subscription.Led is { } led && led.Buffer != buffer;
-
     private bool TryTake(SharedStream<T> stream, StreamSubscription<TKey, T> subscription)
     {
         if (!stream.Buffer.TryJoin(out var place)) return false;
         _place?.Leave();
         (_buffer, _place) = (stream.Buffer, place);
-        subscription.Attach(stream, place);
+        subscription.Attach(place);
         LeaveIfDisposed();
         return true;
     }
@@ -166,36 +163,16 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
         return _toSkip == 0;
     }
 
-    // A stream that was current before the join and still is after it is the one that was joined. One that begins later knows its subscribers. Null if
-    // neither is so, and there is another stream now.
-    private async ValueTask<SharedStream<T>?> FindJoinedAsync(SharedStream<T>? before, StreamMoment<TKey, T> now, StreamSubscription<TKey, T> subscription)
+    // The flight may fail before its source begins, and a decorator may hide which flight the call has joined.
+    private async ValueTask<SharedStream<T>> FindAsync(StreamSubscription<TKey, T> subscription)
     {
-        var seen = before is null ? new List<SharedStream<T>>() : [before];
         while (true)
         {
+            var changed = subscription.Changed;
             var isOver = subscription.Outcome.IsCompleted;
-            if (subscription.Led is { } led) return led;
-            if (!isOver && before is { IsCurrent: true }) return before;
-            while (now.Begun.IsCompleted)
-            {
-                (var key, var stream, now) = await now.Begun.ConfigureAwait(false);
-                if (!_table.AreEqual(key, request.Key)) continue;
-                if (subscription.IsTo(stream)) return stream;
-                if (!isOver && stream.IsCurrent) return null;
-                seen.Add(stream);
-            }
-
-            if (isOver) break;
-            await Task.WhenAny(subscription.Outcome, now.Begun).ConfigureAwait(false);
-        }
-
-        try
-        {
-            return (await OutcomeAsync(subscription).ConfigureAwait(false)).Stream;
-        }
-        catch (Exception error) when (seen.Find(stream => stream.Error == error) is { } failed)
-        {
-            return failed; // its items come before the error
+            if (subscription.Stream is { } stream) return stream;
+            if (isOver) return (await OutcomeAsync(subscription).ConfigureAwait(false)).Stream;
+            await changed.ConfigureAwait(false);
         }
     }
 

@@ -1,49 +1,47 @@
+using RequestCoalescing.Engine;
+
 namespace RequestCoalescing.Streaming;
 
 /// <summary>A caller's subscription to a flight that streams. The flight goes on while it has one. The caller's source runs if it starts a flight, or is elected to lead one.</summary>
-internal sealed class StreamSubscription<TKey, T>
+internal sealed class StreamSubscription<TKey, T> : FlightObserver<StreamEnd<T>>
     where TKey : notnull
 {
     private readonly StreamRequest<TKey, T> _request;
-    private readonly StreamTable<TKey, T> _table;
     private readonly CancellationTokenSource _leave;
     private readonly CancellationToken _left;
-    private volatile SharedStream<T>? _led;
-    private volatile SharedStream<T>? _joined;
+    private volatile StreamLineage<T>? _lineage;
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private FanOutReader<T>? _reader;
     private bool _hasLeft;
 
     /// <summary>Joins a flight, or starts one.</summary>
-    public StreamSubscription(StreamRequest<TKey, T> request, StreamTable<TKey, T> table)
+    public StreamSubscription(StreamRequest<TKey, T> request)
     {
-        (_request, _table) = (request, table);
+        _request = request;
         _leave = CancellationTokenSource.CreateLinkedTokenSource(request.CancellationToken);
         _left = _leave.Token;
         Outcome = RunAsync();
         Outcome.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(() =>
         {
             Engine.Outcome.Observe(Outcome);
-            if (Volatile.Read(ref _reader) is { } reader) End(reader);
+            OnChanged();
         });
     }
 
-    /// <summary>The stream of the flight that the call leads. Null if it leads none.</summary>
-    public SharedStream<T>? Led => _led;
+    /// <summary>The stream of the flight. Null until the source begins. Another one if a decorator lets the call join again.</summary>
+    public SharedStream<T>? Stream => _lineage?.Current;
 
     /// <summary>The outcome of the flight, or a cancellation after the caller has left it.</summary>
     public Task<StreamEnd<T>> Outcome { get; }
 
-    /// <summary>Whether the caller is a subscriber of the flight of a stream.</summary>
-    public bool IsTo(SharedStream<T> stream) => stream.HasSubscriber(_left);
+    /// <summary>Completes when <see cref="Stream"/> or <see cref="Outcome"/> changes. Get it before you look at them.</summary>
+    public Task Changed => Volatile.Read(ref _changed).Task;
 
-    /// <summary>
-    /// The caller has a place in a stream. The end of the flight wakes its reader. If the caller is elected, its source goes on there, where the others have their places too.
-    /// </summary>
-    public void Attach(SharedStream<T> stream, FanOutReader<T> reader)
+    /// <summary>The caller has a place in a stream. The reader is woken when the flight ends, or the call is in another one.</summary>
+    public void Attach(FanOutReader<T> reader)
     {
-        _joined = stream;
         Interlocked.Exchange(ref _reader, reader);
-        if (Outcome.IsCompleted) End(reader);
+        WakeIfOver(reader);
     }
 
     /// <summary>Leaves the flight.</summary>
@@ -57,22 +55,40 @@ internal sealed class StreamSubscription<TKey, T>
     /// <summary>Whether this is how the caller sees that it has left.</summary>
     public bool IsLeave(OperationCanceledException cancellation) => cancellation.CancellationToken == _left;
 
-    // A caller that has left gives up its place at once, because the source may wait for it.
-    private void End(FanOutReader<T> reader)
+    public override void OnJoined(Subscriber<StreamEnd<T>> follower) => Follow(StreamLineage<T>.Of(follower));
+
+    private void Follow(StreamLineage<T> lineage)
     {
-        if (_left.IsCancellationRequested) reader.Leave();
-        else reader.Poke();
+        if (_lineage == lineage) return;
+        _lineage = lineage;
+        if (lineage.Begun.IsCompleted) OnChanged();
+        else lineage.Begun.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(OnChanged);
+    }
+
+    private void OnChanged()
+    {
+        Interlocked.Exchange(ref _changed, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
+        if (Volatile.Read(ref _reader) is { } reader) WakeIfOver(reader);
+    }
+
+    // A caller that has left gives up its place at once, because the source may wait for it.
+    private void WakeIfOver(FanOutReader<T> reader)
+    {
+        var isOver = Outcome.IsCompleted;
+        if (isOver && _left.IsCancellationRequested) reader.Leave();
+        else if (isOver || Stream?.Buffer != reader.Buffer) reader.Poke();
     }
 
     // Awaited in the caller's context, so that the work of another flight that reads the stream counts as waiting for it.
-    private async Task<StreamEnd<T>> RunAsync() =>
-        await _request.Singleflight.ExecuteAsync(_request.Key, this, static (subscription, flight) => subscription.LeadAsync(flight), _left).ConfigureAwait(false);
+    private async Task<StreamEnd<T>> RunAsync()
+    {
+        Current = this;
+        return await _request.Singleflight.ExecuteAsync(_request.Key, this, static (subscription, flight) => subscription.LeadAsync(flight), _left).ConfigureAwait(false);
+    }
 
     private async ValueTask<StreamEnd<T>> LeadAsync(FlightContext flight)
     {
-        var stream = new SharedStream<T>(flight, _joined?.TakeVacantBuffer() ?? new FanOut<T>(_request.Shape), _request.Options.MaxIdle);
-        _led = stream;
-        _table.Add(_request.Key, stream);
+        var stream = Begin(flight);
         try
         {
             return await stream.RunAsync(_request.Open).ConfigureAwait(false);
@@ -82,9 +98,20 @@ internal sealed class StreamSubscription<TKey, T>
             Leave(); // the others elect a leader if this one has left, and the source may have heard of the token first
             throw;
         }
-        finally
+    }
+
+    // A decorator may hide the engine's flight from its work. A stream in the innermost flight that has not begun is this one.
+    private SharedStream<T> Begin(FlightContext flight)
+    {
+        var airborne = flight.Stream ?? (FlightScope.Current is { } innermost && innermost.ResultType == typeof(StreamEnd<T>) ? innermost : null);
+        var lineage = airborne is null ? new StreamLineage<T>() : StreamLineage<T>.Of(airborne);
+        if (!lineage.TryBegin(flight, airborne, _request.Shape, _request.Options.MaxIdle, out var stream))
         {
-            _table.Remove(_request.Key, stream);
+            lineage = new StreamLineage<T>();
+            lineage.TryBegin(flight, airborne: null, _request.Shape, _request.Options.MaxIdle, out stream);
         }
+
+        Follow(lineage);
+        return stream!;
     }
 }

@@ -1,6 +1,6 @@
 namespace RequestCoalescing.Tests.Streaming;
 
-/// <summary>A decorator that can hold up a call before it joins, or its work before it begins.</summary>
+/// <summary>A decorator that holds up calls or their work, repeats calls, or withholds from the engine or from the work what they usually have.</summary>
 internal sealed class HookedSingleflight(ISingleflight<string> inner) : SingleflightBase<string>
 {
     /// <summary>What a call waits for before it joins.</summary>
@@ -9,15 +9,24 @@ internal sealed class HookedSingleflight(ISingleflight<string> inner) : Singlefl
     /// <summary>What the work waits for before it begins.</summary>
     public Task Work { get; set; } = Task.CompletedTask;
 
+    /// <summary>A call is made once more after this, or after its flight. Null if calls are made once.</summary>
+    public Task? Again { get; set; }
+
     /// <summary>Whether the work sees a flight that is not the engine's own.</summary>
     public bool HidesFlight { get; set; }
+
+    /// <summary>Whether the engine does not get the token of the caller.</summary>
+    public bool HidesToken { get; set; }
+
+    /// <summary>Whether the work runs without the engine.</summary>
+    public bool Bypasses { get; set; }
+
+    /// <summary>How often a key has been forgotten.</summary>
+    public int Forgets { get; private set; }
 
     public override void Clear() => inner.Clear();
 
     public override SingleflightStats GetStats() => inner.GetStats();
-
-    /// <summary>How often a key has been forgotten.</summary>
-    public int Forgets { get; private set; }
 
     protected override bool ForgetCore(string key)
     {
@@ -28,11 +37,13 @@ internal sealed class HookedSingleflight(ISingleflight<string> inner) : Singlefl
     protected override ValueTask<TResult> ExecuteCoreAsync<TState, TResult>(
         string key, TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CancellationToken cancellationToken)
     {
-        return Join.IsCompleted ? ExecuteAsync() : ExecuteLateAsync();
+        if (Bypasses) return work(state, new FlightContext(new HiddenFlight(default)));
+        return Join.IsCompleted && Again is null ? ExecuteAsync() : ExecuteLateAsync();
 
         async ValueTask<TResult> ExecuteLateAsync()
         {
             await Join;
+            if (Again is { } again) await Task.WhenAny(ExecuteAsync().AsTask(), again);
             return await ExecuteAsync();
         }
 
@@ -44,7 +55,7 @@ internal sealed class HookedSingleflight(ISingleflight<string> inner) : Singlefl
                 await call.Hooks.Work;
                 return await call.Work(call.State, call.Hooks.HidesFlight ? new FlightContext(new HiddenFlight(flight)) : flight);
             },
-            cancellationToken);
+            HidesToken ? default : cancellationToken);
     }
 
     private sealed class HiddenFlight(FlightContext flight) : IFlight

@@ -185,9 +185,10 @@ public sealed class StreamJoinTests
         await using var current = Read(singleflight);
         var first = current.NextAsync();
         (await _backend.NextRunAsync()).Yield(1);
-        Assert.Equal((1, 1), (await first, await old)); // a caller that has no stream yet goes on in the flight that has one
+        Assert.Equal(1, await first);
         _gate.SetResult();
-        await (await _backend.NextRunAsync()).DisposedAsync();
+        (await _backend.NextRunAsync()).Yield(2);
+        Assert.Equal(2, await old);
 
         await using var late = Read(singleflight);
 

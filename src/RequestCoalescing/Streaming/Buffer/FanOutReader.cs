@@ -12,6 +12,9 @@ internal sealed class FanOutReader<T>(FanOut<T> buffer, Segment<T>? first) : IVa
     private int _isWaiting;
     private volatile bool _isPoked;
 
+    /// <summary>The buffer that it reads.</summary>
+    public FanOut<T> Buffer => buffer;
+
     /// <summary>The part with the next item. Null before the first item, and when the reader has no place any more.</summary>
     public Segment<T>? Segment
     {
