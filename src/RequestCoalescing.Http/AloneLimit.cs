@@ -6,6 +6,10 @@ namespace RequestCoalescing.Http;
 internal sealed class AloneLimit(int most, Func<OverflowBehavior> overflow)
 {
     private int _count;
+    private long _rejected;
+
+    /// <summary>How many requests have been rejected.</summary>
+    public long Rejected => Volatile.Read(ref _rejected);
 
     /// <returns>Whether the request has a place, which it gives back. False if it goes on without one.</returns>
     /// <exception cref="FlightRejectedException">All places are taken.</exception>
@@ -18,7 +22,9 @@ internal sealed class AloneLimit(int most, Func<OverflowBehavior> overflow)
             count = seen;
         }
 
-        return overflow() == OverflowBehavior.RunAlone ? false : throw new FlightRejectedException(FlightRejectionReason.MaxAlone, most);
+        if (overflow() == OverflowBehavior.RunAlone) return false;
+        Interlocked.Increment(ref _rejected);
+        throw new FlightRejectedException(FlightRejectionReason.MaxAlone, most);
     }
 
     public void Exit() => Interlocked.Decrement(ref _count);

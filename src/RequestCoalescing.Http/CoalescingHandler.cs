@@ -36,7 +36,13 @@ public sealed class CoalescingHandler : DelegatingHandler
     protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
-        return _coalescer.SendAsync(request, origin: null, scope: null, base.SendAsync, () => base.SendAsync(request, cancellationToken)!, cancellationToken)!;
+        return _coalescer.SendAsync(request, origin: null, scope: null, SendSharedAsync, () => base.SendAsync(request, cancellationToken)!, cancellationToken)!;
+    }
+
+    private Task<HttpResponseMessage> SendSharedAsync(HttpRequestMessage shared, CancellationToken cancellationToken)
+    {
+        FlightTags.SetServer(shared.RequestUri);
+        return base.SendAsync(shared, cancellationToken);
     }
 
     /// <inheritdoc/>

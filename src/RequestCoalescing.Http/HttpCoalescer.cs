@@ -43,6 +43,9 @@ internal sealed class HttpCoalescer : IDisposable
     /// <summary>The bytes of bodies that are in memory now.</summary>
     public long BufferedBytes => _budget.Taken;
 
+    /// <summary>How many requests <see cref="HttpCoalescingOptions.MaxAlone"/> has rejected.</summary>
+    public long Rejected => _alone.Rejected;
+
     /// <summary>The bodies that arrive now.</summary>
     public int Streaming => _streaming.Count;
 
@@ -184,8 +187,8 @@ internal sealed class HttpCoalescer : IDisposable
             {
                 var sent = makeRequest(); // handlers may change it
                 var response = owner._cluster is { } cluster
-                    ? await cluster.SendAsync(clusterKey!, _before, sent, send, flight.CancellationToken).ConfigureAwait(false)
-                    : await send(sent, flight.CancellationToken).ConfigureAwait(false);
+                    ? await cluster.SendAsync(clusterKey!, _before, sent, SendAsync, flight.CancellationToken).ConfigureAwait(false)
+                    : await SendAsync(sent, flight.CancellationToken).ConfigureAwait(false);
                 if (flight.CancellationToken.IsCancellationRequested)
                 {
                     response.Dispose();
@@ -234,6 +237,18 @@ internal sealed class HttpCoalescer : IDisposable
         {
             lock (_gate) _isAbandoned = true;
             TakeOwn()?.Dispose();
+        }
+
+        private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage sent, CancellationToken cancellationToken)
+        {
+            try
+            {
+                return await send(sent, cancellationToken).ConfigureAwait(false);
+            }
+            catch (HttpRequestException) when (owner._options.RetriesOnce && !cancellationToken.IsCancellationRequested)
+            {
+                return await send(sent, cancellationToken).ConfigureAwait(false);
+            }
         }
 
         private void Keep(HttpResponseMessage response)

@@ -77,6 +77,13 @@ public sealed class HttpCoalescingOptions
     /// </summary>
     public int MaxAlone { get; set; } = int.MaxValue;
 
+    /// <summary>
+    /// Whether a shared request is sent once more if the connection to the origin fails before the headers (<see cref="HttpRequestException"/>). The second request is for all callers that wait, and its
+    /// time counts towards <see cref="SingleflightOptions.MaxDuration"/>. GET and HEAD may be repeated (RFC 9110, 9.2.2). For more retries, use a handler that is nearer to the origin. Default
+    /// <see langword="false"/>.
+    /// </summary>
+    public bool RetriesOnce { get; set; }
+
     /// <summary>How many keys are remembered: those that are not shared, and those whose response varies. Default 10,000. Range: 1 and up.</summary>
     public int MaxRemembered { get; set; } = 10_000;
 

@@ -1,4 +1,5 @@
 using System.Net;
+using RequestCoalescing.Http;
 
 namespace RequestCoalescing.Yarp;
 
@@ -14,7 +15,11 @@ internal sealed class CoalescingForwarder(HttpMessageInvoker inner) : HttpMessag
                 request,
                 choice.Origin,
                 scope: null,
-                inner.SendAsync,
+                (shared, token) =>
+                {
+                    FlightTags.SetServer(shared.RequestUri);
+                    return inner.SendAsync(shared, token);
+                },
                 async () => await SendAloneAsync(request, choice.Policy, cancellationToken).ConfigureAwait(false),
                 cancellationToken).ConfigureAwait(false))!;
         }

@@ -187,7 +187,7 @@ public sealed class ProxyTests : IAsyncLifetime
         Assert.Equal("Healthy", await _client.GetStringAsync(new Uri(proxy.Admin!, "/health")));
         Assert.Contains("\"proxy\"", await _client.GetStringAsync(new Uri(proxy.Admin!, "/metrics/singleflight")), StringComparison.Ordinal);
         var metrics = await _client.GetStringAsync(new Uri(proxy.Admin!, "/metrics"));
-        foreach (var name in new[] { "singleflight_in_flight", "singleflight_http_bodies", "singleflight_http_buffered_bytes", "kestrel_active_connections" }) Assert.Contains($"\n{name}{{", metrics, StringComparison.Ordinal);
+        foreach (var name in new[] { "singleflight_in_flight", "singleflight_http_bodies", "singleflight_http_buffered_bytes", "singleflight_http_rejected_total", "kestrel_active_connections" }) Assert.Contains($"\n{name}{{", metrics, StringComparison.Ordinal);
         Assert.Contains("<html", await _client.GetStringAsync(proxy.Admin!), StringComparison.Ordinal);
 
         // The address of the clients does not have them, whatever host they name.

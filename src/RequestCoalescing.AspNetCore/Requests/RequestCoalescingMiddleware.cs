@@ -3,9 +3,11 @@ using Microsoft.AspNetCore.Cors.Infrastructure;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using RequestCoalescing.Http;
 
 namespace RequestCoalescing.AspNetCore.Requests;
 
@@ -83,6 +85,7 @@ internal sealed class RequestCoalescingMiddleware(RequestDelegate next, IService
     // It does not see the context of the leader, which may be in another request by now.
     private Task<HttpResponseMessage> StartRun(Endpoint endpoint, Policy policy, Caller caller, HttpRequestMessage shared, CancellationToken flightToken)
     {
+        FlightTags.SetRoute((endpoint as RouteEndpoint)?.RoutePattern.RawText);
         var guard = _reportsReads ? new ReadGuard(policy, endpoint, logger) : null;
         return new EndpointRun(_contexts, next, guard?.Watch() ?? endpoint, caller, policy.Instance, FlightRequest.Create(caller, shared, guard), logger, flightToken).StartAsync(shared.Method == HttpMethod.Head);
     }
