@@ -36,8 +36,7 @@ internal sealed class Sources
     public IEnumerable<IOperation> InfluencesOn(ISymbol variable) => _influences.TryGetValue(variable, out var influences) ? influences : [];
 
     /// <summary>Whether a parameter has the value of an argument that is known.</summary>
-    public bool IsPassed(ISymbol variable) => variable is IParameterSymbol &&
-        _calls.Skip(1).Any(call => SymbolEqualityComparer.Default.Equals(call.TargetMethod.OriginalDefinition, variable.ContainingSymbol));
+    public bool IsPassed(ISymbol parameter) => _calls.Any(call => SymbolEqualityComparer.Default.Equals(call.TargetMethod.OriginalDefinition, parameter.ContainingSymbol));
 
     private void AddCaller(IInvocationOperation caller)
     {
@@ -46,8 +45,7 @@ internal sealed class Sources
         foreach (var operation in caller.Root().DescendantsAndSelf()) Add(operation);
     }
 
-    private static bool IsInWork(IOperation operation, CoalescedCall call) =>
-        call.Work.IsClosure && call.Work.Body is { } body && body.Syntax.SyntaxTree == operation.Syntax.SyntaxTree && body.Syntax.Span.Contains(operation.Syntax.Span);
+    private static bool IsInWork(IOperation operation, CoalescedCall call) => call.Work.Body?.Syntax.Span.Contains(operation.Syntax.Span) == true;
 
     private void Add(IOperation operation)
     {
@@ -152,9 +150,6 @@ internal sealed class Sources
                     break;
                 case IArrayElementReferenceOperation element:
                     current = element.ArrayReference.WithoutConversions();
-                    break;
-                case IDeclarationExpressionOperation declaration:
-                    current = declaration.Expression;
                     break;
                 default:
                     return current.Variable();

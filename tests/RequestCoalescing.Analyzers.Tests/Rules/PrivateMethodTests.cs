@@ -19,6 +19,7 @@ public sealed class PrivateMethodTests
     [InlineData("public void M(string path) => Load(path, nameof(Load)); void Load(string path) { }")]
     [InlineData("public void M(string path) => Load(path, Region);")]
     [InlineData("public void M(string path) => One(path); private void One(string path) { var parts = path.Split('.'); Two(path, parts[1]); } private void Two(string path, string name) => Three(path, name); private void Three(string path, string name) => Load(path, name);")]
+    [InlineData("public void M(string path, int limit) { var place = path + limit; Load(place, path, limit); }")]
     [InlineData("class Inner(C outer) { public void M(string path) => outer.Load(path, path); }")]
     public Task Arguments_that_the_key_decides_are_left_alone(string caller) => Rule.NoneAsync(InClass(caller, Load.Replace("NAME", "name", StringComparison.Ordinal).Replace("LIMIT", "limit", StringComparison.Ordinal)));
 
@@ -32,6 +33,7 @@ public sealed class PrivateMethodTests
     [InlineData("public Action<string, string, int> M() => Load;", "[|name|]", "[|limit|]")]
     [InlineData("", "[|name|]", "[|limit|]")]
     [InlineData("public void M(string path, string name) => N(path, name); private void N(string path, string given) { given = given.Trim(); Load(path, given); }", "[|name|]", "limit")]
+    [InlineData("public void M(string path, string other) { var name = other.Trim(); Load(path, name); }", "[|name|]", "limit")]
     [InlineData("private void M(string path, int limit) => Load(path, path, limit);", "name", "[|limit|]")]
     public Task Arguments_that_the_key_lacks_are_found(string caller, string name, string limit) => Rule.FindsAsync(InClass(caller, Load.Replace("NAME", name, StringComparison.Ordinal).Replace("LIMIT", limit, StringComparison.Ordinal)));
 
