@@ -13,6 +13,7 @@ public sealed class InputFlowTests
     [InlineData("switch (query.Limit) { case > 5 and var number: _ = _posts.ExecuteAsync(id, flight => LoadAsync(id, [|number|], flight)); break; }")]
     [InlineData("_ = query.Limit switch { > 5 and var number => _posts.ExecuteAsync(id, flight => LoadAsync(id, [|number|], flight)), _ => default };")]
     [InlineData("foreach (var one in query.Ids) _ = _posts.ExecuteAsync(id, flight => LoadAsync(id, [|one|], flight));")]
+    [InlineData("var wanted = Request.Query[\"page\"].Count; _ = _posts.ExecuteAsync(id, flight => LoadAsync(id, [|wanted|], flight));")]
     public Task A_local_has_the_inputs_that_it_is_made_of(string body) => Rule.FindsAsync(InClass(body));
 
     [Theory]
@@ -47,7 +48,10 @@ public sealed class InputFlowTests
     [InlineData("var made = new Person(); made.Age = limit; _ = _posts.ExecuteAsync(id, flight => LoadAsync(made.Name, 5, flight));")]
     [InlineData("var made = new Person(); made.Age = limit; _ = _posts.ExecuteAsync(id, flight => LoadAsync(id, made.Age, flight));")]
     [InlineData("var made = 5; if (limit > 10) made = 6; _ = _posts.ExecuteAsync(id, flight => LoadAsync(id, made, flight));")]
-    public Task An_input_that_may_have_no_part_in_a_local_is_left_alone(string body) => Rule.NoneAsync(InClass(body));
+    [InlineData("var timeout = limit * 2; _ = _posts.ExecuteAsync(id, flight => LoadAsync(id, timeout, flight));")]
+    [InlineData("var many = limit > 10; if (!many) return; _ = _posts.ExecuteAsync(id, flight => LoadAsync(id, many ? 5 : 6, flight));")]
+    [InlineData("void Inner(out int count) { count = 5; var twice = count * 2; _ = _posts.ExecuteAsync(id, flight => LoadAsync(id, twice, flight)); } Inner(out _);")]
+    public Task A_local_without_a_certain_effect_on_the_result_is_left_alone(string body) => Rule.NoneAsync(InClass(body));
 
     [Theory]
     [InlineData("id", "[|query.Ids|].Length")]
@@ -59,6 +63,7 @@ public sealed class InputFlowTests
     [InlineData("perhaps?.Id", "[|perhaps?.Page?.Size|] ?? 5")]
     [InlineData("perhaps?.Limit ?? 5", "([|perhaps?.Ids?.ToString()|])!.Length")]
     [InlineData("perhaps?.Limit ?? 5", "[|(perhaps?.Page)!.Size|]")]
+    [InlineData("id", "[|perhaps|]?.ToString()?.Length ?? 5")]
     [InlineData("id", "id.Length + [|given|]?.ToString().Length ?? 5")]
     public Task A_part_that_the_key_lacks_is_found(string key, string read) => Rule.FindsAsync(InClass($"_ = _posts.ExecuteAsync($\"{{{key}}}\", flight => LoadAsync(\"\", {read}, flight));"));
 
