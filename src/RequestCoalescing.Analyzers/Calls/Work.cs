@@ -56,12 +56,12 @@ internal sealed class Work
         return new(value, method, body) { Result = type.WithoutTask() };
     }
 
-    /// <summary>The function behind a delegate. A local that is set once stands for its value.</summary>
-    private static IOperation Target(IOperation argument)
+    /// <summary>The function behind a delegate. A local that is set once stands for its value. Unfinished code can set it to itself.</summary>
+    private static IOperation Target(IOperation argument, int depth = 0)
     {
         var value = argument.WithoutConversions();
-        if (value is IDelegateCreationOperation creation) return Target(creation.Target);
-        return value is ILocalReferenceOperation { Local: var local } && value.OnlyValueOf(local) is { } only ? Target(only) : value;
+        if (value is IDelegateCreationOperation creation) return Target(creation.Target, depth);
+        return value is ILocalReferenceOperation { Local: var local } && depth < 8 && value.OnlyValueOf(local) is { } only ? Target(only, depth + 1) : value;
     }
 
     private static IOperation? BodyOf(IMethodReferenceOperation reference)

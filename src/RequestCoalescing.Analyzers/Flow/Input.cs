@@ -47,7 +47,7 @@ internal sealed class Input
             current = next;
         }
 
-        return new(root, path, current.Type, current);
+        return new(root, path, current.Type, Whole(current));
     }
 
     /// <summary>Whether one of two inputs is the other, or a part of it.</summary>
@@ -78,11 +78,24 @@ internal sealed class Input
     }
 
     /// <summary>The place in <c>a?.B.C</c> that stands for <c>a</c>.</summary>
-    private static IOperation? Start(IOperation whenNotNull)
+    private static IOperation? Start(IOperation whenNotNull) => First(whenNotNull) is IConditionalAccessInstanceOperation start ? start : null;
+
+    /// <summary>The expression that a part stands in. In <c>a?.B</c>, the part <c>.B</c> alone is none.</summary>
+    private static IOperation Whole(IOperation part)
     {
-        var current = whenNotNull;
+        if (Start(part) is null) return part;
+        var current = part;
+        while (current.Parent is not IConditionalAccessOperation access || access.WhenNotNull != current) current = current.Parent!;
+        var around = (IConditionalAccessOperation)current.Parent;
+        return Whole(part is IConditionalAccessInstanceOperation ? around.Operation : around);
+    }
+
+    /// <summary>The beginning of a chain of members and calls.</summary>
+    private static IOperation First(IOperation chain)
+    {
+        var current = chain;
         while (Inner(current) is { } inner) current = inner;
-        return current is IConditionalAccessInstanceOperation ? current : null;
+        return current;
 
         static IOperation? Inner(IOperation operation) => operation switch
         {
@@ -93,5 +106,5 @@ internal sealed class Input
         };
     }
 
-    private static bool Same(ISymbol one, ISymbol other) => SymbolEqualityComparer.Default.Equals(one.OriginalDefinition, other.OriginalDefinition);
+    private static bool Same(ISymbol one, ISymbol other) => SymbolEqualityComparer.Default.Equals(one, other);
 }

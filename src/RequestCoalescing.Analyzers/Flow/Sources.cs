@@ -10,14 +10,24 @@ internal sealed class Sources
     private readonly Dictionary<ISymbol, List<IOperation>> _values = new(SymbolEqualityComparer.Default);
     private readonly Dictionary<ISymbol, List<IOperation>> _influences = new(SymbolEqualityComparer.Default);
 
-    /// <summary>Reads the method around a call. The work is left out, because it runs after the key is made.</summary>
+    private readonly List<IInvocationOperation> _calls;
+
+    /// <summary>
+    /// Reads the method around a call, and its caller if there is only one. The work is left out, because it runs after the key is made.
+    /// </summary>
     public Sources(CoalescedCall call)
     {
+        _calls = [call.Invocation];
         foreach (var operation in call.Invocation.Root().DescendantsAndSelf())
         {
             if (!IsInWork(operation, call)) Add(operation);
         }
+
+        while (_calls.Count < 5 && OnlyCall.OfMethodAround(_calls[_calls.Count - 1]) is { } outer) AddCaller(outer);
     }
+
+    /// <summary>The call itself, then the only call of the method around it, and so on.</summary>
+    public IReadOnlyList<IInvocationOperation> Calls => _calls;
 
     /// <summary>The values that are assigned to a variable.</summary>
     public IEnumerable<IOperation> ValuesOf(ISymbol variable) => _values.TryGetValue(variable, out var values) ? values : [];
@@ -25,8 +35,17 @@ internal sealed class Sources
     /// <summary>Other operations that can decide about the content of a variable: conditions, and methods that fill it.</summary>
     public IEnumerable<IOperation> InfluencesOn(ISymbol variable) => _influences.TryGetValue(variable, out var influences) ? influences : [];
 
-    private static bool IsInWork(IOperation operation, CoalescedCall call) =>
-        call.Work.IsClosure && call.Work.Body is { } body && body.Syntax.SyntaxTree == operation.Syntax.SyntaxTree && body.Syntax.Span.Contains(operation.Syntax.Span);
+    /// <summary>Whether a parameter has the value of an argument that is known.</summary>
+    public bool IsPassed(ISymbol parameter) => _calls.Any(call => SymbolEqualityComparer.Default.Equals(call.TargetMethod.OriginalDefinition, parameter.ContainingSymbol));
+
+    private void AddCaller(IInvocationOperation caller)
+    {
+        _calls.Add(caller);
+        foreach (var argument in caller.Arguments) AddValue(argument.Parameter!.OriginalDefinition, argument.Value);
+        foreach (var operation in caller.Root().DescendantsAndSelf()) Add(operation);
+    }
+
+    private static bool IsInWork(IOperation operation, CoalescedCall call) => call.Work.Body?.Syntax.Span.Contains(operation.Syntax.Span) == true;
 
     private void Add(IOperation operation)
     {
@@ -131,9 +150,6 @@ internal sealed class Sources
                     break;
                 case IArrayElementReferenceOperation element:
                     current = element.ArrayReference.WithoutConversions();
-                    break;
-                case IDeclarationExpressionOperation declaration:
-                    current = declaration.Expression;
                     break;
                 default:
                     return current.Variable();

@@ -59,6 +59,21 @@ public sealed class ConcatenatedKeyTests
     public Task The_text_is_marked_where_it_is_made() => Rule.FindsAsync(InClass("key", local: "[|$\"{name}:{other}\"|]"));
 
     [Theory]
+    [InlineData("key", "$\"{name}:{other}\"", "LoadAsync(key)")]
+    [InlineData("key", "name + other", "LoadAsync(key + number)")]
+    [InlineData("$\"{name}:{other}\"", "\"\"", "LoadAsync($\"{name}:{other}\")")]
+    [InlineData("$\"{name}:{other}\"", "\"\"", "LoadAsync($\"{ name }:{ other }\" + number)")]
+    public Task A_text_that_is_all_the_work_reads_is_left_alone(string key, string local, string work) => Rule.NoneAsync(InClass(key, local: local, work: work));
+
+    [Theory]
+    [InlineData("key", "[|$\"{name}:{other}\"|]", "LoadAsync(key + name)")]
+    [InlineData("key", "[|$\"{name}:{other}\"|]", "LoadAsync(\"all\")")]
+    [InlineData("[|$\"{name}:{other}\"|]", "\"\"", "LoadAsync($\"{name}/{other}\")")]
+    [InlineData("[|$\"{name}:{other}\"|]", "\"\"", "LoadAsync($\"{name}:{other}\" + other)")]
+    [InlineData("[|$\"{name}:{other}\"|]", "\"\"", "LoadAsync(key)")]
+    public Task A_text_whose_parts_the_work_reads_is_found(string key, string local, string work) => Rule.FindsAsync(InClass(key, local: local, work: work));
+
+    [Theory]
     [InlineData("[|$\"post:{name}-{number}\"|]", "(name, number)", "(string, int)")]
     [InlineData("[|name + \":\" + other|]", "(name, other)", "(string, string)")]
     public Task The_fix_makes_a_tuple(string before, string after, string type) =>
@@ -70,7 +85,7 @@ public sealed class ConcatenatedKeyTests
     public Task No_fix_is_offered_where_other_code_would_have_to_change(string key, string more) =>
         Rule.FixesAsync<TupleKeyFix>(InClass(key, more: more), InClass(key, more: more));
 
-    private static string InClass(string key, string engine = "Singleflight", string local = "\"\"", string more = "") =>
+    private static string InClass(string key, string engine = "Singleflight", string local = "\"\"", string more = "", string work = "5") =>
         $$"""
         enum Sort { Newest }
         [Flags] enum Flags { One = 1, Two = 2 }
@@ -82,12 +97,13 @@ public sealed class ConcatenatedKeyTests
             void M(string name, string other, int number, int? maybe, bool flag, Sort sort, Flags flags, Guid id, DateTime date)
             {
                 var key = {{local}};
-                _ = _posts.ExecuteAsync({{key}}, flight => 5);
+                _ = _posts.ExecuteAsync({{key}}, flight => {{work}});
             }
 
             {{more}}
 
             static string Escape(string text) => text;
+            static Task<int> LoadAsync(string text) => Task.FromResult(5);
         }
         """;
 }

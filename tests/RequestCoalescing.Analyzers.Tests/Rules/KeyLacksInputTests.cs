@@ -163,6 +163,7 @@ public sealed class KeyLacksInputTests
     [InlineData("_objects.ExecuteAsync(id, flight => [|filtered|].FirstAsync(flight))", "_objects.ExecuteAsync((id, other), flight => filtered.FirstAsync(flight))")]
     [InlineData("_posts.ExecuteAsync($@\"post:\\{id}\", flight => Load(id, [|limit|]))", "_posts.ExecuteAsync($@\"post:\\{id}:{limit}\", flight => Load(id, limit))")]
     [InlineData("_posts.ExecuteAsync(global::C.s_max + id, flight => Load(id, [|limit|]))", "_posts.ExecuteAsync($\"{(global::C.s_max + id)}:{limit}\", flight => Load(id, limit))")]
+    [InlineData("_objects.ExecuteAsync(id, flight => Load(id, [|perhaps?.Limit|] ?? 5))", "_objects.ExecuteAsync((id, perhaps?.Limit), flight => Load(id, perhaps?.Limit ?? 5))")]
     public Task The_fix_adds_the_input_to_the_key(string before, string after) => Rule.FixesAsync<AddToKeyFix>(InClass(before), InClass(after));
 
     [Theory]
@@ -250,7 +251,7 @@ public sealed class KeyLacksInputTests
             string MakeKey(params object[] parts) => "";
             Singleflight EngineFor(int limit) => _many[limit];
 
-            void M(string id, int limit, string other, int? maybe, Sort sort, int[] ids, DateTime date, Page page, PostQuery query, Person person, bool drafts,
+            void M(string id, int limit, string other, int? maybe, Sort sort, int[] ids, DateTime date, Page page, PostQuery query, PostQuery? perhaps, Person person, bool drafts,
                 int timeoutSeconds, TimeSpan wait, string cacheKey, IDatabase database, IOptions<LimitOptions> options, LimitOptions settings, TimeProvider clock, ILogger logger,
                 IQueryable<Person> people, HttpContext context, HybridCache hybrid, IMemoryCache memory, Func<int, Task<int>> given, Func<CancellationToken, Task<int>> work, CancellationToken ct)
             {

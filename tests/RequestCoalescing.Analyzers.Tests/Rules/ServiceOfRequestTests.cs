@@ -12,6 +12,8 @@ public sealed class ServiceOfRequestTests
     [InlineData("posts.ExecuteAsync(id, flight => [|_blog|].Posts.Where(post => _blog.Posts.Any()).FirstAsync(flight), ct)")]
     [InlineData("posts.ExecuteAsync(id, flight => [|injected|].Posts.FirstAsync(flight), ct)")]
     [InlineData("posts.ExecuteAsync(id, flight => [|own|].Posts.FirstAsync(flight), ct)")]
+    [InlineData("posts.ExecuteAsync(id, flight => blog.Model.GetEntityTypes().Any() ? [|blog|].Posts.FirstAsync(flight) : null!, ct)")]
+    [InlineData("posts.ExecuteAsync(id, flight => Task.FromResult([|_model|].Model), ct)")]
     [InlineData("posts.ExecuteAsync(id, ([|blog|], id), static (state, flight) => state.blog.Posts.FirstAsync(flight), ct)")]
     [InlineData("posts.ExecuteAsync(id, MemberAsync, ct)", "[|_blog|]")]
     [InlineData("posts.ExecuteAsync(id, flight => [|context.RequestServices|].GetRequiredService<BlogContext>().Posts.FirstAsync(flight), ct)")]
@@ -28,6 +30,7 @@ public sealed class ServiceOfRequestTests
     [InlineData("posts.ExecuteAsync(id, flight => client.GetStringAsync(\"/\", flight), ct)")]
     [InlineData("posts.ExecuteAsync(id, flight => Task.FromResult(scope.ServiceProvider))")]
     [InlineData("posts.ExecuteAsync(id, flight => Task.FromResult(nameof(blog)), ct)")]
+    [InlineData("posts.ExecuteAsync(id, flight => Task.FromResult(blog.Model.GetEntityTypes().Count()), ct)")]
     [InlineData("posts.ExecuteAsync(blog.Posts.First().Id, flight => 5, ct)")]
     [InlineData("blog.Posts.FirstAsync(ct)")]
     public Task Other_services_are_left_alone(string call) => Rule.NoneAsync(InClass(call));
@@ -62,11 +65,13 @@ public sealed class ServiceOfRequestTests
         $$"""
         class Post { public string Id { get; set; } = ""; }
         class BlogContext : DbContext { public DbSet<Post> Posts => Set<Post>(); }
+        class ModelContext : DbContext { public new string Model { get; set; } = ""; }
         interface IRepository { Task<Post> FindAsync(string id, CancellationToken ct); }
 
         class C(BlogContext injected)
         {
             private readonly BlogContext _blog = null!;
+            private readonly ModelContext _model = null!;
 
             void M(string id, ISingleflight posts, BlogContext blog, IDbContextFactory<BlogContext> factory, IRepository repository, IMemoryCache memory, System.Net.Http.HttpClient client,
                 HttpContext context, [FromServices] System.Data.Common.DbConnection connection, IServiceProvider provider, CancellationToken ct)

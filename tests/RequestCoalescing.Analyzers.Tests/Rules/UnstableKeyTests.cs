@@ -21,6 +21,8 @@ public sealed class UnstableKeyTests
     [InlineData("{|RC009:context.TraceIdentifier|}")]
     [InlineData("$\"{id}:{{|RC009:Activity.Current!.Id|}}\"")]
     [InlineData("$\"{id}:{{|RC009:Activity.Current!.TraceId|}}\"")]
+    [InlineData("$\"{id}:{{|RC009:current!.RootId|}}\"")]
+    [InlineData("$\"{id}:{{|RC009:started!.SpanId|}}\"")]
     public Task A_part_of_a_text_that_is_new_each_time_is_found(string key) => Rule.FindsAsync(InClass(key));
 
     [Theory]
@@ -37,6 +39,11 @@ public sealed class UnstableKeyTests
     [InlineData("{|RC009:query|}")]
     [InlineData("{|RC009:new Query { Id = id }|}")]
     [InlineData("{|RC009:(id, query)|}")]
+    [InlineData("{|RC009:new Shared(clock)|}")]
+    [InlineData("{|RC009:(id, new Shared(clock))|}")]
+    [InlineData("{|RC009:search|}")]
+    [InlineData("{|RC009:new Content(clock, array)|}")]
+    [InlineData("{|RC009:content with { Tags = array }|}")]
     [InlineData("{|RC009:new ListKey(list)|}")]
     [InlineData("{|RC009:latitude|}")]
     [InlineData("{|RC009:(latitude, 5)|}")]
@@ -61,6 +68,13 @@ public sealed class UnstableKeyTests
     [InlineData("$\"{id}:{clock.GetUtcNow().Date:d}\"", "Singleflight")]
     [InlineData("$\"{id}:{Round(DateTime.UtcNow)}\"", "Singleflight")]
     [InlineData("$\"{id}:{guid}\"", "Singleflight")]
+    [InlineData("$\"{id}:{parent.SpanId}\"", "Singleflight")]
+    [InlineData("$\"{id}:{current!.Parent!.Id}\"", "Singleflight")]
+    [InlineData("Activity.Current!.OperationName", "Singleflight")]
+    [InlineData("shared", "Singleflight<Shared>")]
+    [InlineData("(id, shared)", "Singleflight<(string, Shared)>")]
+    [InlineData("shared", "Singleflight<object>")]
+    [InlineData("content", "Singleflight<Content>")]
     [InlineData("(id, guid)", "Singleflight<(string, Guid)>")]
     [InlineData("new PostKey(id, date)", "Singleflight<PostKey>")]
     [InlineData("new { id, date }", "Singleflight<object>")]
@@ -103,6 +117,9 @@ public sealed class UnstableKeyTests
         record ListKey(List<string> Ids);
         record OwnListKey(List<string> Ids) { public virtual bool Equals(OwnListKey? other) => true; public override int GetHashCode() => 0; }
         class Query { public string Id { get; set; } = ""; }
+        class SearchQuery(TimeProvider clock) { public TimeProvider Clock => clock; }
+        class Shared(TimeProvider clock) { public TimeProvider Clock => clock; }
+        record Content(TimeProvider Clock, string[] Tags);
         class Equal { public string Id { get; set; } = ""; public override bool Equals(object? other) => true; public override int GetHashCode() => 0; }
         class Derived : Equal { public string Name { get; set; } = ""; }
 
@@ -111,8 +128,10 @@ public sealed class UnstableKeyTests
             private static readonly object s_key = new();
             private readonly {{engine}} _posts = new {{(created.Length > 0 ? created : engine)}}{{(created.EndsWith(')') ? "" : "()")}};
 
-            void M(string id, DateTime date, Guid guid, double latitude, string[] array, List<string> list, IEnumerable<string> sequence, Query query, TimeProvider clock, HttpContext context, HybridCache hybrid, IMemoryCache memory)
+            void M(string id, DateTime date, Guid guid, double latitude, string[] array, List<string> list, IEnumerable<string> sequence, Query query, SearchQuery search, Shared shared, Content content, Activity parent, ActivitySource spans, TimeProvider clock, HttpContext context, HybridCache hybrid, IMemoryCache memory)
             {
+                var current = Activity.Current;
+                using var started = spans.StartActivity("load");
                 _ = _posts.ExecuteAsync({{key}}, flight => 5);
                 {{more}}
             }

@@ -22,17 +22,17 @@ internal static class SqlText
     /// <summary>Whether a text is a statement that begins as a read, or that only sets up the connection.</summary>
     public static bool IsOther(IOperation value) => Text(value) is { } text && s_other.IsMatch(text);
 
-    /// <summary>The text as far as the code shows it. A part that is put in at run time stands as one word.</summary>
-    private static string? Text(IOperation value)
+    /// <summary>The text as far as the code shows it. A part that is put in at run time stands as one word. Unfinished code can make a text of itself.</summary>
+    private static string? Text(IOperation value, int depth = 0)
     {
         var text = value.WithoutConversions();
         if (text.ConstantValue is { HasValue: true, Value: string constant }) return constant;
         return text switch
         {
-            IInterpolatedStringHandlerCreationOperation handler => Text(handler.Content),
+            IInterpolatedStringHandlerCreationOperation handler => Text(handler.Content, depth),
             IInterpolatedStringOperation interpolated => string.Concat(interpolated.Parts.Select(part => part is IInterpolatedStringTextOperation literal ? Text(literal.Text) : "x")),
-            IBinaryOperation { OperatorKind: BinaryOperatorKind.Add } sum => Text(sum.LeftOperand) is { } left ? left + (Text(sum.RightOperand) ?? "x") : null,
-            ILocalReferenceOperation local when text.OnlyValueOf(local.Local) is { } only && only.WithoutConversions() is not ILocalReferenceOperation => Text(only),
+            IBinaryOperation { OperatorKind: BinaryOperatorKind.Add } sum => Text(sum.LeftOperand, depth) is { } left ? left + (Text(sum.RightOperand, depth) ?? "x") : null,
+            ILocalReferenceOperation local when depth < 4 && text.OnlyValueOf(local.Local) is { } only && only.WithoutConversions() is not ILocalReferenceOperation => Text(only, depth + 1),
             _ => null,
         };
     }

@@ -17,6 +17,6 @@ public sealed class ConcatenatedKeyAnalyzer : CoalescedCallAnalyzer
         if (call.KeyType?.SpecialType != SpecialType.System_String) return;
         var key = call.Key.WithoutConversions();
         if (key is ILocalReferenceOperation { Local: var local } && key.OnlyValueOf(local) is { } only) key = only.WithoutConversions();
-        if (KeyText.PartsOf(key) is { } parts && KeyText.CanCollide(parts)) context.ReportDiagnostic(Diagnostic.Create(Descriptors.ConcatenatedKey, key.Syntax.GetLocation()));
+        if (KeyText.PartsOf(key) is { } parts && KeyText.CanCollide(parts) && !KeyReads.AreAll(call, key)) context.ReportDiagnostic(Diagnostic.Create(Descriptors.ConcatenatedKey, key.Syntax.GetLocation()));
     }
 }

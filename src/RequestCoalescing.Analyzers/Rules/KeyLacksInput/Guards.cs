@@ -8,9 +8,9 @@ namespace RequestCoalescing.Analyzers.Rules.KeyLacksInput;
 /// <summary>Finds conditions that let a call happen for one value of a variable only: <c>if (limit != 10) return …;</c>.</summary>
 internal static class Guards
 {
-    public static bool Pin(CoalescedCall call, ISymbol variable)
+    public static bool Pin(IInvocationOperation call, ISymbol variable)
     {
-        for (IOperation current = call.Invocation; current.Parent is { } parent; current = parent)
+        for (IOperation current = call; current.Parent is { } parent; current = parent)
         {
             if (parent is IConditionalOperation conditional && current != conditional.Condition && Tests(conditional.Condition, variable)) return true;
             if (parent is ISwitchCaseOperation { Parent: ISwitchOperation choice } && Reads(choice.Value, variable)) return true;

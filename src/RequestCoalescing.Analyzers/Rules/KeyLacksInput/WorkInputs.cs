@@ -21,19 +21,22 @@ internal sealed class WorkInputs(CoalescedCall call, Sources sources, Origins ke
         _ => null,
     };
 
-    private bool IsMissing(Input input) => IsArgument(input) && !IsInKey(input) && !Guards.Pin(call, input.Root) && !IsWrittenByWork(input.Root);
+    private bool IsMissing(Input input) => IsArgument(input) && !IsInKey(input) && !IsPinned(input.Root) && !IsWrittenByWork(input.Root) &&
+        (!sources.IsPassed(input.Root) || MissingOrigin(input.Root) is not null);
 
     /// <summary>A local is missing if the key contains neither it nor the values that it is made of.</summary>
     private string? MissingOf(ILocalSymbol local, Input input)
     {
-        if (local.IsConst || IsHarmless(input) || IsInKey(input) || IsWrittenByWork(local) || Guards.Pin(call, local)) return null;
-        var origins = Origins.OfVariable(local, sources);
-        var arguments = origins.Inputs.Where(origin => origin.Root is IParameterSymbol or IPropertySymbol && IsArgument(origin)).ToList();
-        var missing = arguments.FirstOrDefault(origin => !IsInKey(origin) && !Guards.Pin(call, origin.Root));
-        if (missing is null) return null;
+        if (local.IsConst || IsHarmless(input) || IsInKey(input) || IsWrittenByWork(local) || IsPinned(local) || MissingOrigin(local) is not { } missing) return null;
         if (input.Type.IsData()) return input.Name;
         return IsMadeOfData(local.Type) || IsState(local) ? missing.Name : null;
     }
+
+    /// <summary>The first argument of a caller that decides about a variable, and that the key lacks.</summary>
+    private Input? MissingOrigin(ISymbol variable) => Origins.OfVariable(variable, sources).Inputs.FirstOrDefault(origin =>
+        origin.Root is IParameterSymbol or IPropertySymbol && !sources.IsPassed(origin.Root) && IsArgument(origin) && !IsInKey(origin) && !IsPinned(origin.Root));
+
+    private bool IsPinned(ISymbol variable) => sources.Calls.Any(around => Guards.Pin(around, variable));
 
     /// <summary>Whether an input is data that each caller can give another value.</summary>
     private bool IsArgument(Input input)
@@ -60,8 +63,8 @@ internal sealed class WorkInputs(CoalescedCall call, Sources sources, Origins ke
     }
 
     /// <summary>Whether a parameter belongs to a function that contains the call, and not to a lambda that makes a value.</summary>
-    private bool IsAround(IParameterSymbol parameter) => parameter.ContainingSymbol.DeclaringSyntaxReferences
-        .Any(function => function.SyntaxTree == call.Invocation.Syntax.SyntaxTree && function.Span.Contains(call.Invocation.Syntax.Span));
+    private bool IsAround(IParameterSymbol parameter) => parameter.ContainingSymbol.DeclaringSyntaxReferences.Any(function =>
+        sources.Calls.Any(around => function.SyntaxTree == around.Syntax.SyntaxTree && function.Span.Contains(around.Syntax.Span)));
 
     /// <summary>A part of an object that is in the key stands for the rest, as the id of a user stands for its name. The parts of a request do not.</summary>
     private bool IsInKey(Input input) => key.Inputs.Any(part => part.HasRoot(input.Root) && (input.Path.Length == 0 || part.Overlaps(input) || !TypeOf(input.Root).IsRequest()));
@@ -71,7 +74,7 @@ internal sealed class WorkInputs(CoalescedCall call, Sources sources, Origins ke
         if (key.UseThis || IsHarmless(input) || IsInKey(input)) return false;
         if (IsPartOfRequest(input)) return true;
         return input.Type.IsData() && TypeOf(input.Root).IsData() && Members.HoldArgument(input.Root, call.Invocation) &&
-            !IsWrittenByWork(input.Root) && !Guards.Pin(call, input.Root);
+            !IsWrittenByWork(input.Root) && !IsPinned(input.Root);
     }
 
     private bool IsWrittenByWork(ISymbol symbol) => call.Work.Body is { } body && body.DescendantsAndSelf().Any(operation =>

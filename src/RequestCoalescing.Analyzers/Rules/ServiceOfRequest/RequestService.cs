@@ -12,6 +12,7 @@ internal static class RequestService
     /// <summary>The variable or member that holds such a service. Null if an operation reads none.</summary>
     public static ISymbol? ReadBy(IOperation operation, CoalescedCall call) => operation switch
     {
+        { Parent: IPropertyReferenceOperation { Property: { Name: "Model", ContainingType: var owner } } } when owner.Is("Microsoft.EntityFrameworkCore", "DbContext") => null, // all contexts of a type share it
         IParameterReferenceOperation { Parameter: var parameter } when IsContext(parameter.Type) || (IsConnection(parameter.Type) && IsFromServices(parameter)) => parameter,
         ILocalReferenceOperation { Local: var local } when IsContext(local.Type) || EndsWithCaller(local, call) => local,
         IFieldReferenceOperation { Field: { IsStatic: false } field, Instance: IInstanceReferenceOperation } when IsContext(field.Type) => field,

@@ -2,6 +2,7 @@ using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
 using Microsoft.CodeAnalysis.Operations;
 using RequestCoalescing.Analyzers.Calls;
+using RequestCoalescing.Analyzers.Flow;
 
 namespace RequestCoalescing.Analyzers.Rules.UnstableKey;
 
@@ -12,7 +13,7 @@ internal static class KeyEquality
     public static ITypeSymbol? ProblemOf(CoalescedCall call)
     {
         var type = call.KeyType is { SpecialType: SpecialType.System_Object } ? call.Key.WithoutConversions().Type : call.KeyType;
-        return IsShared(call.Key) ? null : Problem(type, depth: 0);
+        return IsShared(call.Key) ? null : Problem(type, call, depth: 0);
     }
 
     public static bool IsFloating(ITypeSymbol type) => type.SpecialType is SpecialType.System_Single or SpecialType.System_Double || type.Is("System", "Half");
@@ -32,23 +33,28 @@ internal static class KeyEquality
             .Any(creation => creation.ArgumentList is { Arguments: var arguments } && (arguments.Count > 1 || arguments.Any(argument => argument.NameColon?.Name.Identifier.ValueText == "comparer")));
     }
 
-    private static ITypeSymbol? Problem(ITypeSymbol? type, int depth)
+    private static ITypeSymbol? Problem(ITypeSymbol? type, CoalescedCall call, int depth)
     {
         if (type is null || depth > 4) return null;
         if (IsFloating(type) || type is IArrayTypeSymbol || IsCollection(type)) return type;
         if (type is not INamedTypeSymbol named) return null;
-        if (named.OriginalDefinition.SpecialType == SpecialType.System_Nullable_T) return Problem(named.TypeArguments[0], depth + 1);
-        if (named.IsTupleType) return named.TupleElements.Select(element => Problem(element.Type, depth + 1)).FirstOrDefault(problem => problem is not null);
+        if (named.OriginalDefinition.SpecialType == SpecialType.System_Nullable_T) return Problem(named.TypeArguments[0], call, depth + 1);
+        if (named.IsTupleType) return named.TupleElements.Select(element => Problem(element.Type, call, depth + 1)).FirstOrDefault(problem => problem is not null);
+        if (named.IsReferenceType && !IsMadeForCall(named, call)) return null;
         if (named.IsRecord && !OverridesEquality(named))
         {
             return named.GetMembers().OfType<IPropertySymbol>()
                 .Where(property => !property.IsStatic && !property.IsImplicitlyDeclared)
-                .Select(property => Problem(property.Type, depth + 1))
+                .Select(property => Problem(property.Type, call, depth + 1))
                 .FirstOrDefault(problem => problem is not null);
         }
 
         return IsPlainClass(named) ? named : null;
     }
+
+    /// <summary>Whether each caller makes its own object of a class. Objects with other tasks than to carry data live longer, and callers can share them.</summary>
+    private static bool IsMadeForCall(INamedTypeSymbol type, CoalescedCall call) => type.IsData() || type.IsRequest() ||
+        KeyOperations.Of(call).Any(operation => operation is IObjectCreationOperation or IWithOperation && SymbolEqualityComparer.Default.Equals(operation.Type, type));
 
     /// <summary>A class of which each caller can make its own object. A class of services compares as it should.</summary>
     private static bool IsPlainClass(INamedTypeSymbol type)

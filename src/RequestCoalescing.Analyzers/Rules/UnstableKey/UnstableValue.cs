@@ -10,11 +10,20 @@ internal static class UnstableValue
     /// <summary>A part of such a value, as the day of a moment, is stable for long enough and is left alone.</summary>
     public static bool IsReadBy(IOperation operation) => operation switch
     {
+        IPropertyReferenceOperation { Property.ContainingType: var type } property when type.Is("System.Diagnostics", "Activity") => IsIdOfCall(property),
         IPropertyReferenceOperation property => IsUnstable(property.Property),
         IInvocationOperation invocation => IsUnstable(invocation.TargetMethod),
         IObjectCreationOperation creation => creation.Type is { SpecialType: SpecialType.System_Object },
         _ => false,
     };
+
+    /// <summary>Whether an id is that of the current activity. Many calls can ask with the id of another activity, for example with that of their parent.</summary>
+    private static bool IsIdOfCall(IPropertyReferenceOperation id)
+    {
+        if (id.Property.Name is not ("Id" or "SpanId" or "TraceId" or "RootId")) return false;
+        var activity = id.Instance is ILocalReferenceOperation { Local: var local } ? id.OnlyValueOf(local) : id.Instance;
+        return activity is IPropertyReferenceOperation { Property: { Name: "Current", IsStatic: true } } or IInvocationOperation { TargetMethod.Name: "StartActivity" };
+    }
 
     private static bool IsUnstable(IPropertySymbol property) => property.ContainingType is var type && property.Name switch
     {
@@ -23,7 +32,6 @@ internal static class UnstableValue
         "TickCount" or "TickCount64" => type.Is("System", "Environment"),
         "Shared" => type.Is("System", "Random"),
         "TraceIdentifier" => type.DerivesFrom("Microsoft.AspNetCore.Http", "HttpContext"),
-        "Id" or "SpanId" or "TraceId" or "RootId" => type.Is("System.Diagnostics", "Activity"),
         "RequestId" => type.Is("Microsoft.AspNetCore.Http.Features", "IHttpRequestIdentifierFeature"),
         _ => false,
     };
