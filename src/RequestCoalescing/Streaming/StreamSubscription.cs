@@ -44,12 +44,13 @@ internal sealed class StreamSubscription<TKey, T> : FlightObserver<StreamEnd<T>>
         WakeIfOver(reader);
     }
 
-    /// <summary>Leaves the flight.</summary>
+    /// <summary>Leaves the flight, and gives up the place in its stream.</summary>
     public void Leave()
     {
         if (Interlocked.Exchange(ref _hasLeft, true)) return;
         _leave.Cancel();
         _leave.Dispose();
+        Volatile.Read(ref _reader)?.Leave(); // the items of a leader that the others elect are not for this caller
     }
 
     /// <summary>Whether this is how the caller sees that it has left.</summary>
@@ -74,9 +75,8 @@ internal sealed class StreamSubscription<TKey, T> : FlightObserver<StreamEnd<T>>
     // A caller that has left gives up its place at once, because the source may wait for it.
     private void WakeIfOver(FanOutReader<T> reader)
     {
-        var isOver = Outcome.IsCompleted;
-        if (isOver && _left.IsCancellationRequested) reader.Leave();
-        else if (isOver || Stream?.Buffer != reader.Buffer) reader.Poke();
+        if (_left.IsCancellationRequested) reader.Leave();
+        else if (Outcome.IsCompleted || Stream?.Buffer != reader.Buffer) reader.Poke();
     }
 
     // Awaited in the caller's context, so that the work of another flight that reads the stream counts as waiting for it.
