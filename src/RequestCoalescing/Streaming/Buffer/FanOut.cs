@@ -86,7 +86,7 @@ internal sealed partial class FanOut<T>(FanOutShape shape, IBufferBudget? budget
             if (IsListed(reader)) Unlist(reader);
             Trim();
             FreeIfUnused();
-            demand = TakeDemand();
+            demand = shape.WaitsForSlowest || _readers.Count == 0 ? TakeDemand() : null; // otherwise the source waits for those that go on
         }
 
         demand?.SetResult();
