@@ -5,8 +5,9 @@ namespace RequestCoalescing.Engine;
 /// <content>A flight that streams. It leaves the list that the timer looks at.</content>
 internal abstract partial class Flight
 {
-    // A table, because most flights do not stream, and each must be small.
-    private static readonly ConditionalWeakTable<Flight, object> s_lineages = [];
+    // A table, because most flights do not stream, and each must be small. The lineages are kept alive by their callers only: a loop that the source has
+    // started may keep the flight alive for long, through its execution context.
+    private static readonly ConditionalWeakTable<Flight, WeakReference<object>> s_lineages = [];
 
     TimeProvider IStreamFlight.Clock => Shard.Settings.Clock;
 
@@ -14,7 +15,13 @@ internal abstract partial class Flight
 
     object IStreamFlight.GetStreamLineage(Func<object> create)
     {
-        lock (Shard.Gate) return StreamLineageOf(create);
+        lock (Shard.Gate)
+        {
+            if (s_lineages.TryGetValue(this, out var known) && known.TryGetTarget(out var lineage)) return lineage;
+            lineage = create();
+            s_lineages.AddOrUpdate(this, new WeakReference<object>(lineage));
+            return lineage;
+        }
     }
 
     void IStreamFlight.StartStreaming()
@@ -48,10 +55,6 @@ internal abstract partial class Flight
 
         OnExpired(timeout, hadSubscribers);
     }
-
-    /// <inheritdoc cref="IStreamFlight.GetStreamLineage"/>
-    /// <remarks>Under the gate.</remarks>
-    public object StreamLineageOf(Func<object> create) => s_lineages.GetValue(this, _ => create());
 
     // Under the gate.
     private void MoveStream(Flight successor)

@@ -16,7 +16,10 @@ internal abstract class FlightObserver
 /// <summary>An observer of flights with one type of result, so that a call that a decorator makes for its own needs does not count.</summary>
 internal abstract class FlightObserver<TResult> : FlightObserver
 {
-    /// <summary>The call has joined a flight. Outside the gate.</summary>
-    /// <param name="follower">Knows the flight, also after an election.</param>
-    public abstract void OnJoined(Subscriber<TResult> follower);
+    /// <summary>Returns the lineage of a flight's stream, before the call joins the flight. A later flight that its subscribers elect has the same one.</summary>
+    public abstract object LineageOf(IStreamFlight flight);
+
+    /// <summary>The call has joined the flight. Outside the gate.</summary>
+    /// <param name="lineage">The lineage of the flight's stream.</param>
+    public abstract void OnJoined(object lineage);
 }

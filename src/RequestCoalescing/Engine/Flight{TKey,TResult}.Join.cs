@@ -17,8 +17,8 @@ internal sealed partial class Flight<TKey, TResult>
         out ValueTask<TResult> wait)
     {
         // Callers without a token cannot leave, so that they can share one task. A caller within work needs a wait of its own, for the graph of
-        // waits.
-        if (cancellationToken.CanBeCanceled || FlightScope.Current is not null)
+        // waits. No caller shares the task of a flight that has observers.
+        if (cancellationToken.CanBeCanceled || FlightScope.Current is not null || FlightObserver.Current is FlightObserver<TResult>)
         {
             var follower = TryFollow(state, work, cancellationToken);
             wait = follower?.Wait ?? default;
@@ -54,6 +54,8 @@ internal sealed partial class Flight<TKey, TResult>
     private Follower<TKey, TState, TResult>? TryFollow<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CancellationToken cancellationToken)
     {
         // Everything that needs no gate comes first, so that callers hold the gate for a few instructions only.
+        var observer = FlightObserver.Current as FlightObserver<TResult>;
+        var lineage = observer?.LineageOf(this); // the flight may be over right after the join
         var follower = Follower<TKey, TState, TResult>.Rent(state, work);
         follower.Begin(this, cancellationToken);
         var hasJoined = false;
@@ -69,7 +71,7 @@ internal sealed partial class Flight<TKey, TResult>
         if (!hasJoined) return null;
         if (cancellationToken.IsCancellationRequested) follower.LeaveAtOnce(cancellationToken); // it may have fired before the follower was there
         Shard.Settings.Listener?.Joined(this);
-        if (FlightObserver.Current is FlightObserver<TResult> observer) observer.OnJoined(follower);
+        observer?.OnJoined(lineage!);
         return follower;
     }
 

@@ -11,6 +11,7 @@ internal interface IStreamFlight
 
     /// <summary>Returns the lineage of the flight's stream. A flight whose leader is elected takes it over from the flight before.</summary>
     /// <param name="create">Creates it for the first caller that asks.</param>
+    /// <remarks>The callers keep it alive. The flight does not.</remarks>
     object GetStreamLineage(Func<object> create);
 
     /// <summary>The first item has come: the flight does not expire any more on its own.</summary>

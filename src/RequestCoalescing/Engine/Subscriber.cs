@@ -33,12 +33,6 @@ internal abstract class Subscriber
     /// <summary>Whether its token has fired, so that it is about to leave.</summary>
     public abstract bool HasCancelled { get; }
 
-    /// <inheritdoc cref="IStreamFlight.GetStreamLineage"/>
-    public object GetStreamLineage(Func<object> create)
-    {
-        lock (Flight!.Shard.Gate) return Flight!.StreamLineageOf(create); // an election may have come first
-    }
-
     /// <summary>Makes this the leader of a flight.</summary>
     /// <returns>The work item that starts the flight with the work of this subscriber.</returns>
     public abstract IThreadPoolWorkItem Lead(Flight flight);

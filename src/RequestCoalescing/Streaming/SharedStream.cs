@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using RequestCoalescing.Engine;
 
 namespace RequestCoalescing.Streaming;
@@ -10,6 +11,7 @@ namespace RequestCoalescing.Streaming;
 internal sealed class SharedStream<T>(FlightContext flight, IStreamFlight? airborne, FanOut<T> buffer, TimeSpan maxIdle)
 {
     private FanOut<T>? _vacant;
+    private Exception? _error;
     private ITimer? _idleTimer;
     private long _lastAt;
     private volatile bool _isAwaitingReaders;
@@ -20,9 +22,14 @@ internal sealed class SharedStream<T>(FlightContext flight, IStreamFlight? airbo
     public bool IsCurrent => airborne?.IsJoinable ?? flight.IsCurrent;
 
     /// <summary>
-    /// Returns the buffer for another source, if this source was cancelled before its first item, and not by the flight. The subscribers may elect another leader then.
+    /// Returns the buffer for another source, if this source failed before its first item, and was not cancelled by the flight. The subscribers may elect another
+    /// leader then, or a decorator may run the work again.
     /// </summary>
     public FanOut<T>? TakeVacantBuffer() => Interlocked.Exchange(ref _vacant, null);
+
+    /// <summary>The work of the flight runs again: fails with the error of the first run.</summary>
+    public void RefuseRepetition() =>
+        ExceptionDispatchInfo.Throw(_error ?? new InvalidOperationException("A decorator has run the work of a stream again, after the stream had begun."));
 
     /// <summary>Lets later callers start a flight of their own.</summary>
     public void CloseToJoiners() => airborne?.CloseToJoiners();
@@ -30,29 +37,26 @@ internal sealed class SharedStream<T>(FlightContext flight, IStreamFlight? airbo
     /// <summary>Runs the source to its end. This is the work of the flight.</summary>
     public async ValueTask<StreamEnd<T>> RunAsync(Func<FlightContext, ValueTask<StreamSource<T>>> open)
     {
-        var error = default(Exception);
+        var mayRunAgain = false;
         try
         {
             var source = await open(flight).ConfigureAwait(false);
             await using (source.ConfigureAwait(false)) await PassOnAsync(source).ConfigureAwait(false);
             return new StreamEnd<T>(this);
         }
-        catch (OperationCanceledException cancellation) when (!flight.CancellationToken.IsCancellationRequested)
-        {
-            error = cancellation;
-            if (Buffer.Received > 0) return new StreamEnd<T>(this, cancellation);
-            _vacant = Buffer;
-            throw;
-        }
         catch (Exception exception)
         {
-            error = exception;
+            _error = exception;
+            var isCancelledByFlight = flight.CancellationToken.IsCancellationRequested;
+            mayRunAgain = !isCancelledByFlight && Buffer.Received == 0;
+            if (!isCancelledByFlight && !mayRunAgain && exception is OperationCanceledException cancellation) return new StreamEnd<T>(this, cancellation);
             throw;
         }
         finally
         {
             _idleTimer?.Dispose();
-            if (_vacant is null) Buffer.End(error); // it stays open, because a caller that has joined the flight may not have its place yet
+            if (mayRunAgain) _vacant = Buffer; // it stays open, because a caller that has joined the flight may not have its place yet
+            else Buffer.End(_error);
         }
     }
 
@@ -102,7 +106,7 @@ internal sealed class SharedStream<T>(FlightContext flight, IStreamFlight? airbo
 
     private void LookAtIdle()
     {
-        var idle = _isAwaitingReaders ? TimeSpan.Zero : airborne!.Clock.GetElapsedTime(Volatile.Read(ref _lastAt));
+        var idle = _isAwaitingReaders && !Buffer.IsEmpty ? TimeSpan.Zero : airborne!.Clock.GetElapsedTime(Volatile.Read(ref _lastAt));
         if (idle >= maxIdle) airborne!.ExpireIdle(maxIdle);
         else _idleTimer!.Change(TimeSpan.FromMilliseconds(Math.Max(1, Math.Ceiling((maxIdle - idle).TotalMilliseconds))), Timeout.InfiniteTimeSpan);
     }

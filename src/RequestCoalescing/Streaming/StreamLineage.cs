@@ -15,9 +15,7 @@ internal sealed class StreamLineage<T>
     /// <summary>Completes when the first stream begins.</summary>
     public Task Begun => _begun.Task;
 
-    public static StreamLineage<T> Of(IStreamFlight flight) => (StreamLineage<T>)flight.GetStreamLineage(Create);
-
-    public static StreamLineage<T> Of(Subscriber follower) => (StreamLineage<T>)follower.GetStreamLineage(Create);
+    public static StreamLineage<T> Of(IStreamFlight flight) => (StreamLineage<T>)flight.GetStreamLineage(static () => new StreamLineage<T>());
 
     /// <summary>Begins a stream.</summary>
     /// <param name="flight">The flight as its work sees it.</param>
@@ -28,13 +26,11 @@ internal sealed class StreamLineage<T>
     /// <returns>False if the stream before has had items, or goes on.</returns>
     public bool TryBegin(FlightContext flight, IStreamFlight? airborne, FanOutShape shape, TimeSpan maxIdle, [NotNullWhen(true)] out SharedStream<T>? stream)
     {
-        var buffer = _current is { } before ? before.TakeVacantBuffer() : new FanOut<T>(shape);
+        var before = _current;
+        var buffer = before is null ? new FanOut<T>(shape) : before.TakeVacantBuffer();
         stream = buffer is null ? null : new SharedStream<T>(flight, airborne, buffer, maxIdle);
-        if (stream is null) return false;
-        _current = stream;
+        if (stream is null || Interlocked.CompareExchange(ref _current, stream, before) != before) return false;
         _begun.TrySetResult();
         return true;
     }
-
-    private static StreamLineage<T> Create() => new();
 }

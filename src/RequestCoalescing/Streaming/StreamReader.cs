@@ -68,9 +68,14 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
         ObjectDisposedException.ThrowIf(_isDisposed, this);
         try
         {
-            request.CancellationToken.ThrowIfCancellationRequested();
+            request.ThrowIfCancelled();
             if (_place is null) await JoinAsync().ConfigureAwait(false);
-            else _isOver = !await MayReadAsync(_place, _buffer!, _subscription!).ConfigureAwait(false);
+            else if (!await MayReadAsync(_place, _buffer!, _subscription!).ConfigureAwait(false))
+            {
+                request.ThrowIfCancelled(); // a caller that has just left has lost its place, which looks like the end
+                ObjectDisposedException.ThrowIf(_isDisposed, this);
+                _isOver = true;
+            }
         }
         catch
         {
@@ -170,6 +175,8 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
         {
             var changed = subscription.Changed;
             var isOver = subscription.Outcome.IsCompleted;
+            request.ThrowIfCancelled();
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
             if (subscription.Stream is { } stream) return stream;
             if (isOver) return (await OutcomeAsync(subscription).ConfigureAwait(false)).Stream;
             await changed.ConfigureAwait(false);
@@ -185,7 +192,7 @@ internal sealed class StreamReader<TKey, T>(StreamRequest<TKey, T> request) : ID
         catch (OperationCanceledException cancellation) when (subscription.IsLeave(cancellation))
         {
             ObjectDisposedException.ThrowIf(_isDisposed, this);
-            throw new OperationCanceledException(cancellation.Message, cancellation, request.CancellationToken);
+            throw new OperationCanceledException(cancellation.Message, cancellation, request.Cancelled);
         }
     }
 }

@@ -18,8 +18,9 @@ internal sealed class StreamSubscription<TKey, T> : FlightObserver<StreamEnd<T>>
     public StreamSubscription(StreamRequest<TKey, T> request)
     {
         _request = request;
-        _leave = CancellationTokenSource.CreateLinkedTokenSource(request.CancellationToken);
+        _leave = CancellationTokenSource.CreateLinkedTokenSource(request.OfCall, request.OfEnumeration);
         _left = _leave.Token;
+        _left.UnsafeRegister(static subscription => ((StreamSubscription<TKey, T>)subscription!).OnChanged(), this); // a decorator may withhold the token from the flight
         Outcome = RunAsync();
         Outcome.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(() =>
         {
@@ -34,7 +35,7 @@ internal sealed class StreamSubscription<TKey, T> : FlightObserver<StreamEnd<T>>
     /// <summary>The outcome of the flight, or a cancellation after the caller has left it.</summary>
     public Task<StreamEnd<T>> Outcome { get; }
 
-    /// <summary>Completes when <see cref="Stream"/> or <see cref="Outcome"/> changes. Get it before you look at them.</summary>
+    /// <summary>Completes when <see cref="Stream"/> or <see cref="Outcome"/> changes, and when the caller leaves. Get it before you look at them.</summary>
     public Task Changed => Volatile.Read(ref _changed).Task;
 
     /// <summary>The caller has a place in a stream. The reader is woken when the flight ends, or the call is in another one.</summary>
@@ -56,7 +57,9 @@ internal sealed class StreamSubscription<TKey, T> : FlightObserver<StreamEnd<T>>
     /// <summary>Whether this is how the caller sees that it has left.</summary>
     public bool IsLeave(OperationCanceledException cancellation) => cancellation.CancellationToken == _left;
 
-    public override void OnJoined(Subscriber<StreamEnd<T>> follower) => Follow(StreamLineage<T>.Of(follower));
+    public override object LineageOf(IStreamFlight flight) => StreamLineage<T>.Of(flight);
+
+    public override void OnJoined(object lineage) => Follow((StreamLineage<T>)lineage);
 
     private void Follow(StreamLineage<T> lineage)
     {
@@ -88,25 +91,28 @@ internal sealed class StreamSubscription<TKey, T> : FlightObserver<StreamEnd<T>>
 
     private async ValueTask<StreamEnd<T>> LeadAsync(FlightContext flight)
     {
+        Current = null; // what the source starts does not keep the subscription alive
         var stream = Begin(flight);
         try
         {
             return await stream.RunAsync(_request.Open).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (_request.CancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException) when (_request.IsCancelled)
         {
             Leave(); // the others elect a leader if this one has left, and the source may have heard of the token first
             throw;
         }
     }
 
-    // A decorator may hide the engine's flight from its work. A stream in the innermost flight that has not begun is this one.
+    // A decorator may hide the engine's flight from its work. A stream in the innermost flight that has not begun is this one. A decorator may also run
+    // the work again.
     private SharedStream<T> Begin(FlightContext flight)
     {
         var airborne = flight.Stream ?? (FlightScope.Current is { } innermost && innermost.ResultType == typeof(StreamEnd<T>) ? innermost : null);
         var lineage = airborne is null ? new StreamLineage<T>() : StreamLineage<T>.Of(airborne);
         if (!lineage.TryBegin(flight, airborne, _request.Shape, _request.Options.MaxIdle, out var stream))
         {
+            if (lineage == _lineage) lineage.Current!.RefuseRepetition();
             lineage = new StreamLineage<T>();
             lineage.TryBegin(flight, airborne: null, _request.Shape, _request.Options.MaxIdle, out stream);
         }

@@ -55,6 +55,38 @@ public sealed class FanOutReaderTests
     }
 
     [Fact]
+    public async Task A_reader_that_leaves_while_it_waits_is_not_kept_until_the_next_item()
+    {
+        var buffer = new FanOut<int>(s_shape);
+        Assert.True(buffer.TryJoin(out var earlier));
+        Assert.True(buffer.TryJoin(out var later));
+        var wait = earlier.WaitAsync().AsTask();
+        var left = WaitAndLeave();
+        var next = later.WaitAsync().AsTask();
+
+        await Patience.UntilAsync(
+            () =>
+            {
+                GC.Collect();
+                return !left.IsAlive;
+            },
+            "nothing holds the reader");
+
+        buffer.Fill(1);
+        await Task.WhenAll(wait, next).SoonAsync();
+
+        WeakReference WaitAndLeave()
+        {
+            Assert.True(buffer.TryJoin(out var reader));
+            Assert.True(buffer.TryJoin(out var other));
+            _ = (reader.WaitAsync().AsTask(), other.WaitAsync().AsTask());
+            reader.Leave();
+            other.Leave();
+            return new WeakReference(reader);
+        }
+    }
+
+    [Fact]
     public async Task A_wait_ends_with_an_item_with_the_end_and_with_a_poke()
     {
         var buffer = new FanOut<int>(s_shape);

@@ -12,6 +12,9 @@ internal sealed class HookedSingleflight(ISingleflight<string> inner) : Singlefl
     /// <summary>A call is made once more after this, or after its flight. Null if calls are made once.</summary>
     public Task? Again { get; set; }
 
+    /// <summary>Whether work that has failed runs once more, in the same flight.</summary>
+    public bool RepeatsWork { get; set; }
+
     /// <summary>Whether the work sees a flight that is not the engine's own.</summary>
     public bool HidesFlight { get; set; }
 
@@ -53,7 +56,15 @@ internal sealed class HookedSingleflight(ISingleflight<string> inner) : Singlefl
             static async (call, flight) =>
             {
                 await call.Hooks.Work;
-                return await call.Work(call.State, call.Hooks.HidesFlight ? new FlightContext(new HiddenFlight(flight)) : flight);
+                var seen = call.Hooks.HidesFlight ? new FlightContext(new HiddenFlight(flight)) : flight;
+                try
+                {
+                    return await call.Work(call.State, seen);
+                }
+                catch (IOException) when (call.Hooks.RepeatsWork)
+                {
+                    return await call.Work(call.State, seen);
+                }
             },
             HidesToken ? default : cancellationToken);
     }

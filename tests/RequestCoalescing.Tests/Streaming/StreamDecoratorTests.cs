@@ -168,24 +168,6 @@ public sealed class StreamDecoratorTests
         Assert.Equal((1, 1), (await led, await followed));
     }
 
-    [Fact]
-    public async Task A_caller_whose_token_a_decorator_withholds_gets_the_items_at_the_end()
-    {
-        var hooked = new HookedSingleflight(new Singleflight()) { HidesToken = true };
-        await using var leader = Read(hooked);
-        await using var follower = Read(hooked);
-        var (led, followed) = (leader.NextAsync(), follower.NextAsync());
-        await hooked.UntilSubscribersAsync(2);
-        var run = await _backend.NextRunAsync();
-        run.Yield(1);
-        Assert.Equal(1, await led);
-
-        run.End();
-
-        Assert.Equal(1, await followed);
-        Assert.Empty(await follower.RestAsync());
-    }
-
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

@@ -58,12 +58,16 @@ public sealed class StreamJoinTests
         Assert.Equal((2, 5), (_backend.Runs, singleflight.GetStats().Calls));
     }
 
-    [Fact]
-    public async Task A_source_that_hears_of_the_leaders_token_before_the_leader_has_left_lets_the_others_elect_one()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_source_that_hears_of_the_leaders_token_before_the_leader_has_left_lets_the_others_elect_one(bool hasTwoTokens)
     {
         using var aborted = new CancellationTokenSource();
+        using var other = new CancellationTokenSource();
         var singleflight = new Singleflight();
-        var leader = new StreamCaller<int>(singleflight.ExecuteStreamAsync("key", _ => Source(), aborted.Token)).NextAsync();
+        await using var leading = singleflight.ExecuteStreamAsync("key", _ => Source(), aborted.Token).GetAsyncEnumerator(hasTwoTokens ? other.Token : default);
+        var leader = leading.MoveNextAsync().AsTask();
         await using var follower = Read(singleflight);
         var item = follower.NextAsync();
         await singleflight.UntilSubscribersAsync(2);

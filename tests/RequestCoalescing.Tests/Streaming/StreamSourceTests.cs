@@ -58,6 +58,37 @@ public sealed class StreamSourceTests : StreamFixture
     }
 
     [Fact]
+    public async Task A_loop_that_the_source_has_started_keeps_no_item_alive()
+    {
+        var stop = new TaskCompletionSource();
+        var item = await ReadAsync();
+
+        await Patience.UntilAsync(
+            () =>
+            {
+                GC.Collect();
+                return !item.IsAlive;
+            },
+            "nothing holds the item");
+        stop.SetResult();
+
+        async Task<WeakReference> ReadAsync()
+        {
+            var items = await Flights.ExecuteStreamAsync("key", _ => Source()).ToListAsync();
+            return new WeakReference(items[0]);
+        }
+
+        async IAsyncEnumerable<object> Source()
+        {
+            _ = LoopAsync(); // in the context of the flight
+            await Task.CompletedTask;
+            yield return new object();
+        }
+
+        async Task LoopAsync() => await stop.Task;
+    }
+
+    [Fact]
     public async Task An_error_of_the_disposal_comes_after_the_items()
     {
         await using var reader = new StreamCaller<int>(Flights.ExecuteStreamAsync("key", _ => Source()));

@@ -31,7 +31,7 @@ public sealed class StreamingTests : StreamFixture
         var (item, first) = (fast.NextAsync(), slow.NextAsync());
         await Flights.UntilSubscribersAsync(2);
         var run = await Backend.NextRunAsync();
-        item = await PassAsync(run, fast, item, 50);
+        item = await PassAsync(run, fast, item, 50, first);
 
         Assert.Equal(0, await first);
         var lag = await slow.RestAsync().ThrowsAsync<StreamLagException>();
@@ -53,7 +53,7 @@ public sealed class StreamingTests : StreamFixture
         var (item, first) = (fast.NextAsync(), slow.NextAsync());
         await Flights.UntilSubscribersAsync(2);
         var run = await Backend.NextRunAsync();
-        item = await PassAsync(run, fast, item, 50);
+        item = await PassAsync(run, fast, item, 50, first);
 
         Assert.Equal(0, await first);
         var rest = slow.RestAsync();
@@ -224,13 +224,14 @@ public sealed class StreamingTests : StreamFixture
         Assert.Throws<ArgumentNullException>(() => ((ISingleflight<string>)null!).ExecuteStreamAsync("key", Backend.Run));
     }
 
-    /// <summary>Yields items one after the other, each when the reader has got the one before.</summary>
-    private static async Task<Task<int>> PassAsync(StreamRun<int> run, StreamCaller<int> reader, Task<int> item, int count)
+    /// <summary>Yields items one after the other, each when the reader has got the one before, and the second when the other reader has got the first.</summary>
+    private static async Task<Task<int>> PassAsync(StreamRun<int> run, StreamCaller<int> reader, Task<int> item, int count, Task<int>? other = null)
     {
         for (var next = 0; next < count; next++)
         {
             run.Yield(next);
             Assert.Equal(next, await item);
+            if (next == 0 && other is not null) await other;
             item = reader.NextAsync();
         }
 

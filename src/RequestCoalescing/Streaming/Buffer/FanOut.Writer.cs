@@ -92,8 +92,10 @@ internal sealed partial class FanOut<T>
             return _received - _start < shape.MaxBuffered;
         }
 
-        return _received - _fastest < shape.ReadAhead || _received - (_fastest = Fastest()) < shape.ReadAhead;
+        return IsNear(_fastest) || IsNear(_fastest = Fastest());
     }
+
+    private bool IsNear(long position) => _received - position < shape.ReadAhead;
 
     // If no reader is cut off, the buffer may end within a part.
     private long Left() => shape.WaitsForSlowest ? shape.MaxBuffered - (_received - _start) : long.MaxValue;

@@ -23,7 +23,7 @@ internal sealed partial class FanOut<T>(FanOutShape shape, IBufferBudget? budget
     private bool _isOpen = true;
     private bool _hasEnded;
     private Exception? _error;
-    private List<FanOutReader<T>> _waiting = []; // some may wait no more, or be there twice
+    private List<FanOutReader<T>> _waiting = []; // some may wait no more
     private List<FanOutReader<T>>? _spare;
     private TaskCompletionSource? _demand; // the source waits for it
 
@@ -83,9 +83,10 @@ internal sealed partial class FanOut<T>(FanOutShape shape, IBufferBudget? budget
         {
             reader.HasLeft = true;
             if (_readers.Remove(reader)) TakeOut(reader);
+            if (IsListed(reader)) Unlist(reader);
             Trim();
             FreeIfUnused();
-            demand = TakeDemand();
+            demand = shape.WaitsForSlowest || _readers.Count == 0 ? TakeDemand() : null; // otherwise the source waits for those that go on
         }
 
         demand?.SetResult();
@@ -175,7 +176,12 @@ internal sealed partial class FanOut<T>(FanOutShape shape, IBufferBudget? budget
         lock (_gate)
         {
             if (IsThere(reader) || _hasEnded || reader.IsCutOff) return false;
-            _waiting.Add(reader);
+            if (!IsListed(reader))
+            {
+                reader.ListedAt = _waiting.Count;
+                _waiting.Add(reader);
+            }
+
             demand = DemandAfter(reader);
         }
 
@@ -202,11 +208,21 @@ internal sealed partial class FanOut<T>(FanOutShape shape, IBufferBudget? budget
         reader.Segment = null;
     }
 
+    // Asks no other reader where it is, because each comes here itself after a part.
     private TaskCompletionSource? DemandAfter(FanOutReader<T> reader)
     {
         if (_demand is null) return null;
         _fastest = Math.Max(_fastest, reader.Position);
-        return HasDemand() ? TakeDemand() : null;
+        return (shape.WaitsForSlowest ? HasDemand() : IsNear(_fastest)) ? TakeDemand() : null;
+    }
+
+    private bool IsListed(FanOutReader<T> reader) => reader.ListedAt < _waiting.Count && _waiting[reader.ListedAt] == reader;
+
+    private void Unlist(FanOutReader<T> reader)
+    {
+        var last = _waiting[^1];
+        (_waiting[reader.ListedAt], last.ListedAt) = (last, reader.ListedAt);
+        _waiting.RemoveAt(_waiting.Count - 1);
     }
 
     private TaskCompletionSource? TakeDemand()

@@ -39,6 +39,9 @@ internal sealed class FanOutReader<T>(FanOut<T> buffer, Segment<T>? first) : IVa
 
     public bool HasLeft { get; set; }
 
+    /// <summary>Its place on the list of the readers that wait, if it is there.</summary>
+    public int ListedAt { get; set; }
+
     /// <summary>Takes the next item, if there is one now.</summary>
     /// <remarks>It needs the gate for the first item of a part only.</remarks>
     public bool TryRead(out T item)
