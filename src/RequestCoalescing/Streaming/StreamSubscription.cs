@@ -45,13 +45,12 @@ internal sealed class StreamSubscription<TKey, T> : FlightObserver<StreamEnd<T>>
         WakeIfOver(reader);
     }
 
-    /// <summary>Leaves the flight, and gives up the place in its stream.</summary>
+    /// <summary>Leaves the flight, and gives up the place in its stream, before the others elect a leader.</summary>
     public void Leave()
     {
         if (Interlocked.Exchange(ref _hasLeft, true)) return;
         _leave.Cancel();
         _leave.Dispose();
-        Volatile.Read(ref _reader)?.Leave(); // the items of a leader that the others elect are not for this caller
     }
 
     /// <summary>Whether this is how the caller sees that it has left.</summary>
