@@ -17,8 +17,8 @@ internal static class CachingRun
 
     public static async Task RunAsync(TextWriter output)
     {
-        await output.WriteLineAsync("| a hit | bare | coalesced | ratio | budget | |");
-        await output.WriteLineAsync("|---|---:|---:|---:|---:|---|");
+        await output.WriteLineAsync("| a hit | bare | behind a decorator that does nothing | coalesced | ratio | budget | |");
+        await output.WriteLineAsync("|---|---:|---:|---:|---:|---:|---|");
         foreach (var inner in new[] { "HybridCache", "FusionCache" }) await WriteHitsAsync(output, inner);
         await output.WriteLineAsync();
         await output.WriteLineAsync("| 10,000 callers miss at once, a load takes 50 ms | all have the value after | loads |");
@@ -52,8 +52,8 @@ internal static class CachingRun
     // The best of several rounds, one after the other.
     private static async Task WriteHitsAsync(TextWriter output, string inner)
     {
-        HybridCache[] caches = [Build(inner, coalesces: false), Build(inner, coalesces: true)];
-        var best = new[] { new QuickResult(double.MaxValue, double.MaxValue), new QuickResult(double.MaxValue, double.MaxValue) };
+        HybridCache[] caches = [Build(inner, coalesces: false), new EmptyDecorator(Build(inner, coalesces: false)), Build(inner, coalesces: true)];
+        var best = Enumerable.Repeat(new QuickResult(double.MaxValue, double.MaxValue), caches.Length).ToArray();
         foreach (var cache in caches) await cache.GetOrCreateAsync("key", static _ => ValueTask.FromResult("value"), s_hour);
         for (var round = -4; round < 12; round++) // the first ones warm up
         {
@@ -68,10 +68,10 @@ internal static class CachingRun
             }
         }
 
-        var ratio = best[1].Nanoseconds / best[0].Nanoseconds;
+        var ratio = best[2].Nanoseconds / best[0].Nanoseconds;
         await output.WriteLineAsync(string.Create(
             CultureInfo.InvariantCulture,
-            $"| {inner} | {best[0].Nanoseconds:N0} ns, {best[0].Bytes:N0} B | {best[1].Nanoseconds:N0} ns, {best[1].Bytes:N0} B | {ratio:N2} | 1.1 | {QuickRun.Verdict(ratio <= 1.1)} |"));
+            $"| {inner} | {string.Join(" | ", best.Select(static each => string.Create(CultureInfo.InvariantCulture, $"{each.Nanoseconds:N0} ns, {each.Bytes:N0} B")))} | {ratio:N2} | 1.1 | {QuickRun.Verdict(ratio <= 1.1)} |"));
     }
 
     private static async Task WriteStormAsync(TextWriter output, string inner, bool coalesces, int keys)

@@ -75,18 +75,17 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
     {
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(factory);
-        if (!IsCacheable(key)) return _inner.GetOrCreateAsync(key, state, factory, options, tags, cancellationToken); // loads without storing
         if (Has(options, HybridCacheEntryFlags.DisableUnderlyingData)) return _inner.GetOrCreateAsync(key, 0, Nothing<T>.Load, options, tags, cancellationToken);
-        if (Has(options, DisableReads)) return LoadAsync(NewLoad(), cancellationToken);
 
-        var look = _inner.GetOrCreateAsync(key, 0, Nothing<T>.Load, LookOnly(options), tags, cancellationToken);
-        if (!look.IsCompletedSuccessfully) return AfterLookAsync(look, NewLoad(), cancellationToken);
-        var found = look.Result;
-        if (!IsSurelyFound(found)) return LoadAsync(NewLoad(), cancellationToken);
-        if (StartsRefresh(key, options) is { } last) _ = RefreshAsync(last, NewLoad());
-        return new(found);
+        var look = Has(options, DisableReads) ? default : _inner.GetOrCreateAsync(key, 0, Nothing<T>.Load, LookOnly(options), tags, cancellationToken);
+        if (look.IsCompletedSuccessfully)
+        {
+            var found = look.Result;
+            look = new(found); // to be read once more
+            if (IsSurelyFound(found) && _options.EarlyRefresh == 0) return look;
+        }
 
-        HybridLoad<TState, T> NewLoad() => new(this, key, state, factory, options, TextsOf(tags));
+        return AfterLook(look, key, state, factory, options, tags, cancellationToken);
     }
 
     /// <summary>Stores a value. Loads of the key that are under way do not store theirs, and callers that come later do not join them.</summary>
@@ -177,6 +176,26 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         {
             return ExceptionDispatchInfo.Capture(error);
         }
+    }
+
+    // Everything but a hit, which needs none of it.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private ValueTask<T> AfterLook<TState, T>(
+        ValueTask<T> look,
+        string key,
+        TState state,
+        Func<TState, CancellationToken, ValueTask<T>> factory,
+        HybridCacheEntryOptions? options,
+        IEnumerable<string>? tags,
+        CancellationToken cancellationToken)
+    {
+        if (!IsCacheable(key)) return _inner.GetOrCreateAsync(key, state, factory, options, tags, cancellationToken); // loads without storing
+        if (!look.IsCompletedSuccessfully) return AfterLookAsync(look, NewLoad(), cancellationToken);
+        if (!IsSurelyFound(look.Result)) return LoadAsync(NewLoad(), cancellationToken);
+        if (StartsRefresh(key, options) is { } last) _ = RefreshAsync(last, NewLoad());
+        return look;
+
+        HybridLoad<TState, T> NewLoad() => new(this, key, state, factory, options, TextsOf(tags));
     }
 
     private async ValueTask<T> AfterLookAsync<TState, T>(ValueTask<T> look, HybridLoad<TState, T> load, CancellationToken cancellationToken)
