@@ -78,14 +78,9 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
         if (Has(options, HybridCacheEntryFlags.DisableUnderlyingData)) return _inner.GetOrCreateAsync(key, 0, Nothing<T>.Load, options, tags, cancellationToken);
 
         var look = Has(options, DisableReads) ? default : _inner.GetOrCreateAsync(key, 0, Nothing<T>.Load, LookOnly(options), tags, cancellationToken);
-        if (look.IsCompletedSuccessfully)
-        {
-            var found = look.Result;
-            look = new(found); // to be read once more
-            if (IsSurelyFound(found) && _options.EarlyRefresh == 0) return look;
-        }
-
-        return AfterLook(look, key, state, factory, options, tags, cancellationToken);
+        if (!look.IsCompletedSuccessfully) return AfterLook(look, key, state, factory, options, tags, cancellationToken);
+        var found = look.Result;
+        return IsSurelyFound(found) && _options.EarlyRefresh == 0 ? new(found) : AfterLook(new(found), key, state, factory, options, tags, cancellationToken);
     }
 
     /// <summary>Stores a value. Loads of the key that are under way do not store theirs, and callers that come later do not join them.</summary>
@@ -191,9 +186,10 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
     {
         if (!IsCacheable(key)) return _inner.GetOrCreateAsync(key, state, factory, options, tags, cancellationToken); // loads without storing
         if (!look.IsCompletedSuccessfully) return AfterLookAsync(look, NewLoad(), cancellationToken);
-        if (!IsSurelyFound(look.Result)) return LoadAsync(NewLoad(), cancellationToken);
+        var found = look.Result;
+        if (!IsSurelyFound(found)) return LoadAsync(NewLoad(), cancellationToken);
         if (StartsRefresh(key, options) is { } last) _ = RefreshAsync(last, NewLoad());
-        return look;
+        return new(found);
 
         HybridLoad<TState, T> NewLoad() => new(this, key, state, factory, options, TextsOf(tags));
     }
