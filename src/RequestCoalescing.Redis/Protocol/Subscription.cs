@@ -51,12 +51,15 @@ internal sealed class Subscription(IConnectionMultiplexer connection, RedisChann
         }
     }
 
+    /// <summary>Ends the subscription. If that takes longer than the timeout, it goes on by itself.</summary>
     public async Task EndAsync(TimeSpan timeout, TimeProvider clock)
     {
-        if (_subscribing is null) return;
+        Task? subscribing;
+        lock (_gate) subscribing = _subscribing;
+        if (subscribing is null) return;
         try
         {
-            var unsubscribing = connection.GetSubscriber().UnsubscribeAsync(channel, Deliver);
+            var unsubscribing = UnsubscribeAfterAsync(subscribing);
             commands.Follow(unsubscribing);
             await unsubscribing.WaitAsync(timeout, clock).ConfigureAwait(false);
         }
@@ -64,6 +67,16 @@ internal sealed class Subscription(IConnectionMultiplexer connection, RedisChann
         {
             // The connection is gone, and the subscription with it.
         }
+    }
+
+    // The client sends no unsubscription before it knows of a subscription. One that has failed may be on its way all the same, because the client repeats
+    // it when the connection is back. The answer to another one comes after it.
+    private async Task UnsubscribeAfterAsync(Task subscribing)
+    {
+        var subscriber = connection.GetSubscriber();
+        await subscribing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!subscribing.IsCompletedSuccessfully) await subscriber.SubscribeAsync(channel, Deliver).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await subscriber.UnsubscribeAsync(channel).ConfigureAwait(false);
     }
 
     private async Task<bool> SubscribeAsync()
