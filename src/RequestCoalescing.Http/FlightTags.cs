@@ -13,7 +13,7 @@ internal static class FlightTags
         span.SetTag("server.port", target.Port);
     }
 
-    /// <summary>Called by the work of a flight, before it runs an endpoint or forwards a request.</summary>
+    /// <summary>Called by the work of a flight, before it runs an endpoint.</summary>
     public static void SetRoute(string? route)
     {
         if (route is not null) Current?.SetTag("http.route", route);

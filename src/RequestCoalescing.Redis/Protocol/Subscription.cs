@@ -69,8 +69,8 @@ internal sealed class Subscription(IConnectionMultiplexer connection, RedisChann
         }
     }
 
-    // The client sends no unsubscription before it knows of a subscription. One that has failed may be on its way all the same, because the client repeats
-    // it when the connection is back. The answer to another one comes after it.
+    // The client sends an unsubscription only after the answer to its subscription. A subscription that has failed may still reach the server, because the
+    // client repeats it when the connection is back. The answer to another subscription shows that this has happened.
     private async Task UnsubscribeAfterAsync(Task subscribing)
     {
         var subscriber = connection.GetSubscriber();

@@ -29,7 +29,7 @@ internal sealed class StreamSubscription<TKey, T> : FlightObserver<StreamEnd<T>>
         });
     }
 
-    /// <summary>The stream of the flight. Null until the source begins. Another one if a decorator lets the call join again.</summary>
+    /// <summary>The stream of the flight. It is null until the source begins, and changes if a decorator lets the call join again.</summary>
     public SharedStream<T>? Stream => _lineage?.Current;
 
     /// <summary>The outcome of the flight, or a cancellation after the caller has left it.</summary>
@@ -38,7 +38,7 @@ internal sealed class StreamSubscription<TKey, T> : FlightObserver<StreamEnd<T>>
     /// <summary>Completes when <see cref="Stream"/> or <see cref="Outcome"/> changes, and when the caller leaves. Get it before you look at them.</summary>
     public Task Changed => Volatile.Read(ref _changed).Task;
 
-    /// <summary>The caller has a place in a stream. The reader is woken when the flight ends, or the call is in another one.</summary>
+    /// <summary>The caller has a place in a stream. The reader is woken when the flight ends, or when the call joins another one.</summary>
     public void Attach(FanOutReader<T> reader)
     {
         Interlocked.Exchange(ref _reader, reader);
