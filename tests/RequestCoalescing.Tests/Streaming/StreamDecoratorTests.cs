@@ -66,12 +66,8 @@ public sealed class StreamDecoratorTests
     {
         var hooked = new HookedSingleflight(new Singleflight());
         await using var leader = Read(hooked);
-        var led = leader.NextAsync();
-        var run = await _backend.NextRunAsync();
-        hooked.Again = _gate.Task;
         await using var moved = Read(hooked);
-        var first = moved.NextAsync();
-        await hooked.UntilSubscribersAsync(2);
+        var (led, run, first) = await FollowWithACallThatIsRepeatedAsync(hooked, leader, moved);
         run.Yield(1);
         Assert.Equal((1, 1), (await led, await first));
         hooked.Forget("key");
@@ -92,12 +88,8 @@ public sealed class StreamDecoratorTests
         var work = new TaskCompletionSource();
         var hooked = new HookedSingleflight(new Singleflight());
         await using var leader = Read(hooked);
-        var led = leader.NextAsync();
-        var run = await _backend.NextRunAsync();
-        hooked.Again = _gate.Task;
         await using var moved = Read(hooked);
-        var first = moved.NextAsync();
-        await hooked.UntilSubscribersAsync(2);
+        var (led, run, first) = await FollowWithACallThatIsRepeatedAsync(hooked, leader, moved);
         hooked.Forget("key");
         (hooked.Again, hooked.Work) = (null, work.Task);
         await using var other = Read(hooked);
@@ -278,6 +270,17 @@ public sealed class StreamDecoratorTests
 
         Assert.Equal(100, await anew);
         Assert.Equal(0, hooked.Forgets);
+    }
+
+    // The decorator repeats the follower's call when the gate opens.
+    private async Task<(Task<int> Led, StreamRun<int> Run, Task<int> Followed)> FollowWithACallThatIsRepeatedAsync(HookedSingleflight hooked, StreamCaller<int> leader, StreamCaller<int> follower)
+    {
+        var led = leader.NextAsync();
+        var run = await _backend.NextRunAsync();
+        hooked.Again = _gate.Task;
+        var followed = follower.NextAsync();
+        await hooked.UntilSubscribersAsync(2);
+        return (led, run, followed);
     }
 
     private StreamCaller<int> Read(ISingleflight<string> singleflight, StreamOptions? options = null) =>
