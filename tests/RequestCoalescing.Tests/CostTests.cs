@@ -57,27 +57,6 @@ public sealed class CostTests
     }
 
     [Fact]
-    public async Task A_burst_of_callers_with_a_large_state_leaves_little_in_the_pool()
-    {
-        await using var singleflight = new Singleflight();
-        using var alive = new CancellationTokenSource();
-        await BurstAsync(10);
-        var before = GC.GetTotalMemory(forceFullCollection: true);
-        await BurstAsync(10_000);
-        var kept = GC.GetTotalMemory(forceFullCollection: true) - before;
-        Assert.True(kept < 8 * 1024 * 1024, $"{kept} bytes are kept.");
-
-        async Task BurstAsync(int count)
-        {
-            var end = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
-            var calls = Enumerable.Range(0, count).Select(_ => singleflight.ExecuteAsync(
-                "a", new LargeState(end.Task), static async (state, _) => await state.Task, alive.Token).AsTask()).ToArray();
-            end.SetResult(1);
-            await Task.WhenAll(calls).SoonAsync();
-        }
-    }
-
-    [Fact]
     public async Task A_forgotten_flight_does_not_keep_its_landed_neighbours_alive()
     {
         await using var singleflight = new Singleflight<object>();
@@ -104,19 +83,6 @@ public sealed class CostTests
             var keys = Enumerable.Range(0, 100).Select(_ => new Crowded()).ToArray();
             var calls = keys.Select((key, number) => singleflight.ExecuteAsync(key, _ => number == 99 ? last.Task : end.Task).AsTask()).ToArray();
             return (calls[^1], [.. keys.Take(99).Select(key => new WeakReference(key))]);
-        }
-    }
-
-    private readonly struct LargeState(Task<int> task)
-    {
-        public readonly Filler Ballast = default;
-
-        public Task<int> Task { get; } = task;
-
-        [System.Runtime.CompilerServices.InlineArray(4096)]
-        public struct Filler
-        {
-            private byte _first;
         }
     }
 

@@ -119,13 +119,12 @@ internal sealed class BatchQueue<TKey, TValue> : IThreadPoolWorkItem
                 if (slot.State == SlotState.Queued) Unlink(slot);
                 slot.State = SlotState.Left;
                 _pending--;
+                Telemetry.CountLeftOut(); // under the gate, so that the statistics always have the key in one of the two counts
                 Arrange();
             }
         }
 
-        if (!slot.TrySetCanceled(token)) return;
-        if (slot.Batch is { } batch) batch.Leave();
-        else Telemetry.CountLeftOut();
+        if (slot.TrySetCanceled(token)) slot.Batch?.Leave();
     }
 
     /// <summary>A batch has ended, so that the next one may take off.</summary>
