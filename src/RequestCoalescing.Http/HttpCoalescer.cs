@@ -96,18 +96,18 @@ internal sealed class HttpCoalescer : IDisposable
         bool keepsOwn,
         CancellationToken cancellationToken)
     {
+        var target = RequestHead.TargetOf(request, origin);
         string[] learnt = [];
         for (var attempt = 0; attempt < Attempts; attempt++)
         {
-            var target = RequestKey.TargetOf(request, origin);
-            string[] vary = [.. VaryOf(target).Union(learnt).Order(StringComparer.Ordinal)];
-            var method = MethodFor(request, target, scope, vary);
-            var key = RequestKey.Of(request, target, method, scope, vary, _options);
+            var known = VaryOf(target);
+            var head = new RequestHead(request, target, learnt.Length == 0 ? known : [.. known, .. learnt], _options);
+            var method = MethodFor(request, head, scope);
+            var key = head.Key(method, scope);
             if (_notShared.TryGet(key, out _)) break;
             if (_streaming.TryGetValue(key, out var streaming) && _clock.GetTimestamp() <= streaming.JoinableUntil && streaming.TryGive(request, isExpected: false, _cacheStatus, out var late)) return late;
 
-            var clusterKey = _cluster is null ? null : RequestKey.ForCluster(request, target, method, scope, vary, _options);
-            var call = new Call(this, key, clusterKey, target, () => RequestKey.Shared(request, method, vary, _options), send);
+            var call = new Call(this, key, _cluster is null ? null : head.ClusterKey(method, scope), target, method, head, send);
             try
             {
                 var shared = await _flights.ExecuteAsync(key, call, static (call, flight) => call.RunAsync(flight), cancellationToken).ConfigureAwait(false);
@@ -140,10 +140,10 @@ internal sealed class HttpCoalescer : IDisposable
     }
 
     // A HEAD request gets its response from a GET that is in the air (RFC 9110, 9.3.2).
-    private HttpMethod MethodFor(HttpRequestMessage request, string target, string? scope, string[] vary)
+    private HttpMethod MethodFor(HttpRequestMessage request, RequestHead head, string? scope)
     {
         if (request.Method != HttpMethod.Head) return request.Method;
-        var get = RequestKey.Of(request, target, HttpMethod.Get, scope, vary, _options);
+        var get = head.Key(HttpMethod.Get, scope);
         var isThere = (_waiting.TryGetValue(get, out var call) && call.IsCurrent)
             || (_streaming.TryGetValue(get, out var streaming) && _clock.GetTimestamp() <= streaming.JoinableUntil);
         return isThere ? HttpMethod.Get : HttpMethod.Head;
@@ -164,11 +164,11 @@ internal sealed class HttpCoalescer : IDisposable
         string key,
         string? clusterKey,
         string target,
-        Func<HttpRequestMessage> makeRequest,
+        HttpMethod method,
+        RequestHead head,
         Func<HttpRequestMessage, CancellationToken, Task<HttpResponseMessage>> send)
     {
         private readonly Lock _gate = new();
-        private readonly HttpRequestMessage _before = makeRequest();
         private HttpResponseMessage? _own;
         private bool _isAbandoned;
         private volatile bool _hasLed;
@@ -185,17 +185,18 @@ internal sealed class HttpCoalescer : IDisposable
             owner._waiting[key] = this;
             try
             {
-                var sent = makeRequest(); // handlers may change it
+                var sent = head.ToMessage(method);
+                var trySend = owner._options.RetriesOnce ? SendTwiceAsync : send;
                 var response = owner._cluster is { } cluster
-                    ? await cluster.SendAsync(clusterKey!, _before, sent, SendAsync, flight.CancellationToken).ConfigureAwait(false)
-                    : await SendAsync(sent, flight.CancellationToken).ConfigureAwait(false);
+                    ? await cluster.SendAsync(clusterKey!, head, sent, trySend, flight.CancellationToken).ConfigureAwait(false)
+                    : await trySend(sent, flight.CancellationToken).ConfigureAwait(false);
                 if (flight.CancellationToken.IsCancellationRequested)
                 {
                     response.Dispose();
                     flight.CancellationToken.ThrowIfCancellationRequested();
                 }
 
-                if (!ResponseRules.MayShare(response, owner._options.Mode, RequestKey.HasGainedCredentials(_before, sent)))
+                if (!ResponseRules.MayShare(response, owner._options.Mode, head.HasGainedCredentials(sent)))
                 {
                     owner._notShared.Add(key, key);
                     Keep(response);
@@ -219,7 +220,7 @@ internal sealed class HttpCoalescer : IDisposable
         }
 
         /// <summary>Whether the response is what the request asks for, and depends on nothing that was not sent.</summary>
-        public bool Matches(HttpRequestMessage request, HttpResponseMessage own) => request.Method == _before.Method && RequestKey.AreAlike(request, _before, ResponseRules.VaryOf(own).Where(static name => name != "*"));
+        public bool Matches(HttpRequestMessage request, HttpResponseMessage own) => request.Method == method && head.IsLike(request, Array.FindAll(ResponseRules.VaryOf(own), static name => name != "*"));
 
         /// <summary>Returns the response, if it is only for this call.</summary>
         public HttpResponseMessage? TakeOwn()
@@ -239,13 +240,13 @@ internal sealed class HttpCoalescer : IDisposable
             TakeOwn()?.Dispose();
         }
 
-        private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage sent, CancellationToken cancellationToken)
+        private async Task<HttpResponseMessage> SendTwiceAsync(HttpRequestMessage sent, CancellationToken cancellationToken)
         {
             try
             {
                 return await send(sent, cancellationToken).ConfigureAwait(false);
             }
-            catch (HttpRequestException) when (owner._options.RetriesOnce && !cancellationToken.IsCancellationRequested)
+            catch (HttpRequestException) when (!cancellationToken.IsCancellationRequested)
             {
                 return await send(sent, cancellationToken).ConfigureAwait(false);
             }
@@ -266,11 +267,15 @@ internal sealed class HttpCoalescer : IDisposable
         private async ValueTask<SharedResponse> ShareAsync(HttpResponseMessage response, FlightContext flight)
         {
             var options = owner._options;
-            var origin = await response.Content.ReadAsStreamAsync(flight.CancellationToken).ConfigureAwait(false);
+            var start = new BodyStart(await response.Content.ReadAsStreamAsync(flight.CancellationToken).ConfigureAwait(false));
+            if (start.TryReadWhole() is { } whole)
+            {
+                using (response) return Remember(new SharedResponse(response, head, whole));
+            }
+
             var body = new SharedBody(owner._budget, options.MaxBufferedBytes, options.MaxBodyIdle, flight.SubscriberCount, owner._clock);
             var joinableUntil = owner._clock.GetTimestamp() + (long)(options.MaxBodyIdle.TotalSeconds * owner._clock.TimestampFrequency);
-            var shared = new SharedResponse(response, _before, body, joinableUntil);
-            if (shared.Vary.Length > 0) owner.RememberVary(target, shared.Vary);
+            var shared = Remember(new SharedResponse(response, head, body, joinableUntil));
             if (flight.IsCurrent) owner._streaming[key] = shared;
             _ = body.CloseAsync();
             _ = FillAsync();
@@ -278,8 +283,14 @@ internal sealed class HttpCoalescer : IDisposable
 
             async Task FillAsync()
             {
-                using (response) await body.FillAsync(origin).ConfigureAwait(false);
+                using (response) await body.FillAsync(start).ConfigureAwait(false);
                 owner._streaming.TryRemove(new(key, shared));
+            }
+
+            SharedResponse Remember(SharedResponse shared)
+            {
+                if (shared.Vary.Length > 0) owner.RememberVary(target, shared.Vary);
+                return shared;
             }
         }
     }

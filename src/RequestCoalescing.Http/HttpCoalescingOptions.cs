@@ -48,8 +48,8 @@ public sealed class HttpCoalescingOptions
     public long MaxBufferedBytes { get; set; } = 64 * 1024 * 1024;
 
     /// <summary>
-    /// How many bytes of all bodies together are kept in memory. A body that finds no room waits, and fails after <see cref="MaxBodyIdle"/>. Default 256 MiB.
-    /// Range: 256 KiB and up.
+    /// How many bytes of all bodies together are kept in memory. A body that finds no room waits, and fails after <see cref="MaxBodyIdle"/>. The first 16 KiB of a body, which may come with its headers, do
+    /// not count. Default 256 MiB. Range: 256 KiB and up.
     /// </summary>
     public long MaxTotalBufferedBytes { get; set; } = 256 * 1024 * 1024;
 
@@ -95,7 +95,7 @@ public sealed class HttpCoalescingOptions
     /// <summary>The only headers that are part of the key. Null if all but the ignored ones are.</summary>
     internal ISet<string>? KeyHeaders { get; set; }
 
-    internal bool Ignores(string header) => KeyHeaders is null ? IgnoredHeaders.Contains(header) || header == "user-agent" : !KeyHeaders.Contains(header);
+    internal bool Ignores(string header) => KeyHeaders is null ? IgnoredHeaders.Contains(header) || header.Equals("User-Agent", StringComparison.OrdinalIgnoreCase) : !KeyHeaders.Contains(header);
 
     internal void Validate()
     {

@@ -19,32 +19,48 @@ internal sealed class SharedResponse
     private static readonly HashSet<string> s_ofNotModified = new(StringComparer.OrdinalIgnoreCase) { "Cache-Control", "Content-Location", "Date", "ETag", "Expires", "Vary", "Last-Modified", "Cache-Status" };
 
     private readonly HttpResponseMessage _origin;
-    private readonly SharedBody _body;
-    private readonly (string Name, string[] Values)[] _headers;
-    private readonly (string Name, string[] Values)[] _contentHeaders;
+    private readonly SharedBody? _body;
+    private readonly byte[]? _whole;
+    private readonly List<(string Name, HeaderStringValues Lines)> _headers = [];
+    private readonly List<(string Name, HeaderStringValues Lines)> _contentHeaders = [];
 
+    /// <summary>A response whose body arrives.</summary>
     /// <param name="origin">The response of the origin.</param>
-    /// <param name="sent">The request as it was before other handlers changed it.</param>
+    /// <param name="sent">The request that it answers.</param>
     /// <param name="body">The body.</param>
     /// <param name="joinableUntil">The timestamp until which callers that come later can join.</param>
-    public SharedResponse(HttpResponseMessage origin, HttpRequestMessage sent, SharedBody body, long joinableUntil)
+    public SharedResponse(HttpResponseMessage origin, RequestHead sent, SharedBody body, long joinableUntil)
+        : this(origin, sent) => (_body, JoinableUntil) = (body, joinableUntil);
+
+    /// <summary>A response whose body has come with the headers.</summary>
+    /// <param name="origin">The response of the origin.</param>
+    /// <param name="sent">The request that it answers.</param>
+    /// <param name="body">The body.</param>
+    public SharedResponse(HttpResponseMessage origin, RequestHead sent, byte[] body)
+        : this(origin, sent) => _whole = body;
+
+    private SharedResponse(HttpResponseMessage origin, RequestHead sent)
     {
-        (_origin, Sent, _body, JoinableUntil) = (origin, sent, body, joinableUntil);
+        (_origin, Sent) = (origin, sent);
         Vary = ResponseRules.VaryOf(origin);
-        var dropped = new HashSet<string>(s_hopByHop.Concat(origin.Headers.Connection), StringComparer.OrdinalIgnoreCase);
-        _headers = [.. origin.Headers.NonValidated.Where(header => !dropped.Contains(header.Key)).Select(static header => (header.Key, header.Value.ToArray()))];
-        _contentHeaders = [.. origin.Content.Headers.NonValidated.Select(static header => (header.Key, header.Value.ToArray()))];
+        var dropped = origin.Headers.NonValidated.Contains("Connection") ? s_hopByHop.Union(origin.Headers.Connection, StringComparer.OrdinalIgnoreCase).ToHashSet(StringComparer.OrdinalIgnoreCase) : s_hopByHop;
+        foreach (var (name, lines) in origin.Headers.NonValidated)
+        {
+            if (!dropped.Contains(name)) _headers.Add((name, lines));
+        }
+
+        foreach (var (name, lines) in origin.Content.Headers.NonValidated) _contentHeaders.Add((name, lines));
         ETag = origin.Headers.ETag;
         LastModified = origin.Content.Headers.LastModified;
     }
 
     /// <summary>Stands for a response that only the leader gets.</summary>
-    private SharedResponse() => (_origin, Sent, _body, _headers, _contentHeaders, Vary) = (null!, null!, null!, [], [], []);
+    private SharedResponse() => (_origin, Sent, Vary) = (null!, null!, []);
 
     public static SharedResponse NotShared { get; } = new();
 
-    /// <summary>The request as it was before other handlers changed it.</summary>
-    public HttpRequestMessage Sent { get; }
+    /// <summary>The request that it answers.</summary>
+    public RequestHead Sent { get; }
 
     /// <summary>The timestamp until which callers that come later can join.</summary>
     public long JoinableUntil { get; }
@@ -67,21 +83,28 @@ internal sealed class SharedResponse
     public bool TryGive(HttpRequestMessage request, bool isExpected, string? cacheStatus, [NotNullWhen(true)] out HttpResponseMessage? response)
     {
         response = null;
-        if (!RequestKey.AreAlike(request, Sent, Vary))
+        if (!Sent.IsLike(request, Vary))
         {
-            if (isExpected) _body.Decline();
+            if (isExpected) _body?.Decline();
             return false;
         }
 
         var isNotModified = ResponseRules.IsNotModified(request, this);
         if (isNotModified || request.Method == HttpMethod.Head)
         {
-            if (isExpected) _body.Decline();
+            if (isExpected) _body?.Decline();
             response = New(request, new ByteArrayContent([]), cacheStatus, isNotModified);
             return true;
         }
 
-        if (!_body.TryJoin(isExpected, out var reader)) return false;
+        if (_whole is not null)
+        {
+            response = New(request, new ByteArrayContent(_whole), cacheStatus, isNotModified: false);
+            AddTrailers(response);
+            return true;
+        }
+
+        if (!_body!.TryJoin(isExpected, out var reader)) return false;
         var stream = new BodyStream(reader);
         var message = response = New(request, new StreamContent(stream), cacheStatus, isNotModified: false);
         stream.AtEnd = () => AddTrailers(message);
@@ -93,14 +116,14 @@ internal sealed class SharedResponse
         var message = new HttpResponseMessage(isNotModified ? HttpStatusCode.NotModified : _origin.StatusCode) { RequestMessage = request, Version = _origin.Version, Content = content };
         if (_origin.RequestMessage?.RequestUri is { } target) request.RequestUri = target; // after redirections
         if (!isNotModified) message.ReasonPhrase = _origin.ReasonPhrase;
-        foreach (var (name, values) in _headers)
+        foreach (var (name, lines) in _headers)
         {
-            if (!isNotModified || s_ofNotModified.Contains(name)) message.Headers.TryAddWithoutValidation(name, values);
+            if (!isNotModified || s_ofNotModified.Contains(name)) message.Headers.AddLines(name, lines);
         }
 
-        foreach (var (name, values) in _contentHeaders)
+        foreach (var (name, lines) in _contentHeaders)
         {
-            if (!isNotModified || s_ofNotModified.Contains(name)) message.Content.Headers.TryAddWithoutValidation(name, values);
+            if (!isNotModified || s_ofNotModified.Contains(name)) message.Content.Headers.AddLines(name, lines);
         }
 
         if (cacheStatus is not null) message.Headers.TryAddWithoutValidation("Cache-Status", cacheStatus);

@@ -53,8 +53,11 @@ internal sealed class ProxyApp : IAsyncDisposable
         var proxy = builder.Services.AddReverseProxy();
         proxy = settings.Origins.Count > 0 ? proxy.LoadFromMemory([Route], [ClusterOf(settings.Origins)]) : proxy.LoadFromConfig(routes);
         proxy.AddRequestCoalescing(policies => AddPolicies(policies, builder.Configuration, settings.Redis));
-        builder.Services.AddHealthChecks().AddSingleflight();
-        builder.Services.AddOpenTelemetry().WithMetrics(static metrics => metrics.AddMeter(SingleflightTelemetry.MeterName, "Microsoft.AspNetCore.Server.Kestrel").AddPrometheusExporter());
+        if (settings.Admin is not null) // otherwise nothing reads what would be measured
+        {
+            builder.Services.AddHealthChecks().AddSingleflight();
+            builder.Services.AddOpenTelemetry().WithMetrics(static metrics => metrics.AddMeter(SingleflightTelemetry.MeterName, "Microsoft.AspNetCore.Server.Kestrel").AddPrometheusExporter());
+        }
 
         // After the settings of the file, because the command line is nearer.
         builder.Services.PostConfigureAll<SingleflightOptions>(options =>
@@ -63,15 +66,7 @@ internal sealed class ProxyApp : IAsyncDisposable
         });
 
         var app = builder.Build();
-        app.MapWhen(static context => context.Features.Get<IConnectionItemsFeature>()?.Items.ContainsKey(s_isAdmin) == true, static admin => admin
-            .UseRouting()
-            .UseEndpoints(static endpoints =>
-            {
-                endpoints.MapHealthChecks("/health");
-                endpoints.MapPrometheusScrapingEndpoint("/metrics");
-                endpoints.MapSingleflightStats();
-                endpoints.MapSingleflightDashboard("/");
-            }));
+        if (settings.Admin is not null) MapAdmin(app);
         app.UseRouting();
         app.MapReverseProxy();
         try
@@ -114,6 +109,17 @@ internal sealed class ProxyApp : IAsyncDisposable
         HttpClient = new HttpClientConfig { EnableMultipleHttp2Connections = true },
         HttpRequest = new ForwarderRequestConfig { Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionOrLower },
     };
+
+    private static void MapAdmin(WebApplication app) =>
+        app.MapWhen(static context => context.Features.Get<IConnectionItemsFeature>()?.Items.ContainsKey(s_isAdmin) == true, static admin => admin
+            .UseRouting()
+            .UseEndpoints(static endpoints =>
+            {
+                endpoints.MapHealthChecks("/health");
+                endpoints.MapPrometheusScrapingEndpoint("/metrics");
+                endpoints.MapSingleflightStats();
+                endpoints.MapSingleflightDashboard("/");
+            }));
 
     // Each section Singleflight:proxy-NAME is a policy that routes choose by NAME.
     private static void AddPolicies(ProxyCoalescingBuilder policies, ConfigurationManager configuration, string? redis)

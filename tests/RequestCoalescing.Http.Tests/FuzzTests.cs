@@ -97,7 +97,7 @@ public sealed class FuzzTests
             using var origin = new HttpResponseMessage(HttpStatusCode.OK) { Content = new ByteArrayContent([]) };
             foreach (var line in tag) origin.Headers.TryAddWithoutValidation("ETag", line);
             foreach (var line in date) origin.Content.Headers.TryAddWithoutValidation("Last-Modified", line);
-            var response = new SharedResponse(origin, Request([]), new SharedBody(new BufferBudget(0), 0, TimeSpan.FromSeconds(1), 0, TimeProvider.System), 0);
+            var response = new SharedResponse(origin, new RequestHead(request, RequestHead.TargetOf(request), [], new HttpCoalescingOptions()), new SharedBody(new BufferBudget(0), 0, TimeSpan.FromSeconds(1), 0, TimeProvider.System), 0);
             if (!ResponseRules.IsNotModified(request, response)) return;
             Interlocked.Increment(ref unmodified);
             var known = string.Join(", ", tags);
@@ -123,8 +123,9 @@ public sealed class FuzzTests
             foreach (var (name, value) in content) response.Content.Headers.TryAddWithoutValidation(name, value);
             ResponseRules.MayShare(response, SharingMode.Private, hasCredentials: true);
             ResponseRules.MayShare(response, SharingMode.Shared, hasCredentials: false);
-            Assert.NotEmpty(RequestKey.Of(request, RequestKey.TargetOf(request), request.Method, null, ResponseRules.VaryOf(response), options));
-            _ = new SharedResponse(response, request, new SharedBody(new BufferBudget(0), 0, TimeSpan.FromSeconds(1), 0, TimeProvider.System), 0);
+            var head = new RequestHead(request, RequestHead.TargetOf(request), ResponseRules.VaryOf(response), options);
+            Assert.NotEmpty(head.Key(request.Method, null));
+            _ = new SharedResponse(response, head, new SharedBody(new BufferBudget(0), 0, TimeSpan.FromSeconds(1), 0, TimeProvider.System), 0);
         }, iter: 20_000);
 
         static Gen<(string, string)[]> Named(string[] names) => Gen.Select(Gen.OneOf(names), s_any).Array[0, 5];

@@ -10,18 +10,18 @@ internal sealed class ClusterOrigin(ISingleflight<string> cluster, HttpCoalescin
 {
     /// <summary>Sends a request, or takes the response of the node that does.</summary>
     /// <param name="key">The key. All nodes make the same one.</param>
-    /// <param name="before">The request, as it is before handlers change it.</param>
+    /// <param name="head">What the request is made of. Handlers may change the request.</param>
     /// <param name="sent">The request that is sent.</param>
     /// <param name="send">Sends it.</param>
     /// <param name="cancellationToken">The token of this node's flight.</param>
     public async Task<HttpResponseMessage> SendAsync(
         string key,
-        HttpRequestMessage before,
+        RequestHead head,
         HttpRequestMessage sent,
         Func<HttpRequestMessage, CancellationToken, Task<HttpResponseMessage>> send,
         CancellationToken cancellationToken)
     {
-        var lead = new Lead(before, sent, send, options);
+        var lead = new Lead(head, sent, send, options);
         byte[] packed;
         try
         {
@@ -40,7 +40,7 @@ internal sealed class ClusterOrigin(ISingleflight<string> cluster, HttpCoalescin
 
     /// <summary>This node's part, if it sends for the cluster.</summary>
     private sealed class Lead(
-        HttpRequestMessage before,
+        RequestHead head,
         HttpRequestMessage sent,
         Func<HttpRequestMessage, CancellationToken, Task<HttpResponseMessage>> send,
         HttpCoalescingOptions options)
@@ -52,31 +52,31 @@ internal sealed class ClusterOrigin(ISingleflight<string> cluster, HttpCoalescin
         {
             var response = await send(sent, cancellationToken).ConfigureAwait(false);
             Own = response;
-            if (!ResponseRules.MayShare(response, options.Mode, RequestKey.HasGainedCredentials(before, sent))) return [];
+            if (!ResponseRules.MayShare(response, options.Mode, head.HasGainedCredentials(sent))) return [];
             var (content, body) = (response.Content, await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false));
-            var head = new MemoryStream();
+            var start = new MemoryStream();
             var buffer = new byte[16 * 1024];
-            while (head.Length <= options.MaxClusterBodyBytes)
+            while (start.Length <= options.MaxClusterBodyBytes)
             {
                 var count = await body.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
                 if (count == 0)
                 {
-                    Replace(response, new ByteArrayContent(head.ToArray()));
+                    Replace(response, new ByteArrayContent(start.ToArray()));
                     content.Dispose();
-                    return WholeResponse.Pack(response, head.ToArray());
+                    return WholeResponse.Pack(response, start.ToArray());
                 }
 
-                head.Write(buffer.AsSpan(0, count));
+                start.Write(buffer.AsSpan(0, count));
             }
 
-            Replace(response, new StreamContent(new PrefixedStream(head.ToArray(), body, content))); // too large
+            Replace(response, new StreamContent(new PrefixedStream(start.ToArray(), body, content))); // too large
             return [];
         }
 
         // This node's callers read again the bytes that have been read.
         private static void Replace(HttpResponseMessage response, HttpContent content)
         {
-            foreach (var (name, values) in response.Content.Headers.NonValidated) content.Headers.TryAddWithoutValidation(name, values);
+            foreach (var (name, values) in response.Content.Headers.NonValidated) content.Headers.AddLines(name, values);
             response.Content = content;
         }
     }

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
+using RequestCoalescing.Http.Rules;
 
 namespace RequestCoalescing.Http.Cluster;
 
@@ -36,7 +37,7 @@ internal static class WholeResponse
         Read(reader, content.Headers);
         Read(reader, response.TrailingHeaders);
         response.Content = new ByteArrayContent(packed, (int)bytes.Position, packed.Length - (int)bytes.Position);
-        foreach (var (name, values) in content.Headers.NonValidated) response.Content.Headers.TryAddWithoutValidation(name, values);
+        foreach (var (name, values) in content.Headers.NonValidated) response.Content.Headers.AddLines(name, values);
         return response;
     }
 

@@ -15,6 +15,7 @@ internal static partial class CacheControl
         foreach (var line in lines)
         {
             if (!TryParse(line, out var one)) return null;
+            if (lines.Count == 1) return one;
             if (shortest is null || one.MaxAge < shortest) shortest = one.MaxAge;
         }
 

@@ -24,7 +24,7 @@ internal static class ResponseRules
 
         var headers = response.Headers;
         if (headers.NonValidated.Contains("Set-Cookie")) return false; // RFC 6265, 3
-        if (VaryOf(response).Any(static name => name == "*" || name.AsSpan().ContainsAnyExcept(s_ofNames))) return false; // RFC 9110, 12.5.5, 5.6.2
+        if (Array.Exists(VaryOf(response), static name => name == "*" || name.AsSpan().ContainsAnyExcept(s_ofNames))) return false; // RFC 9110, 12.5.5, 5.6.2
 
         if (response.Content.Headers.NonValidated.TryGetValues("Content-Type", out var type) && type.ToString().StartsWith("text/event-stream", StringComparison.OrdinalIgnoreCase)) return false; // it has no end, and its beginning is soon out of date
 

@@ -85,10 +85,11 @@ internal sealed class SharedBody
         {
             while (true)
             {
-                var room = await GetRoomAsync().ConfigureAwait(false);
-                _stop.CancelAfter(_maxIdle);
-                var count = await origin.ReadAsync(room, _stop.Token).ConfigureAwait(false);
-                _stop.CancelAfter(Timeout.InfiniteTimeSpan);
+                var read = origin.ReadAsync(await GetRoomAsync().ConfigureAwait(false), _stop.Token);
+                var isIdle = !read.IsCompleted;
+                if (isIdle) _stop.CancelAfter(_maxIdle);
+                var count = await read.ConfigureAwait(false);
+                if (isIdle) _stop.CancelAfter(Timeout.InfiniteTimeSpan);
                 if (count == 0) break;
                 _buffer.Add(count);
                 if (_buffer.Received > _readAhead && HaveAllJoined) _buffer.Close();

@@ -1,0 +1,75 @@
+using System.Buffers;
+using RequestCoalescing.Streaming;
+
+namespace RequestCoalescing.Http.Streams;
+
+/// <summary>
+/// A body, as far as it is there when the headers have arrived. A short one often comes with them, and is whole. Then its subscribers need no buffer, and share an array. Of any other, this is the
+/// stream that the buffer is filled from.
+/// </summary>
+/// <param name="origin">The body.</param>
+internal sealed class BodyStart(Stream origin) : ReadOnlyStream
+{
+    private const int Most = 16 * 1024;
+
+    private readonly CancellationTokenSource _stop = new(); // for a read that begins before the buffer is there
+    private byte[]? _bytes;
+    private int _count;
+    private int _given;
+    private Task<int>? _pending;
+
+    /// <summary>Reads without waiting.</summary>
+    /// <returns>The body. Null if more may follow.</returns>
+    public byte[]? TryReadWhole()
+    {
+        _bytes = ArrayPool<byte>.Shared.Rent(Most);
+        while (_count < _bytes.Length)
+        {
+            var read = origin.ReadAsync(_bytes.AsMemory(_count), _stop.Token);
+            if (!read.IsCompletedSuccessfully)
+            {
+                _pending = read.AsTask();
+                return null;
+            }
+
+            var count = read.Result;
+            if (count == 0)
+            {
+                var whole = _bytes.AsSpan(0, _count).ToArray();
+                GiveBack();
+                return whole;
+            }
+
+            _count += count;
+        }
+
+        return null;
+    }
+
+    /// <remarks>One read at a time.</remarks>
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        if (_bytes is null) return await origin.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
+        if (_given == _count && _pending is { } pending)
+        {
+            using (cancellationToken.UnsafeRegister(static stop => ((CancellationTokenSource)stop!).Cancel(), _stop))
+            {
+                _count += await pending.ConfigureAwait(false);
+            }
+
+            _pending = null;
+        }
+
+        var count = Math.Min(buffer.Length, _count - _given);
+        _bytes.AsSpan(_given, count).CopyTo(buffer.Span);
+        _given += count;
+        if (_given == _count && _pending is null) GiveBack();
+        return count;
+    }
+
+    private void GiveBack()
+    {
+        ArrayPool<byte>.Shared.Return(_bytes!);
+        _bytes = null;
+    }
+}
