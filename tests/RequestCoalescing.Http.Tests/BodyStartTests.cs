@@ -69,6 +69,28 @@ public sealed class BodyStartTests : HandlerFixture
     }
 
     [Fact]
+    public async Task An_error_that_is_thrown_at_the_call_is_one_of_the_body()
+    {
+        var start = new BodyStart(new Refusing());
+        Assert.Null(start.TryReadWhole());
+        var (bytes, error) = await ReadAsync(start, 4).SoonAsync();
+        Assert.Empty(bytes);
+        Assert.IsType<Refused>(error);
+    }
+
+    [Fact]
+    public async Task A_read_that_fails_after_all_have_left_is_observed() =>
+        await Unobserved.AssertNoneAsync(
+            static () =>
+            {
+                var origin = new ScriptedStream();
+                Assert.Null(new BodyStart(origin).TryReadWhole());
+                origin.End(new Refused());
+                return Patience.UntilAsync(() => !origin.State.IsAwaited, "the read has failed");
+            },
+            static error => error is Refused);
+
+    [Fact]
     public async Task A_read_that_has_begun_with_the_headers_ends_when_its_reader_stops()
     {
         var start = new BodyStart(_origin);
@@ -121,6 +143,13 @@ public sealed class BodyStartTests : HandlerFixture
         }
 
         return (all.ToArray(), null);
+    }
+
+    private sealed class Refused : IOException;
+
+    private sealed class Refusing : MemoryStream
+    {
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => throw new Refused();
     }
 
     private sealed class Answer(Task<HttpResponseMessage> response) : DelegatingHandler

@@ -25,10 +25,11 @@ internal sealed class BodyStart(Stream origin) : ReadOnlyStream
         _bytes = ArrayPool<byte>.Shared.Rent(Most);
         while (_count < _bytes.Length)
         {
-            var read = origin.ReadAsync(_bytes.AsMemory(_count), _stop.Token);
+            var read = ReadOriginAsync(_bytes.AsMemory(_count));
             if (!read.IsCompletedSuccessfully)
             {
                 _pending = read.AsTask();
+                _ = ObserveAsync(_pending);
                 return null;
             }
 
@@ -66,6 +67,12 @@ internal sealed class BodyStart(Stream origin) : ReadOnlyStream
         if (_given == _count && _pending is null) GiveBack();
         return count;
     }
+
+    // Some streams throw at the call. That is an error of the body, too, and comes after the bytes before it.
+    private async ValueTask<int> ReadOriginAsync(Memory<byte> destination) => await origin.ReadAsync(destination, _stop.Token).ConfigureAwait(false);
+
+    // If all subscribers leave, nothing else awaits the read.
+    private static async Task ObserveAsync(Task read) => await read.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
     private void GiveBack()
     {
