@@ -105,7 +105,7 @@ internal sealed class HttpCoalescer : IDisposable
             var method = MethodFor(request, head, scope);
             var key = head.Key(method, scope);
             if (_notShared.TryGet(key, out _)) break;
-            if (_streaming.TryGetValue(key, out var streaming) && _clock.GetTimestamp() <= streaming.JoinableUntil && streaming.TryGive(request, isExpected: false, _cacheStatus, out var late)) return late;
+            if (_streaming.TryGetValue(key, out var streaming) && streaming.IsJoinable(_clock.GetTimestamp()) && streaming.TryGive(request, isExpected: false, _cacheStatus, out var late)) return late;
 
             var call = new Call(this, key, _cluster is null ? null : head.ClusterKey(method, scope), target, method, head, send);
             try
@@ -145,7 +145,7 @@ internal sealed class HttpCoalescer : IDisposable
         if (request.Method != HttpMethod.Head) return request.Method;
         var get = head.Key(HttpMethod.Get, scope);
         var isThere = (_waiting.TryGetValue(get, out var call) && call.IsCurrent)
-            || (_streaming.TryGetValue(get, out var streaming) && _clock.GetTimestamp() <= streaming.JoinableUntil);
+            || (_streaming.TryGetValue(get, out var streaming) && streaming.IsJoinable(_clock.GetTimestamp()));
         return isThere ? HttpMethod.Get : HttpMethod.Head;
     }
 
@@ -273,7 +273,7 @@ internal sealed class HttpCoalescer : IDisposable
                 using (response) return Remember(new SharedResponse(response, head, whole));
             }
 
-            var body = new SharedBody(owner._budget, options.MaxBufferedBytes, options.MaxBodyIdle, flight.SubscriberCount, owner._clock);
+            var body = new SharedBody(owner._budget, options.MaxBufferedBytes, options.MaxBodyIdle, flight.SubscriberCount, owner._clock, response.Content.Headers.ContentLength);
             var joinableUntil = owner._clock.GetTimestamp() + (long)(options.MaxBodyIdle.TotalSeconds * owner._clock.TimestampFrequency);
             var shared = Remember(new SharedResponse(response, head, body, joinableUntil));
             if (flight.IsCurrent) owner._streaming[key] = shared;

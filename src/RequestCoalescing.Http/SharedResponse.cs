@@ -21,6 +21,7 @@ internal sealed class SharedResponse
     private readonly HttpResponseMessage _origin;
     private readonly SharedBody? _body;
     private readonly byte[]? _whole;
+    private readonly long _joinableUntil;
     private readonly List<(string Name, HeaderStringValues Lines)> _headers = [];
     private readonly List<(string Name, HeaderStringValues Lines)> _contentHeaders = [];
 
@@ -30,7 +31,7 @@ internal sealed class SharedResponse
     /// <param name="body">The body.</param>
     /// <param name="joinableUntil">The timestamp until which callers that come later can join.</param>
     public SharedResponse(HttpResponseMessage origin, RequestHead sent, SharedBody body, long joinableUntil)
-        : this(origin, sent) => (_body, JoinableUntil) = (body, joinableUntil);
+        : this(origin, sent) => (_body, _joinableUntil) = (body, joinableUntil);
 
     /// <summary>A response whose body has come with the headers.</summary>
     /// <param name="origin">The response of the origin.</param>
@@ -62,9 +63,6 @@ internal sealed class SharedResponse
     /// <summary>The request that it answers.</summary>
     public RequestHead Sent { get; }
 
-    /// <summary>The timestamp until which callers that come later can join.</summary>
-    public long JoinableUntil { get; }
-
     /// <summary>The request headers that the response depends on.</summary>
     public string[] Vary { get; }
 
@@ -73,6 +71,10 @@ internal sealed class SharedResponse
     public EntityTagHeaderValue? ETag { get; }
 
     public DateTimeOffset? LastModified { get; }
+
+    /// <summary>Whether a caller that comes now can join, while the body arrives.</summary>
+    /// <param name="now">The timestamp.</param>
+    public bool IsJoinable(long now) => _body is { HasArrived: false } && now <= _joinableUntil;
 
     /// <summary>Makes the response of one subscriber.</summary>
     /// <param name="request">The subscriber's request.</param>

@@ -118,6 +118,7 @@ internal sealed class StreamSubject
     private void Settle()
     {
         Await(HasSettled, "nothing moves");
+        Assert.Equal(_filling.IsCompleted, _body.HasArrived);
         Assert.InRange(_origin.State.Given, 0, _furthest + ReadAhead + Segment);
         if (_origin.State.Given < _written && !_filling.IsCompleted) _note(StreamEvent.OriginWaited);
         if (_isAbandoned || _toCome > 0 || _readers.Any(static reader => reader.IsThere)) return;
@@ -160,6 +161,7 @@ internal sealed class StreamSubject
                 break;
             case var error and (null or HttpIOException):
                 Assert.Equal((_written, true, error is not null), (reader.Position, _originHasEnded, _originHasFailed));
+                Assert.True(_body.HasArrived);
                 _note(error is null ? StreamEvent.ReadToTheEnd : StreamEvent.ReadToTheFailure);
                 break;
             case var error:

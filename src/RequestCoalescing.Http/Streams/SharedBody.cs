@@ -28,17 +28,20 @@ internal sealed class SharedBody
     private readonly CancellationTokenSource _stop; // fires when the last subscriber has left, or the origin is idle for too long
     private readonly TaskCompletionSource _allJoined = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly long? _length;
     private int _joined;
     private volatile bool _isAborted;
+    private volatile bool _hasArrived;
 
     /// <param name="budget">Counts the bytes in memory.</param>
     /// <param name="maxBuffered">The bytes that this body may keep in memory.</param>
     /// <param name="maxIdle">How long the origin may send nothing.</param>
     /// <param name="expected">The number of subscribers that will join.</param>
     /// <param name="clock">The clock.</param>
-    public SharedBody(BufferBudget budget, long maxBuffered, TimeSpan maxIdle, int expected, TimeProvider clock)
+    /// <param name="length">The length that the headers announce. Null if it is not known.</param>
+    public SharedBody(BufferBudget budget, long maxBuffered, TimeSpan maxIdle, int expected, TimeProvider clock, long? length = null)
     {
-        (_maxIdle, _expected, _clock) = (maxIdle, expected, clock);
+        (_maxIdle, _expected, _clock, _length) = (maxIdle, expected, clock, length);
         _readAhead = Math.Min(MostAhead, maxBuffered / 4);
         _buffer = new FanOut<byte>(new FanOutShape { MaxBuffered = maxBuffered, ReadAhead = _readAhead, FirstSegment = 4 * 1024, OtherSegments = 32 * 1024 }, budget);
         if (expected == 0) _allJoined.SetResult();
@@ -46,6 +49,9 @@ internal sealed class SharedBody
     }
 
     private bool HaveAllJoined => Volatile.Read(ref _joined) >= _expected;
+
+    /// <summary>Whether a subscriber may have all of it. A caller that comes from now on must not get it: it was complete before the call.</summary>
+    public bool HasArrived => _hasArrived || _length == 0;
 
     /// <summary>Joins a subscriber at the beginning of the body.</summary>
     /// <param name="isExpected">Whether it is one of the expected subscribers.</param>
@@ -91,6 +97,7 @@ internal sealed class SharedBody
                 var count = await read.ConfigureAwait(false);
                 if (isIdle) _stop.CancelAfter(Timeout.InfiniteTimeSpan);
                 if (count == 0) break;
+                if (_buffer.Received + count >= _length) _hasArrived = true; // before a subscriber has the last byte
                 _buffer.Add(count);
                 if (_buffer.Received > _readAhead && HaveAllJoined) _buffer.Close();
             }
@@ -163,6 +170,7 @@ internal sealed class SharedBody
 
     private void End(Exception? error)
     {
+        _hasArrived = true;
         _buffer.End(error);
         _end.TrySetResult();
     }
