@@ -273,7 +273,7 @@ internal sealed class HttpCoalescer : IDisposable
                 using (response) return Remember(new SharedResponse(response, head, whole));
             }
 
-            var body = new SharedBody(owner._budget, options.MaxBufferedBytes, options.MaxBodyIdle, flight.SubscriberCount, owner._clock, response.Content.Headers.ContentLength);
+            var body = new SharedBody(owner._budget, options.MaxBufferedBytes, options.MaxBodyIdle, flight.SubscriberCount, owner._clock, ResponseRules.LengthOf(response));
             var joinableUntil = owner._clock.GetTimestamp() + (long)(options.MaxBodyIdle.TotalSeconds * owner._clock.TimestampFrequency);
             var shared = Remember(new SharedResponse(response, head, body, joinableUntil));
             if (flight.IsCurrent) owner._streaming[key] = shared;
@@ -283,7 +283,12 @@ internal sealed class HttpCoalescer : IDisposable
 
             async Task FillAsync()
             {
-                using (response) await body.FillAsync(start).ConfigureAwait(false);
+                using (response)
+                {
+                    await body.FillAsync(start).ConfigureAwait(false);
+                    await start.StopAsync().ConfigureAwait(false);
+                }
+
                 owner._streaming.TryRemove(new(key, shared));
             }
 

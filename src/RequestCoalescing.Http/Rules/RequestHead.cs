@@ -24,7 +24,7 @@ internal sealed class RequestHead
     private readonly Uri _uri;
     private readonly Version _version;
     private readonly HttpVersionPolicy _versionPolicy;
-    private readonly List<(string Name, HeaderStringValues Values)> _headers = []; // the names are in lower case, and in order
+    private readonly List<(string Name, HeaderStringValues Values)> _headers = []; // the names are in lower case
     private readonly string? _userAgent; // sent, but no part of the key
 
     /// <param name="request">The request.</param>
@@ -41,7 +41,6 @@ internal sealed class RequestHead
             _headers.Add((name.ToLowerInvariant(), values));
         }
 
-        if (_headers.Count > 1) _headers.Sort(static (a, b) => string.CompareOrdinal(a.Name, b.Name));
         if (options.SendsUserAgent && options.KeyHeaders is null && request.Headers.NonValidated.TryGetValues(UserAgent, out var agent)) _userAgent = agent.ToString();
     }
 
@@ -108,7 +107,7 @@ internal sealed class RequestHead
         text.AppendFormatted(_version);
         text.AppendLiteral(" ");
         text.AppendFormatted(_versionPolicy);
-        foreach (var (name, values) in _headers)
+        foreach (var (name, values) in _headers.Count > 1 ? _headers.OrderBy(static header => header.Name, StringComparer.Ordinal) : _headers.AsEnumerable())
         {
             // Several lines are one list (RFC 9110, 5.3). With its length, a value cannot look like another header.
             var value = values.ToString();

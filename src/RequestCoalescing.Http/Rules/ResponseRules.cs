@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 
@@ -38,7 +39,7 @@ internal static class ResponseRules
         if (hasCredentials && control is not ({ Public: true } or { MustRevalidate: true } or { SharedMaxAge: not null })) return false;
         if (control is { Private: true } && mode == SharingMode.Shared) return false; // RFC 9111, 5.2.2.7
 
-        var hasContent = response.Content.Headers.ContentLength != 0;
+        var hasContent = LengthOf(response) != 0;
         if (control is { NoStore: true } && (status < 500 || hasContent)) return false; // RFC 9111, 5.2.2.5
 
         // An error of the origin is one error for all, if it contains nothing that is protected.
@@ -47,6 +48,10 @@ internal static class ResponseRules
         // A lifetime, explicit or heuristic (RFC 9111, 3).
         return s_heuristic.Contains(status) || control is { Public: true } or { MaxAge: not null } or { Private: true } || (control.SharedMaxAge is not null && mode == SharingMode.Shared) || response.Content.Headers.NonValidated.Contains("Expires");
     }
+
+    /// <summary>The length that the origin has announced. <see cref="HttpContentHeaders.ContentLength"/> would add one of its own to the headers.</summary>
+    public static long? LengthOf(HttpResponseMessage response) =>
+        response.Content.Headers.NonValidated.TryGetValues("Content-Length", out var values) && long.TryParse(values.ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out var length) ? length : null;
 
     /// <summary>The names of the request headers that the response depends on (RFC 9110, 12.5.5), in lower case.</summary>
     public static string[] VaryOf(HttpResponseMessage response) =>

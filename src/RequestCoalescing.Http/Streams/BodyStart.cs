@@ -10,6 +10,7 @@ namespace RequestCoalescing.Http.Streams;
 /// <param name="origin">The body.</param>
 internal sealed class BodyStart(Stream origin) : ReadOnlyStream
 {
+    private const int First = 4 * 1024; // a body whose first bytes have not come keeps no more than this
     private const int Most = 16 * 1024;
 
     private readonly CancellationTokenSource _stop = new(); // for a read that begins before the buffer is there
@@ -22,14 +23,14 @@ internal sealed class BodyStart(Stream origin) : ReadOnlyStream
     /// <returns>The body. Null if more may follow.</returns>
     public byte[]? TryReadWhole()
     {
-        _bytes = ArrayPool<byte>.Shared.Rent(Most);
-        while (_count < _bytes.Length)
+        _bytes = ArrayPool<byte>.Shared.Rent(First);
+        while (_count < Most)
         {
+            if (_count == _bytes.Length) Grow();
             var read = ReadOriginAsync(_bytes.AsMemory(_count));
             if (!read.IsCompletedSuccessfully)
             {
                 _pending = read.AsTask();
-                _ = ObserveAsync(_pending);
                 return null;
             }
 
@@ -68,11 +69,24 @@ internal sealed class BodyStart(Stream origin) : ReadOnlyStream
         return count;
     }
 
+    /// <summary>Ends the read that has begun with the headers, if nothing has awaited it. Call it before the body is disposed of, which must not happen during a read.</summary>
+    public async Task StopAsync()
+    {
+        if (_pending is not Task pending) return;
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await pending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
     // Some streams throw at the call. That is an error of the body, too, and comes after the bytes before it.
     private async ValueTask<int> ReadOriginAsync(Memory<byte> destination) => await origin.ReadAsync(destination, _stop.Token).ConfigureAwait(false);
 
-    // If all subscribers leave, nothing else awaits the read.
-    private static async Task ObserveAsync(Task read) => await read.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    private void Grow()
+    {
+        var start = ArrayPool<byte>.Shared.Rent(Most);
+        _bytes.AsSpan(0, _count).CopyTo(start);
+        GiveBack();
+        _bytes = start;
+    }
 
     private void GiveBack()
     {
