@@ -36,6 +36,7 @@ public sealed class OddCodeTests
     [InlineData("_posts.ExecuteAsync(id, id, (state, flight) => throw new InvalidOperationException())")]
     [InlineData("_posts.ExecuteAsync(id, Recursive)")]
     [InlineData("_posts.ExecuteAsync(Loop(), flight => Loop())")]
+    [InlineData("_posts.ExecuteAsync(Loop(), flight => id)")]
     [InlineData("_posts.ExecuteAsync(self = self + id, flight => self)")]
     [InlineData("_posts.ExecuteAsync($\"{id")]
     [InlineData("5; var (one, two, three) = (id, limit); _ = _posts.ExecuteAsync(one, flight => two)")]
@@ -73,6 +74,28 @@ public sealed class OddCodeTests
             """);
         Assert.DoesNotContain(found, diagnostic => diagnostic.Id == "AD0001");
         Assert.Contains(found, diagnostic => diagnostic.Id == "RC009");
+    }
+
+    [Fact]
+    public async Task A_type_in_two_files_is_read_file_by_file()
+    {
+        var one = CSharpSyntaxTree.ParseText(
+            """
+            partial class C
+            {
+                private readonly Singleflight _posts = new();
+                private int _page;
+
+                private ValueTask<int> Load(string id, int limit) => _posts.ExecuteAsync(id, flight => LoadAsync(id + limit + _page, flight));
+
+                static Task<int> LoadAsync(string id, CancellationToken ct) => Task.FromResult(5);
+            }
+            """,
+            Code.ParseOptions);
+        var other = CSharpSyntaxTree.ParseText("partial class C { void M(string id, int page) { _page = page; _ = Load(id, 5); } }", Code.ParseOptions);
+        var found = await Code.Empty.AddSyntaxTrees(one, other).WithAnalyzers(s_analyzers).GetAnalyzerDiagnosticsAsync();
+        Assert.DoesNotContain(found, diagnostic => diagnostic.Id == "AD0001");
+        Assert.Equal(["limit"], found.Where(diagnostic => diagnostic.Id == "RC002").Select(diagnostic => one.GetText().ToString(diagnostic.Location.SourceSpan)));
     }
 
     [Fact]

@@ -14,7 +14,6 @@ internal static class DataTypes
     /// <summary>Whether values of a type are data: numbers, text, dates, and types of the source that contain nothing else.</summary>
     public static bool IsData(this ITypeSymbol? type, int depth = 0) => depth < 6 && type switch
     {
-        null or IErrorTypeSymbol or ITypeParameterSymbol => false,
         { SpecialType: >= SpecialType.System_Boolean and <= SpecialType.System_String or SpecialType.System_DateTime } => true,
         { TypeKind: TypeKind.Enum } => true,
         IArrayTypeSymbol array => array.ElementType.IsData(depth + 1),
@@ -27,15 +26,15 @@ internal static class DataTypes
     /// <summary>Whether members of a value are no inputs of their own: the length of a text, the count of a list.</summary>
     public static bool IsIndivisible(this ITypeSymbol? type) => type switch
     {
-        null => false,
         { SpecialType: not SpecialType.None } or IArrayTypeSymbol => true,
-        INamedTypeSymbol { IsTupleType: false } named => IsKnownValue(named) || IsCollection(named, depth: 0),
+        INamedTypeSymbol named => IsKnownValue(named) || IsCollection(named, depth: 0),
         _ => false,
     };
 
     /// <summary>Whether the members of a type are independent of each other, so that one of them does not stand for the rest.</summary>
     public static bool IsRequest(this ITypeSymbol? type) => type is INamedTypeSymbol named &&
-        (named.IsTupleType || s_requests.Any(suffix => named.Name.EndsWith(suffix, StringComparison.Ordinal)) || named.Is("Microsoft.AspNetCore.Http", "HttpContext"));
+        (named.IsTupleType || s_requests.Any(suffix => named.Name.EndsWith(suffix, StringComparison.Ordinal)) ||
+         named.Is("Microsoft.AspNetCore.Http", "HttpContext") || named.Is("Microsoft.AspNetCore.Http", "IHttpContextAccessor"));
 
     private static bool IsKnownValue(INamedTypeSymbol type) =>
         (type.ContainingNamespace?.ToDisplayString() == "System" && s_values.Contains(type.Name)) || type.Is("System.Numerics", "BigInteger") ||
@@ -45,17 +44,17 @@ internal static class DataTypes
         !type.TypeArguments.IsEmpty && s_collections.Contains(type.ContainingNamespace?.ToDisplayString()) && type.TypeArguments.All(argument => argument.IsData(depth + 1));
 
     private static bool IsOfSource(INamedTypeSymbol type) =>
-        type.TypeKind is TypeKind.Class or TypeKind.Struct && !type.IsAbstract && !type.IsStatic && !type.DeclaringSyntaxReferences.IsEmpty &&
+        !type.IsAbstract && !type.DeclaringSyntaxReferences.IsEmpty &&
         !s_settings.Any(suffix => type.Name.EndsWith(suffix, StringComparison.Ordinal));
 
     /// <summary>A record, a struct, or a class that has properties and no behaviour, with nothing but data in it.</summary>
     private static bool HasOnlyData(INamedTypeSymbol type, int depth)
     {
-        var fields = type.GetMembers().OfType<IFieldSymbol>().Where(field => !field.IsStatic && !field.IsConst).ToList();
+        var fields = type.GetMembers().OfType<IFieldSymbol>().Where(field => !field.IsStatic).ToList();
         if (fields.Count == 0 || !fields.All(field => field.Type.IsData(depth + 1))) return false;
         if (type.IsRecord || type.IsValueType) return true;
         return type.BaseType?.SpecialType == SpecialType.System_Object && type.Interfaces.IsEmpty &&
             type.GetMembers().OfType<IPropertySymbol>().Any(property => property.DeclaredAccessibility == Accessibility.Public) &&
-            !type.GetMembers().OfType<IMethodSymbol>().Any(method => method.MethodKind == MethodKind.Ordinary && !method.IsImplicitlyDeclared);
+            !type.GetMembers().OfType<IMethodSymbol>().Any(method => method.MethodKind == MethodKind.Ordinary);
     }
 }

@@ -61,9 +61,9 @@ internal sealed class Input
     /// <summary>One step along <c>request.Filter.Name</c>.</summary>
     public static (string Segment, IOperation Next)? Next(IOperation current) => current.Parent switch
     {
-        IPropertyReferenceOperation { Property: { Name: "Value", ContainingType.OriginalDefinition.SpecialType: SpecialType.System_Nullable_T } } value when value.Instance == current => ("", value),
-        IPropertyReferenceOperation property when property.Instance == current && Segment(property) is { } segment => (segment, property),
-        IFieldReferenceOperation field when field.Instance == current => ("." + field.Field.Name, field),
+        IPropertyReferenceOperation { Property: { Name: "Value", ContainingType.OriginalDefinition.SpecialType: SpecialType.System_Nullable_T } } value => ("", value),
+        IPropertyReferenceOperation property when Segment(property) is { } segment => (segment, property),
+        IFieldReferenceOperation field => ("." + field.Field.Name, field),
         IConversionOperation { OperatorMethod: null, Parent: IMemberReferenceOperation } conversion => ("", conversion),
         IConditionalAccessOperation access when access.WhenNotNull == current => ("", access),
         IConditionalAccessOperation access when access.Operation == current && Start(access.WhenNotNull) is { } start => ("", start),

@@ -20,14 +20,14 @@ internal static class OnlyCall
             .Take(2)
             .ToList();
         if (uses.Count != 1) return null;
-        var use = uses[0].Parent is MemberAccessExpressionSyntax access && access.Name == uses[0] ? (ExpressionSyntax)access : uses[0];
-        return use.Parent is InvocationExpressionSyntax ? model.GetOperation(use.Parent) as IInvocationOperation : null;
+        var use = uses[0].Parent is MemberAccessExpressionSyntax or MemberBindingExpressionSyntax ? uses[0].Parent! : uses[0];
+        return use.Parent is InvocationExpressionSyntax call ? model.GetOperation(call) as IInvocationOperation : null;
     }
 
     private static IMethodSymbol? MethodAround(IOperation operation, SemanticModel model)
     {
         var symbol = model.GetEnclosingSymbol(operation.Syntax.SpanStart);
         while (symbol is IMethodSymbol { MethodKind: MethodKind.AnonymousFunction or MethodKind.LocalFunction }) symbol = symbol.ContainingSymbol;
-        return symbol is IMethodSymbol { MethodKind: MethodKind.Ordinary } method ? method : null;
+        return symbol as IMethodSymbol;
     }
 }

@@ -14,6 +14,10 @@ public sealed class InputFlowTests
     [InlineData("_ = query.Limit switch { > 5 and var number => _posts.ExecuteAsync(id, flight => LoadAsync(id, [|number|], flight)), _ => default };")]
     [InlineData("foreach (var one in query.Ids) _ = _posts.ExecuteAsync(id, flight => LoadAsync(id, [|one|], flight));")]
     [InlineData("var wanted = Request.Query[\"page\"].Count; _ = _posts.ExecuteAsync(id, flight => LoadAsync(id, [|wanted|], flight));")]
+    [InlineData("var request = Request; var wanted = request.Query[\"page\"].Count; _ = _posts.ExecuteAsync(id, flight => LoadAsync(id, [|wanted|], flight));")]
+    [InlineData("var many = new System.IO.DirectoryInfo(id).EnumerateFiles().Where(file => file.Length > limit); _ = _posts.ExecuteAsync(id, flight => LoadAsync(id, [|many|].Count(), flight));")]
+    [InlineData("var message = new System.Net.Http.HttpRequestMessage(System.Net.Http.HttpMethod.Get, $\"/{limit}\"); _ = _posts.ExecuteAsync(id, flight => SendAsync([|message|]));")]
+    [InlineData("var text = new System.Text.StringBuilder($\"/{limit}\"); _ = _posts.ExecuteAsync(id, flight => LoadAsync([|text|].ToString(), 5, flight));")]
     public Task A_local_has_the_inputs_that_it_is_made_of(string body) => Rule.FindsAsync(InClass(body));
 
     [Theory]
@@ -27,6 +31,9 @@ public sealed class InputFlowTests
     [InlineData("_ = EngineFor(5).ExecuteAsync(id, flight => LoadAsync(id, [|_page|], flight));")]
     [InlineData("_ = _posts.ExecuteAsync(nameof(limit) + id, flight => LoadAsync(id, [|limit|], flight));")]
     [InlineData("_ = _posts.ExecuteAsync(_region + id, flight => LoadAsync(id, [|_page|], flight));")]
+    [InlineData("_ = _objects.ExecuteAsync((id, new C { _page = 5 }), flight => LoadAsync(id, [|_page|], flight));")]
+    [InlineData("_ = _objects.ExecuteAsync((id, new C { Width = 5 }), flight => LoadAsync(id, [|Width|], flight));")]
+    [InlineData("_ = _objects.ExecuteAsync(new { id }, flight => LoadAsync(id, [|_page|], flight));")]
     [InlineData("_ = _posts.ExecuteAsync(Request.Path.Value!, flight => LoadAsync(\"\", [|_page|], flight));")]
     public Task Code_that_only_names_or_passes_a_value_adds_nothing_to_the_key(string body) => Rule.FindsAsync(InClass(body));
 
@@ -48,6 +55,12 @@ public sealed class InputFlowTests
     [InlineData("var made = new Person(); made.Age = limit; _ = _posts.ExecuteAsync(id, flight => LoadAsync(made.Name, 5, flight));")]
     [InlineData("var made = new Person(); made.Age = limit; _ = _posts.ExecuteAsync(id, flight => LoadAsync(id, made.Age, flight));")]
     [InlineData("var made = 5; if (limit > 10) made = 6; _ = _posts.ExecuteAsync(id, flight => LoadAsync(id, made, flight));")]
+    [InlineData("var made = new System.IO.MemoryStream(limit); _ = _posts.ExecuteAsync(id, flight => LoadAsync(id, made.ReadByte(), flight));")]
+    [InlineData("var made = new System.IO.MemoryStream(limit); var first = id; _ = _posts.ExecuteAsync(id, first, (state, flight) => LoadAsync(state, made.ReadByte(), flight));")]
+    [InlineData("var number = limit; _ = _posts.ExecuteAsync(id, flight => { number = 5; return LoadAsync(id, number, flight); });")]
+    [InlineData("_page = limit; _ = _posts.ExecuteAsync(id, flight => { _page = 5; return LoadAsync(id, _page, flight); });")]
+    [InlineData("if (_page != 5) return; _ = _posts.ExecuteAsync(id, flight => LoadAsync(id, _page, flight));")]
+    [InlineData("var made = 5; if (limit > 10) made = 6; var twice = made * 2; _ = _posts.ExecuteAsync(id, flight => LoadAsync(id, twice, flight));")]
     [InlineData("var timeout = limit * 2; _ = _posts.ExecuteAsync(id, flight => LoadAsync(id, timeout, flight));")]
     [InlineData("var many = limit > 10; if (!many) return; _ = _posts.ExecuteAsync(id, flight => LoadAsync(id, many ? 5 : 6, flight));")]
     [InlineData("void Inner(out int count) { count = 5; var twice = count * 2; _ = _posts.ExecuteAsync(id, flight => LoadAsync(id, twice, flight)); } Inner(out _);")]
@@ -63,6 +76,10 @@ public sealed class InputFlowTests
     [InlineData("perhaps?.Id", "[|perhaps?.Page?.Size|] ?? 5")]
     [InlineData("perhaps?.Limit ?? 5", "([|perhaps?.Ids?.ToString()|])!.Length")]
     [InlineData("perhaps?.Limit ?? 5", "[|(perhaps?.Page)!.Size|]")]
+    [InlineData("perhaps?.Limit ?? 5", "[|perhaps?.Page.ToString().Length|] ?? 5")]
+    [InlineData("id", "((Page)[|order|]).Size")]
+    [InlineData("id", "[|order|][5, 6]")]
+    [InlineData("limit", "[|order|][limit]")]
     [InlineData("id", "[|perhaps|]?.ToString()?.Length ?? 5")]
     [InlineData("id", "id.Length + [|given|]?.ToString().Length ?? 5")]
     public Task A_part_that_the_key_lacks_is_found(string key, string read) => Rule.FindsAsync(InClass($"_ = _posts.ExecuteAsync($\"{{{key}}}\", flight => LoadAsync(\"\", {read}, flight));"));
@@ -79,6 +96,12 @@ public sealed class InputFlowTests
         $$"""
         record Page(int Size);
         record BaseQuery(string Id);
+        record Order(int Size)
+        {
+            public int this[int index] => index;
+            public int this[int row, int column] => row + column;
+            public static explicit operator Page(Order order) => new(order.Size);
+        }
         record FullQuery(string Id, int Limit) : BaseQuery(Id);
         record PostQuery(string Id, int Limit, int[] Ids, Page Page);
         class Person { public string Name { get; set; } = ""; public int Age { get; set; } }
@@ -91,9 +114,12 @@ public sealed class InputFlowTests
             private string _region = "";
             private int _page;
 
-            void SetPage(int page) => _page = page;
+            public int Width { get; set; }
 
-            void M(string id, int limit, int? maybe, (string Id, int Limit) pair, PostQuery query, PostQuery? perhaps, BaseQuery given)
+            void SetPage(int page) => _page = page;
+            void SetWidth(int width) => Width = width;
+
+            void M(string id, int limit, int? maybe, (string Id, int Limit) pair, PostQuery query, PostQuery? perhaps, BaseQuery given, Order order)
             {
                 {{body}}
             }
@@ -103,6 +129,7 @@ public sealed class InputFlowTests
             static void Use(object value, int limit) { }
             static int Count(List<string> parts, int limit) => limit;
             static int Size(Page page) => page.Size;
+            static Task<int> SendAsync(System.Net.Http.HttpRequestMessage message) => Task.FromResult(5);
             static Task<int> LoadAsync(string id, int limit, CancellationToken token) => Task.FromResult(limit);
         }
         """;

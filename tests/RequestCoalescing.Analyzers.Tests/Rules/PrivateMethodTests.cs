@@ -16,11 +16,14 @@ public sealed class PrivateMethodTests
     [InlineData("public void M(string path, int limit) { if (limit != 10) return; Load(path, path, limit); }")]
     [InlineData("public void M(string cacheKey, string name, int limit) => Load(cacheKey, name, limit);")]
     [InlineData("public void M(string path) => N(path, path); private void N(string path, string name) { name = name.Trim(); Load(path, name); }")]
+    [InlineData("public void M(string path) => N(path, path); private void N(string path, string name) { Action load = () => Load(path, name); load(); }")]
+    [InlineData("public void M(string path) => N(path, path); private void N(string path, string name) { Inner(); Inner(); void Inner() => Load(path, name); }")]
     [InlineData("public void M(string path) => Load(path, nameof(Load)); void Load(string path) { }")]
     [InlineData("public void M(string path) => Load(path, Region);")]
     [InlineData("public void M(string path) => One(path); private void One(string path) { var parts = path.Split('.'); Two(path, parts[1]); } private void Two(string path, string name) => Three(path, name); private void Three(string path, string name) => Load(path, name);")]
     [InlineData("public void M(string path, int limit) { var place = path + limit; Load(place, path, limit); }")]
     [InlineData("class Inner(C outer) { public void M(string path) => outer.Load(path, path); }")]
+    [InlineData("class Inner(C? outer) { public void M(string path) => outer?.Load(path, path); }")]
     public Task Arguments_that_the_key_decides_are_left_alone(string caller) => Rule.NoneAsync(InClass(caller, Load.Replace("NAME", "name", StringComparison.Ordinal).Replace("LIMIT", "limit", StringComparison.Ordinal)));
 
     [Theory]

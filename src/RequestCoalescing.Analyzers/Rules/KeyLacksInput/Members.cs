@@ -19,16 +19,11 @@ internal static class Members
     private static readonly string[] s_bound =
         ["BindPropertyAttribute", "FromQueryAttribute", "FromRouteAttribute", "FromHeaderAttribute", "ParameterAttribute", "SupplyParameterFromQueryAttribute", "CascadingParameterAttribute"];
 
-    public static bool HoldArgument(ISymbol member, IOperation place) => member switch
-    {
-        IFieldSymbol { IsReadOnly: false, IsConst: false, IsStatic: false } => IsSetFromParameter(member, place),
-        IPropertySymbol { IsStatic: false, SetMethod.IsInitOnly: false } property => IsBound(property) || IsSetFromParameter(property, place),
-        _ => false,
-    };
+    public static bool HoldArgument(ISymbol member, IOperation place) => IsBound(member) || IsSetFromParameter(member, place);
 
-    private static bool IsBound(IPropertySymbol property) =>
-        s_perRequest.Any(type => property.ContainingType.DerivesFrom(type.Namespace, type.Name)) &&
-        property.GetAttributes().Any(attribute => s_bound.Contains(attribute.AttributeClass?.Name));
+    private static bool IsBound(ISymbol member) =>
+        s_perRequest.Any(type => member.ContainingType.DerivesFrom(type.Namespace, type.Name)) &&
+        member.GetAttributes().Any(attribute => s_bound.Contains(attribute.AttributeClass?.Name));
 
     /// <summary>Whether a method, other than a constructor, stores one of its parameters in the member.</summary>
     private static bool IsSetFromParameter(ISymbol member, IOperation place)
@@ -39,7 +34,6 @@ internal static class Members
             .SelectMany(declaration => declaration.GetSyntax().DescendantNodes())
             .OfType<AssignmentExpressionSyntax>()
             .Where(assignment => assignment.IsKind(SyntaxKind.SimpleAssignmentExpression) && NameOf(assignment.Left) == member.Name)
-            .Where(assignment => assignment.FirstAncestorOrSelf<MemberDeclarationSyntax>() is MethodDeclarationSyntax)
             .Any(assignment =>
                 SymbolEqualityComparer.Default.Equals(model.GetSymbolInfo(assignment.Left).Symbol, member) &&
                 model.GetSymbolInfo(assignment.Right).Symbol is IParameterSymbol { ContainingSymbol: IMethodSymbol { MethodKind: MethodKind.Ordinary } });

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.Operations;
 using RequestCoalescing.Analyzers.Calls;
@@ -8,7 +9,10 @@ namespace RequestCoalescing.Analyzers.Rules.KeyLacksInput;
 /// <summary>Decides about each thing that the work reads: whether it can differ from call to call, and whether the key contains it.</summary>
 internal sealed class WorkInputs(CoalescedCall call, Sources sources, Origins key)
 {
-    private static readonly string[] s_harmless = ["timeout", "ttl", "retr", "attempt", "expir", "delay", "duration", "lifetime", "traceid", "correlationid", "requestid", "logger"];
+    /// <summary>Each alternative begins a word of a name: <c>cacheTtl</c>, but not <c>battleId</c> or <c>bloggerId</c>. The id of a pull request is data.</summary>
+    private static readonly Regex s_harmless = new(
+        @"(^|\P{L}|(?=\p{Lu}))(?i:timeout|ttl|retry|retries|attempt|expir(?!ed)|delay(?!ed)|duration|lifetime|traceid|correlationid|logger)|(^|\.)(?i:requestid)",
+        RegexOptions.CultureInvariant);
 
     private static readonly string[] s_request = [".Query[", ".RouteValues[", ".Form[", ".Path", ".QueryString"];
 
@@ -27,14 +31,14 @@ internal sealed class WorkInputs(CoalescedCall call, Sources sources, Origins ke
     /// <summary>A local is missing if the key contains neither it nor the values that it is made of.</summary>
     private string? MissingOf(ILocalSymbol local, Input input)
     {
-        if (local.IsConst || IsHarmless(input) || IsInKey(input) || IsWrittenByWork(local) || IsPinned(local) || MissingOrigin(local) is not { } missing) return null;
+        if (IsHarmless(input) || IsWrittenByWork(local) || IsPinned(local) || MissingOrigin(local) is not { } missing) return null;
         if (input.Type.IsData()) return input.Name;
         return IsMadeOfData(local.Type) || IsState(local) ? missing.Name : null;
     }
 
     /// <summary>The first argument of a caller that decides about a variable, and that the key lacks.</summary>
     private Input? MissingOrigin(ISymbol variable) => Origins.OfVariable(variable, sources).Inputs.FirstOrDefault(origin =>
-        origin.Root is IParameterSymbol or IPropertySymbol && !sources.IsPassed(origin.Root) && IsArgument(origin) && !IsInKey(origin) && !IsPinned(origin.Root));
+        !sources.IsPassed(origin.Root) && IsArgument(origin) && !IsInKey(origin) && !IsPinned(origin.Root));
 
     private bool IsPinned(ISymbol variable) => sources.Calls.Any(around => Guards.Pin(around, variable));
 
@@ -50,24 +54,20 @@ internal sealed class WorkInputs(CoalescedCall call, Sources sources, Origins ke
     /// <summary>Whether an input is a part of a request that says which data the caller wants. RC003 looks at the parts that name the viewer.</summary>
     private static bool IsPartOfRequest(Input input)
     {
-        var type = input.Root switch
-        {
-            IParameterSymbol parameter => parameter.Type,
-            IPropertySymbol property => property.Type,
-            _ => null,
-        };
-        var path = input.Path;
-        if (type.Is("Microsoft.AspNetCore.Http", "HttpContext") && path.StartsWith(".Request.", StringComparison.Ordinal)) path = path.Substring(".Request".Length);
-        else if (!type.Is("Microsoft.AspNetCore.Http", "HttpRequest")) return false;
-        return s_request.Any(start => path.StartsWith(start, StringComparison.Ordinal));
+        var type = TypeOf(input.Root);
+        var request = type.Is("Microsoft.AspNetCore.Http", "HttpRequest") ? ""
+            : type.Is("Microsoft.AspNetCore.Http", "HttpContext") ? ".Request"
+            : type.Is("Microsoft.AspNetCore.Http", "IHttpContextAccessor") ? ".HttpContext.Request"
+            : null;
+        return request is not null && s_request.Any(part => input.Path.StartsWith(request + part, StringComparison.Ordinal));
     }
 
     /// <summary>Whether a parameter belongs to a function that contains the call, and not to a lambda that makes a value.</summary>
     private bool IsAround(IParameterSymbol parameter) => parameter.ContainingSymbol.DeclaringSyntaxReferences.Any(function =>
-        sources.Calls.Any(around => function.SyntaxTree == around.Syntax.SyntaxTree && function.Span.Contains(around.Syntax.Span)));
+        sources.Calls.Any(around => function.Span.Contains(around.Syntax.Span)));
 
     /// <summary>A part of an object that is in the key stands for the rest, as the id of a user stands for its name. The parts of a request do not.</summary>
-    private bool IsInKey(Input input) => key.Inputs.Any(part => part.HasRoot(input.Root) && (input.Path.Length == 0 || part.Overlaps(input) || !TypeOf(input.Root).IsRequest()));
+    private bool IsInKey(Input input) => key.Inputs.Any(part => part.Overlaps(input) || (part.HasRoot(input.Root) && !TypeOf(input.Root).IsRequest()));
 
     private bool IsMissingMember(Input input)
     {
@@ -81,11 +81,7 @@ internal sealed class WorkInputs(CoalescedCall call, Sources sources, Origins ke
         Input.Of(operation) is { } input && input.HasRoot(symbol) && operation.IsWritten());
 
     /// <summary>Values that decide how the work is done, and not about its result.</summary>
-    private static bool IsHarmless(Input input)
-    {
-        var name = input.Name.ToUpperInvariant();
-        return s_harmless.Any(word => name.Contains(word.ToUpperInvariant()));
-    }
+    private static bool IsHarmless(Input input) => s_harmless.IsMatch(input.Name);
 
     /// <summary>Whether the call passes a local to the work as its state, so that the work gets all values that it is made of.</summary>
     private bool IsState(ILocalSymbol local) => call.State?.WithoutConversions() is ILocalReferenceOperation state && SymbolEqualityComparer.Default.Equals(state.Local, local);
