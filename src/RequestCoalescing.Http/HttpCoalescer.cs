@@ -153,6 +153,7 @@ internal sealed class HttpCoalescer : IDisposable
 
     private void RememberVary(string target, string[] names)
     {
+        if (names.Length == 0) return;
         var known = VaryOf(target);
         string[] all = [.. known.Union(names).Order(StringComparer.Ordinal)];
         if (all.Length > known.Length) _varying.Add(target, all);
@@ -267,15 +268,16 @@ internal sealed class HttpCoalescer : IDisposable
         private async ValueTask<SharedResponse> ShareAsync(HttpResponseMessage response, FlightContext flight)
         {
             var options = owner._options;
+            owner.RememberVary(target, ResponseRules.VaryOf(response));
             var start = new BodyStart(await response.Content.ReadAsStreamAsync(flight.CancellationToken).ConfigureAwait(false));
             if (start.TryReadWhole() is { } whole)
             {
-                using (response) return Remember(new SharedResponse(response, head, whole));
+                using (response) return new SharedResponse(response, head, whole);
             }
 
             var body = new SharedBody(owner._budget, options.MaxBufferedBytes, options.MaxBodyIdle, flight.SubscriberCount, owner._clock, ResponseRules.LengthOf(response));
             var joinableUntil = owner._clock.GetTimestamp() + (long)(options.MaxBodyIdle.TotalSeconds * owner._clock.TimestampFrequency);
-            var shared = Remember(new SharedResponse(response, head, body, joinableUntil));
+            var shared = new SharedResponse(response, head, body, joinableUntil);
             if (flight.IsCurrent) owner._streaming[key] = shared;
             _ = body.CloseAsync();
             _ = FillAsync();
@@ -290,12 +292,6 @@ internal sealed class HttpCoalescer : IDisposable
                 }
 
                 owner._streaming.TryRemove(new(key, shared));
-            }
-
-            SharedResponse Remember(SharedResponse shared)
-            {
-                if (shared.Vary.Length > 0) owner.RememberVary(target, shared.Vary);
-                return shared;
             }
         }
     }

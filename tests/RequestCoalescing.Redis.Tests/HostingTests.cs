@@ -27,11 +27,11 @@ public sealed class HostingTests
         ISingleflight[] nodes = [one.GetRequiredKeyedService<ISingleflight>("posts"), other.GetRequiredKeyedService<ISingleflight>("posts")];
         foreach (var node in nodes) await node.ExecuteAsync("warm-up", static _ => ValueTask.FromResult(0));
 
-        var leader = nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var leader = nodes[1].ExecuteAsync(Key, _backend.RunAsync).AsTask();
         var run = await _backend.NextRunAsync();
-        var follower = nodes[1].ExecuteAsync(Key, _backend.RunAsync).AsTask();
-        await nodes[1].UntilSubscribersAsync(1);
-        await connection.GetDatabase().PingAsync();
+        var follower = nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        await nodes[0].UntilSubscribersAsync(1);
+        await connection.GetDatabase().PingAsync(); // the answer comes after that to the follower's command
         run.Succeed(1);
         Assert.Equal(1, await leader.SoonAsync());
         Assert.Equal(1, await follower.SoonAsync());
