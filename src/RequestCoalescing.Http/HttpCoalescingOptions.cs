@@ -48,8 +48,8 @@ public sealed class HttpCoalescingOptions
     public long MaxBufferedBytes { get; set; } = 64 * 1024 * 1024;
 
     /// <summary>
-    /// How many bytes of all bodies together are kept in memory. A body that finds no room waits, and fails after <see cref="MaxBodyIdle"/>. The first 16 KiB of a body, which may come with its headers, do
-    /// not count. Default 256 MiB. Range: 256 KiB and up.
+    /// How many bytes of all bodies together are kept in memory. A body that finds no room waits, and fails after <see cref="MaxBodyIdle"/>. Up to 16 KiB that come with the
+    /// headers of a response do not count while they are outside of the buffer. Default 256 MiB. Range: 256 KiB and up.
     /// </summary>
     public long MaxTotalBufferedBytes { get; set; } = 256 * 1024 * 1024;
 

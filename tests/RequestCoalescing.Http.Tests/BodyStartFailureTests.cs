@@ -16,7 +16,7 @@ public sealed class BodyStartFailureTests : HandlerFixture
     [InlineData(10)]
     public async Task A_read_that_throws_at_once_is_an_error_after_the_bytes_before_it(int before)
     {
-        Use(static _ => { }, behind: () => new Bodies(_bodies));
+        Use(static _ => { }, behind: () => Answers());
         _bodies["/"] = new Watched(new ScriptedStream(), throwsAfter: before);
         using var response = await GetAsync().SoonAsync();
         var body = await response.Content.ReadAsStreamAsync();
@@ -47,7 +47,7 @@ public sealed class BodyStartFailureTests : HandlerFixture
     public async Task A_read_that_has_begun_with_the_headers_has_ended_when_the_response_is_disposed_of_because_all_have_left()
     {
         var headers = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        Use(static _ => { }, behind: () => new Bodies(_bodies, headers.Task));
+        Use(static _ => { }, behind: () => Answers(headers.Task));
         using var leaving = new CancellationTokenSource();
         var origin = new Watched(new ScriptedStream(), atRead: leaving.Cancel);
         _bodies["/"] = origin;
@@ -55,12 +55,7 @@ public sealed class BodyStartFailureTests : HandlerFixture
         await Flights.UntilSubscribersAsync(1);
         headers.SetResult();
         await call.ThrowsAsync<OperationCanceledException>();
-        while (!origin.WasReadWhenDisposed.IsCompleted)
-        {
-            Clock.Advance(TimeSpan.FromSeconds(1)); // a caller that leaves at this moment may still be expected
-            await Task.Yield();
-        }
-
+        await UntilAsync(origin.WasReadWhenDisposed, "the response is disposed of"); // the body may wait for the caller that has left
         Assert.False(await origin.WasReadWhenDisposed);
         await AllIsFreeAsync();
     }
@@ -86,12 +81,7 @@ public sealed class BodyStartFailureTests : HandlerFixture
         var others = await FillTheBufferAsync();
         using var late = await GetAsync("/late").SoonAsync();
         var reading = late.Content.ReadAsByteArrayAsync();
-        while (!reading.IsCompleted)
-        {
-            Clock.Advance(TimeSpan.FromSeconds(1)); // less than the others wait
-            await Task.Yield();
-        }
-
+        await UntilAsync(reading, "the late body has waited for too long");
         await reading.ThrowsAsync<HttpRequestException>();
         Assert.False(await origin.WasReadWhenDisposed.SoonAsync());
         foreach (var other in others) other.Dispose();
@@ -140,7 +130,7 @@ public sealed class BodyStartFailureTests : HandlerFixture
     // With parts of 4 and of 32 KiB.
     private async Task<HttpResponseMessage[]> FillTheBufferAsync()
     {
-        Use(static options => (options.MaxBufferedBytes, options.MaxTotalBufferedBytes) = (Buffer, Buffer), behind: () => new Bodies(_bodies));
+        Use(static options => (options.MaxBufferedBytes, options.MaxTotalBufferedBytes) = (Buffer, Buffer), behind: () => Answers());
         var others = new HttpResponseMessage[8];
         for (var i = 0; i < others.Length; i++)
         {
@@ -154,15 +144,22 @@ public sealed class BodyStartFailureTests : HandlerFixture
         return others;
     }
 
-    private sealed class Bodies(Dictionary<string, Stream> bodies, Task? headers = null) : DelegatingHandler
+    private Answering Answers(Task? headers = null) => new(request => _bodies.TryGetValue(request.RequestUri!.AbsolutePath, out var body) ? AnswerAsync(request, body, headers) : null);
+
+    private static async Task<HttpResponseMessage> AnswerAsync(HttpRequestMessage request, Stream body, Task? headers)
     {
-        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
-        {
-            if (!bodies.TryGetValue(request.RequestUri!.AbsolutePath, out var body)) return await base.SendAsync(request, cancellationToken);
-            if (headers is not null) await headers;
-            return new HttpResponseMessage { Content = new StreamContent(body), RequestMessage = request };
-        }
+        if (headers is not null) await headers;
+        return new HttpResponseMessage { Content = new StreamContent(body), RequestMessage = request };
     }
+
+    // The clock goes on in small steps, so that the bodies that were there before do not run out of time, too.
+    private Task UntilAsync(Task end, string description) => Patience.UntilAsync(
+        () =>
+        {
+            Clock.Advance(TimeSpan.FromSeconds(1));
+            return end.IsCompleted;
+        },
+        description);
 
     private sealed class Watched(ScriptedStream body, Action? atRead = null, int? throwsAfter = null) : MemoryStream
     {

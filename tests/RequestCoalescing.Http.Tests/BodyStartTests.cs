@@ -87,7 +87,7 @@ public sealed class BodyStartTests : HandlerFixture
     public async Task Callers_of_a_short_body_get_bytes_of_their_own_without_a_buffer()
     {
         var answer = new TaskCompletionSource<HttpResponseMessage>(TaskCreationOptions.RunContinuationsAsynchronously);
-        Use(static _ => { }, behind: () => new Answer(answer.Task));
+        Use(static _ => { }, behind: () => new Answering(_ => answer.Task));
         var calls = new[] { GetAsync(), GetAsync() };
         await Flights.UntilSubscribersAsync(2);
         _origin.Add(100);
@@ -102,7 +102,7 @@ public sealed class BodyStartTests : HandlerFixture
             Assert.Equal("42", one.TrailingHeaders.GetValues("X-Sum").Single());
             var bytes = await one.Content.ReadAsByteArrayAsync();
             Assert.Equal(Bytes(100), bytes);
-            Array.Clear(bytes); // is not seen by the others
+            Array.Clear(bytes); // the other caller does not see this
         }
 
         await AllIsFreeAsync();
@@ -123,10 +123,5 @@ public sealed class BodyStartTests : HandlerFixture
         }
 
         return (all.ToArray(), null);
-    }
-
-    private sealed class Answer(Task<HttpResponseMessage> response) : DelegatingHandler
-    {
-        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) => response;
     }
 }

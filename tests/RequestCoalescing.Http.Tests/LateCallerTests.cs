@@ -12,7 +12,7 @@ public sealed class LateCallerTests : HandlerFixture
     [InlineData("HEAD")]
     public async Task A_body_of_a_known_length_that_has_been_read_is_not_joined_even_if_the_origin_has_not_ended(string method)
     {
-        Use(static _ => { }, behind: () => new Answers(_bodies, length: 10));
+        AnswerWithALengthOf(10);
         using var first = await GetAsync().SoonAsync();
         using (var joining = await SendAsync(new HttpMethod(method), "/", default).SoonAsync()) Assert.Single(_bodies);
         _bodies.Single().Add(10);
@@ -24,9 +24,9 @@ public sealed class LateCallerTests : HandlerFixture
     }
 
     [Fact]
-    public async Task A_body_of_no_length_that_has_been_announced_is_not_joined()
+    public async Task A_body_whose_announced_length_is_0_is_not_joined()
     {
-        Use(static _ => { }, behind: () => new Answers(_bodies, length: 0));
+        AnswerWithALengthOf(0);
         using var first = await GetAsync().SoonAsync();
         using var second = await GetAsync().SoonAsync();
         Assert.Equal(2, _bodies.Count);
@@ -35,7 +35,7 @@ public sealed class LateCallerTests : HandlerFixture
     [Fact]
     public async Task A_body_of_an_unknown_length_is_joined_until_the_origin_has_ended()
     {
-        Use(static _ => { }, behind: () => new Answers(_bodies, length: null));
+        AnswerWithALengthOf(null);
         using var first = await GetAsync().SoonAsync();
         _bodies.Single().Add(10);
         await (await first.Content.ReadAsStreamAsync()).ReadExactlyAsync(new byte[10]).AsTask().SoonAsync();
@@ -47,15 +47,12 @@ public sealed class LateCallerTests : HandlerFixture
         Assert.Equal(2, _bodies.Count);
     }
 
-    private sealed class Answers(ConcurrentQueue<ScriptedStream> bodies, int? length) : DelegatingHandler
+    private void AnswerWithALengthOf(int? length) => Use(static _ => { }, behind: () => new Answering(_ =>
     {
-        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
-        {
-            var body = new ScriptedStream();
-            bodies.Enqueue(body);
-            var content = new StreamContent(body);
-            content.Headers.ContentLength = length;
-            return Task.FromResult(new HttpResponseMessage { Content = content });
-        }
-    }
+        var body = new ScriptedStream();
+        _bodies.Enqueue(body);
+        var content = new StreamContent(body);
+        content.Headers.ContentLength = length;
+        return Task.FromResult(new HttpResponseMessage { Content = content });
+    }));
 }

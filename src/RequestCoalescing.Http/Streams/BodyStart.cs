@@ -10,7 +10,7 @@ namespace RequestCoalescing.Http.Streams;
 /// <param name="origin">The body.</param>
 internal sealed class BodyStart(Stream origin) : ReadOnlyStream
 {
-    private const int First = 4 * 1024; // a body whose first bytes have not come keeps no more than this
+    private const int First = 4 * 1024; // the size of the array until so many bytes have come
     private const int Most = 16 * 1024;
 
     private readonly CancellationTokenSource _stop = new(); // for a read that begins before the buffer is there
@@ -77,7 +77,7 @@ internal sealed class BodyStart(Stream origin) : ReadOnlyStream
         await pending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    // Some streams throw at the call. That is an error of the body, too, and comes after the bytes before it.
+    // Some streams throw at once, and not when the read is awaited. This makes it an error of the body, which readers get after the bytes before it.
     private async ValueTask<int> ReadOriginAsync(Memory<byte> destination) => await origin.ReadAsync(destination, _stop.Token).ConfigureAwait(false);
 
     private void Grow()

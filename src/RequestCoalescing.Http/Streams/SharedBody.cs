@@ -41,7 +41,7 @@ internal sealed class SharedBody
     /// <param name="length">The length that the headers announce. Null if it is not known.</param>
     public SharedBody(BufferBudget budget, long maxBuffered, TimeSpan maxIdle, int expected, TimeProvider clock, long? length = null)
     {
-        (_maxIdle, _expected, _clock, _length) = (maxIdle, expected, clock, length);
+        (_maxIdle, _expected, _clock, _length, _hasArrived) = (maxIdle, expected, clock, length, length == 0);
         _readAhead = Math.Min(MostAhead, maxBuffered / 4);
         _buffer = new FanOut<byte>(new FanOutShape { MaxBuffered = maxBuffered, ReadAhead = _readAhead, FirstSegment = 4 * 1024, OtherSegments = 32 * 1024 }, budget);
         if (expected == 0) _allJoined.SetResult();
@@ -50,8 +50,8 @@ internal sealed class SharedBody
 
     private bool HaveAllJoined => Volatile.Read(ref _joined) >= _expected;
 
-    /// <summary>Whether a subscriber may have all of it. A caller that comes from now on must not get it: it was complete before the call.</summary>
-    public bool HasArrived => _hasArrived || _length == 0;
+    /// <summary>Whether all of it has arrived, so that a subscriber may have read it to its end. A caller that comes now must not get a body that was complete before its call.</summary>
+    public bool HasArrived => _hasArrived;
 
     /// <summary>Joins a subscriber at the beginning of the body.</summary>
     /// <param name="isExpected">Whether it is one of the expected subscribers.</param>
@@ -92,10 +92,10 @@ internal sealed class SharedBody
             while (true)
             {
                 var read = origin.ReadAsync(await GetRoomAsync().ConfigureAwait(false), _stop.Token);
-                var isIdle = !read.IsCompleted;
-                if (isIdle) _stop.CancelAfter(_maxIdle);
+                var mustWait = !read.IsCompleted;
+                if (mustWait) _stop.CancelAfter(_maxIdle);
                 var count = await read.ConfigureAwait(false);
-                if (isIdle) _stop.CancelAfter(Timeout.InfiniteTimeSpan);
+                if (mustWait) _stop.CancelAfter(Timeout.InfiniteTimeSpan);
                 if (count == 0) break;
                 if (_buffer.Received + count >= _length) _hasArrived = true; // before a subscriber has the last byte
                 _buffer.Add(count);

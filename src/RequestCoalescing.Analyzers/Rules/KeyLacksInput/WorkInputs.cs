@@ -9,7 +9,7 @@ namespace RequestCoalescing.Analyzers.Rules.KeyLacksInput;
 /// <summary>Decides about each thing that the work reads: whether it can differ from call to call, and whether the key contains it.</summary>
 internal sealed class WorkInputs(CoalescedCall call, Sources sources, Origins key)
 {
-    /// <summary>Each alternative begins a word of a name: <c>cacheTtl</c>, but not <c>battleId</c> or <c>bloggerId</c>. The id of a pull request is data.</summary>
+    /// <summary>Each alternative begins a word of a name: <c>cacheTtl</c>, but not <c>battleId</c> or <c>bloggerId</c>. A name must begin with <c>requestId</c>, because <c>pullRequestId</c> is data.</summary>
     private static readonly Regex s_harmless = new(
         @"(^|\P{L}|(?=\p{Lu}))(?i:timeout|ttl|retry|retries|attempt|expir(?!ed)|delay(?!ed)|duration|lifetime|traceid|correlationid|logger)|(^|\.)(?i:requestid)",
         RegexOptions.CultureInvariant);
