@@ -8,7 +8,7 @@ namespace RequestCoalescing;
 /// <summary>The engine: coalesces the calls of one process.</summary>
 /// <typeparam name="TKey">
 /// The type of the keys. A key must not change while it is in use. Its equality must be quick, must not block and must not call an engine,
-/// because it runs under a lock of the engine. The default equality of strings hashes with a random seed for each process, so that an attacker
+/// because it runs under a lock of the engine. Strings are hashed with secret factors of each process, so that an attacker
 /// cannot choose keys that collide. The default hash of numbers has no seed. If callers can choose keys of such a type, pass a comparer that
 /// hashes with a seed.
 /// </typeparam>
@@ -21,6 +21,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     where TKey : notnull
 {
     private readonly IEqualityComparer<TKey> _comparer;
+    private readonly bool _comparesText; // the keys are strings, compared ordinally
     private readonly Settings _settings;
     private readonly Shard<TKey>?[] _shards; // each is created for its first key
     private readonly int _shift;
@@ -43,6 +44,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     {
         _settings = new Settings(options, name, describe, listener);
         _comparer = comparer ?? EqualityComparer<TKey>.Default;
+        _comparesText = Shard<TKey>.IsOrdinal(_comparer);
 
         // There are enough gates that two threads with different keys seldom meet at one.
         var bits = BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)Math.Min(Environment.ProcessorCount, 16))) + 5;
@@ -133,7 +135,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
         CancellationToken cancellationToken)
     {
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(cancellationToken);
-        var hash = HashMix.Of(_comparer.GetHashCode(key));
+        var hash = HashOf(key);
         return ShardOf(hash).Execute(key, hash, state, work, cancellationToken);
     }
 
@@ -146,7 +148,7 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
         CancellationToken cancellationToken)
     {
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(cancellationToken);
-        var hash = HashMix.Of(_comparer.GetHashCode(key));
+        var hash = HashOf(key);
         return ShardOf(hash).ExecuteAlone(key, hash, state, work, verifies, cancellationToken);
     }
 
@@ -200,11 +202,13 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
     /// <inheritdoc/>
     protected sealed override bool ForgetCore(TKey key)
     {
-        var hash = HashMix.Of(_comparer.GetHashCode(key));
+        var hash = HashOf(key);
         return ShardOf(hash).Forget(key, hash);
     }
 
     private static string NameIn(SingleflightOptions options) => options.Name ?? $"Singleflight<{TypeName.Of(typeof(TKey))}>";
+
+    private uint HashOf(TKey key) => _comparesText ? StringHash.Of(Unsafe.As<TKey, string>(ref key)) : HashMix.Of(_comparer.GetHashCode(key));
 
     private Shard<TKey> ShardOf(uint hash) => Volatile.Read(ref _shards[(int)(hash >> _shift)]) ?? CreateShard((int)(hash >> _shift));
 

@@ -20,7 +20,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     private const int Hooked = 2 << 16;
     private const int Consumed = 3 << 16;
 
-    private ManualResetValueTaskSourceCore<Task<TResult>> _core = new() { RunContinuationsAsynchronously = true };
+    private ManualResetValueTaskSourceCore<Task<TResult>?> _core = new() { RunContinuationsAsynchronously = true };
     private CancellationToken _token;
     private CancellationTokenRegistration _registration;
     private int _step = Consumed;
@@ -58,24 +58,14 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     public override void Complete(Task<TResult> outcome)
     {
         Detach();
-        BeginSignal();
-        try
-        {
-            _core.SetResult(outcome);
-        }
-        catch (Exception)
-        {
-            // A synchronization context that accepts no more work loses its caller. The subscribers behind it must still be completed.
-        }
-
-        Volatile.Write(ref _isSignalling, false);
+        Signal(outcome);
     }
 
     public override void CompleteCancelled()
     {
         _isSpent = true; // see Arrivals
         Detach();
-        Fail(new OperationCanceledException(_token));
+        Signal(null);
     }
 
     public ValueTaskSourceStatus GetStatus(short token)
@@ -88,7 +78,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
             if (status == ValueTaskSourceStatus.Pending && step != ((ushort)token | Handed)) return ValueTaskSourceStatus.Faulted; // a second await
             if (status != ValueTaskSourceStatus.Succeeded) return status;
             var outcome = _core.GetResult(token);
-            return outcome.IsCompletedSuccessfully ? status : outcome.IsCanceled ? ValueTaskSourceStatus.Canceled : ValueTaskSourceStatus.Faulted;
+            return outcome is null ? ValueTaskSourceStatus.Canceled : outcome.IsCompletedSuccessfully ? status : outcome.IsCanceled ? ValueTaskSourceStatus.Canceled : ValueTaskSourceStatus.Faulted;
         }
         catch (Exception)
         {
@@ -131,7 +121,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
             throw Misuse.Error();
         }
 
-        Task<TResult> outcome;
+        Task<TResult>? outcome;
         try
         {
             outcome = _core.GetResult(token);
@@ -141,7 +131,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
             if (!_isSpent && HasSignalled()) Recycle();
         }
 
-        return outcome.GetAwaiter().GetResult();
+        return outcome is null ? throw new OperationCanceledException(_token) : outcome.GetAwaiter().GetResult();
     }
 
     /// <summary>Forgets everything about this wait.</summary>
@@ -191,7 +181,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
 
         _isSpent = true; // see Arrivals
 
-        Fail(new OperationCanceledException(token));
+        Signal(null);
         if (isLast) flight.OnAllLeft();
     }
 
@@ -233,29 +223,24 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
 
         _isSpent = true; // see Arrivals
         Detach();
-        Fail(deadlock);
+        Signal(Outcome.Failed<TResult>(deadlock));
         if (isLast) flight.OnAllLeft();
     }
 
-    private void Fail(Exception exception)
-    {
-        BeginSignal();
-        try
-        {
-            _core.SetException(exception);
-        }
-        catch (Exception)
-        {
-            // As in Complete.
-        }
-
-        Volatile.Write(ref _isSignalling, false);
-    }
-
-    private void BeginSignal()
+    private void Signal(Task<TResult>? outcome)
     {
         _isSignalling = true;
         Volatile.WriteBarrier(); // a thread that sees the outcome sees this, too
+        try
+        {
+            _core.SetResult(outcome);
+        }
+        catch (Exception)
+        {
+            // A synchronization context that accepts no more work loses its caller. The subscribers behind it must still be completed.
+        }
+
+        Volatile.Write(ref _isSignalling, false);
     }
 
     // The holder may get here before the completing thread has left the core. If that thread stays there for long, because a synchronization

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace RequestCoalescing.Engine;
 
 /// <content>The hash table of the current flights. Its nodes are the flights themselves.</content>
@@ -9,7 +11,12 @@ internal sealed partial class Shard<TKey>
     private const int KeptBuckets = 1024;
 
     private Flight<TKey>?[] _buckets = new Flight<TKey>?[MinBuckets]; // a power of two
+    private readonly bool _comparesText = IsOrdinal(comparer);
     private int _count;
+
+    /// <summary>Whether keys are strings, compared ordinally.</summary>
+    public static bool IsOrdinal(IEqualityComparer<TKey> comparer) =>
+        typeof(TKey) == typeof(string) && (ReferenceEquals(comparer, EqualityComparer<TKey>.Default) || ReferenceEquals(comparer, StringComparer.Ordinal));
 
     // Part by part, so that the gate is free in between. Flights that take off meanwhile may be forgotten too.
     public override void Clear()
@@ -94,7 +101,8 @@ internal sealed partial class Shard<TKey>
     // The key's equality may run under the gate. If it called an engine, it would find this one in the middle of a step, or wait for another gate.
     private bool AreEqual(TKey x, TKey y)
     {
-        if ((typeof(TKey).IsPrimitive || typeof(TKey) == typeof(string)) && ReferenceEquals(comparer, EqualityComparer<TKey>.Default)) return comparer.Equals(x, y);
+        if (_comparesText) return string.Equals(Unsafe.As<TKey, string>(ref x), Unsafe.As<TKey, string>(ref y));
+        if (typeof(TKey).IsPrimitive && ReferenceEquals(comparer, EqualityComparer<TKey>.Default)) return comparer.Equals(x, y);
         ThrowIfComparing();
         IsComparing = true;
         try

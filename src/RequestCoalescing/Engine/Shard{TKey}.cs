@@ -8,7 +8,7 @@ namespace RequestCoalescing.Engine;
 /// flights are the nodes of its hash table, so that a look-up and the registration after it hash once and allocate nothing.
 /// </summary>
 /// <remarks>
-/// Hashes are mixed (<see cref="HashMix"/>): their high bits choose the shard, their low bits the bucket, and each bit depends on all bits of the
+/// Hashes are mixed (<see cref="StringHash"/>, <see cref="HashMix"/>): their high bits choose the shard, their low bits the bucket, and each bit depends on all bits of the
 /// key's own hash. Otherwise keys that differ in a few bits only, multiples of 4,096 for example, would all meet in a few buckets.
 /// </remarks>
 internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<TKey> comparer) : Shard(settings)

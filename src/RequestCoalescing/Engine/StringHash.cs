@@ -1,0 +1,61 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+
+namespace RequestCoalescing.Engine;
+
+/// <summary>
+/// Hashes the characters of a string: multiplies 64 bits by 64 and folds the 128 bits of the product, as wyhash does (Wang Yi, 2019). Each process
+/// has secret factors of its own, so that callers cannot choose keys that collide. Go hashes the keys of its maps in this way on processors
+/// without AES instructions.
+/// </summary>
+/// <remarks>
+/// <see cref="string.GetHashCode()"/> took a third of the time of a join, and this takes a fraction of it. Every bit of the hash depends on all
+/// characters, so that it is not mixed again.
+/// </remarks>
+internal static class StringHash
+{
+    private static readonly ulong s_seed = Secret();
+    private static readonly ulong s_factor = Secret();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)] // a call costs a fifth of it
+    public static uint Of(string text)
+    {
+        ref var first = ref Unsafe.As<char, byte>(ref MemoryMarshal.GetReference(text.AsSpan()));
+        var length = (nint)text.Length * sizeof(char);
+        var hash = s_seed ^ (ulong)length;
+        ulong low, high;
+        if (length > 16)
+        {
+            for (nint at = 0; at < length - 16; at += 16) hash = Fold(Word(ref first, at) ^ s_factor, Word(ref first, at + 8) ^ hash);
+            (low, high) = (Word(ref first, length - 16), Word(ref first, length - 8)); // may overlap with what came before
+        }
+        else if (length >= 8)
+        {
+            (low, high) = (Word(ref first, 0), Word(ref first, length - 8));
+        }
+        else
+        {
+            // At most three characters.
+            (low, high) = (0, 0);
+            for (nint at = 0; at < length; at += sizeof(char)) low = (low << 16) | Unsafe.ReadUnaligned<char>(ref Unsafe.Add(ref first, at));
+        }
+
+        return (uint)Fold(low ^ s_factor, high ^ hash);
+    }
+
+    private static ulong Word(ref byte first, nint at) => Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref first, at));
+
+    private static ulong Fold(ulong x, ulong y)
+    {
+        var high = Math.BigMul(x, y, out var low);
+        return high ^ low;
+    }
+
+    private static ulong Secret()
+    {
+        Span<byte> bytes = stackalloc byte[sizeof(ulong)];
+        RandomNumberGenerator.Fill(bytes);
+        return MemoryMarshal.Read<ulong>(bytes) | 1;
+    }
+}
