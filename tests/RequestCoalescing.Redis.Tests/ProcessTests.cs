@@ -11,6 +11,7 @@ public sealed partial class ProcessTests(ITestOutputHelper output) : IAsyncLifet
     private const int Stop = 19;
     private const int Continue = 18;
     private static readonly TimeSpan s_shortLease = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan s_starvedLease = TimeSpan.FromSeconds(6); // a busy machine does not hold a heartbeat up for as long as most of it
     private static readonly TimeSpan s_longLease = TimeSpan.FromMinutes(1); // longer than any pause of a busy machine
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
@@ -97,10 +98,10 @@ public sealed partial class ProcessTests(ITestOutputHelper output) : IAsyncLifet
     [Fact]
     public async Task A_leader_whose_thread_pool_is_busy_for_two_leases_keeps_its_lease()
     {
-        await StartNodesAsync(s_shortLease);
+        await StartNodesAsync(s_starvedLease);
         var calls = _nodes.ToDictionary(node => node, node => node.CallAsync("starved", 100, 1_000)); // the answer comes while no thread can read it
         var leader = await LeaderOfAsync("starved");
-        var starved = leader.StarveAsync((int)(2 * s_shortLease).TotalMilliseconds);
+        var starved = leader.StarveAsync((int)(2 * s_starvedLease).TotalMilliseconds);
         var answers = await Task.WhenAll(calls.Where(call => call.Key != leader).Select(call => call.Value)).WaitAsync(s_patience);
         Assert.All(answers, answer => Assert.EndsWith($"node {leader.Id}", answer.Answer, StringComparison.Ordinal));
         Assert.Equal(1, RequestsFor("starved"));
