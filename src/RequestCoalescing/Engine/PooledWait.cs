@@ -20,6 +20,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     private const int Hooked = 2 << 16;
     private const int Consumed = 3 << 16;
 
+    // Its result is the outcome of the flight, or null if the caller has left. The caller itself makes its exception then.
     private ManualResetValueTaskSourceCore<Task<TResult>?> _core = new() { RunContinuationsAsynchronously = true };
     private CancellationToken _token;
     private CancellationTokenRegistration _registration;
@@ -78,7 +79,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
             if (status == ValueTaskSourceStatus.Pending && step != ((ushort)token | Handed)) return ValueTaskSourceStatus.Faulted; // a second await
             if (status != ValueTaskSourceStatus.Succeeded) return status;
             var outcome = _core.GetResult(token);
-            return outcome is null ? ValueTaskSourceStatus.Canceled : outcome.IsCompletedSuccessfully ? status : outcome.IsCanceled ? ValueTaskSourceStatus.Canceled : ValueTaskSourceStatus.Faulted;
+            return outcome is { IsCompletedSuccessfully: true } ? status : outcome is null or { IsCanceled: true } ? ValueTaskSourceStatus.Canceled : ValueTaskSourceStatus.Faulted;
         }
         catch (Exception)
         {

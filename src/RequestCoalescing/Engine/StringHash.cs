@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 
 namespace RequestCoalescing.Engine;
 
@@ -10,7 +9,7 @@ namespace RequestCoalescing.Engine;
 /// without AES instructions.
 /// </summary>
 /// <remarks>
-/// <see cref="string.GetHashCode()"/> took a third of the time of a join, and this takes a fraction of it. Every bit of the hash depends on all
+/// <see cref="string.GetHashCode()"/> and <see cref="HashMix"/> together took a third of the time of a join. Every bit of this hash depends on all
 /// characters, so that it is not mixed again.
 /// </remarks>
 internal static class StringHash
@@ -18,7 +17,7 @@ internal static class StringHash
     private static readonly ulong s_seed = Secret();
     private static readonly ulong s_factor = Secret();
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)] // a call costs a fifth of it
+    [MethodImpl(MethodImplOptions.AggressiveInlining)] // a call costs another nanosecond
     public static uint Of(string text) => Of(text, s_seed, s_factor);
 
     /// <summary>Hashes with given secrets.</summary>
@@ -58,10 +57,10 @@ internal static class StringHash
         return high ^ low;
     }
 
+    // From the system's secure generator, as RandomNumberGenerator, which would load the cryptography library at the first call (10 ms).
     private static ulong Secret()
     {
-        Span<byte> bytes = stackalloc byte[sizeof(ulong)];
-        RandomNumberGenerator.Fill(bytes);
-        return MemoryMarshal.Read<ulong>(bytes);
+        var halves = MemoryMarshal.Cast<byte, ulong>(Guid.NewGuid().ToByteArray());
+        return halves[0] ^ halves[1]; // the fixed bits of one half meet random bits of the other
     }
 }
