@@ -128,7 +128,7 @@ public abstract class CacheClusterHistoryTests(ITestOutputHelper output)
         {
             await _killed.CancelAsync();
             await proxy.DisposeAsync();
-            await connection.DisposeAsync();
+            await connection.CloseAsync(allowCommandsToComplete: false);
         }
 
         public async ValueTask DisposeAsync()
