@@ -84,7 +84,7 @@ internal sealed class Arrivals
         if (_cells is not { } cells || cells == s_closedCells) return null;
         for (var looks = 0; looks < cells.Length; looks++)
         {
-            if (cells[_turn++ & (cells.Length - 1)].Cell.Take() is { } next) return next; // in turn, while callers go on joining
+            if (cells[_turn++ % cells.Length].Cell.Take() is { } next) return next; // in turn, while callers go on joining
         }
 
         return null;
@@ -98,7 +98,7 @@ internal sealed class Arrivals
 
     private static bool TryAdd(PaddedCell[] cells, Subscriber subscriber)
     {
-        ref var cell = ref cells[Thread.GetCurrentProcessorId() & (cells.Length - 1)].Cell;
+        ref var cell = ref cells[Turnstile.CellOfProcessor].Cell;
         for (var top = Volatile.Read(ref cell.Top); top != s_closed;)
         {
             Put(subscriber, top);

@@ -15,13 +15,17 @@ internal sealed class Turnstile
 {
     private const long Closed = long.MinValue;
 
-    /// <summary>The number of cells: one for each processor, rounded up to a power of two.</summary>
-    public static readonly int Cells = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Min(Environment.ProcessorCount, 64));
+    /// <summary>The number of cells: one for each processor, rounded up to a power of two, behind one that is not used.</summary>
+    /// <remarks>All threads read the length of the array. The unused cell keeps it, and the object in front of the array, away from the counters.</remarks>
+    public static readonly int Cells = 1 + (int)BitOperations.RoundUpToPowerOf2((uint)Math.Min(Environment.ProcessorCount, 64));
     private static readonly Cell[] s_closedCells = [.. Enumerable.Repeat(new Cell { Count = Closed }, Cells)];
 
     private long _count;
     private Cell[]? _cells; // created when two threads have met
     private long _final = -1;
+
+    /// <summary>The index of the cell of the processor that runs this thread.</summary>
+    public static int CellOfProcessor => 1 + (Thread.GetCurrentProcessorId() & (Cells - 2));
 
     /// <summary>The number of callers that have entered. Exact when no caller is just entering.</summary>
     public long Count
@@ -62,7 +66,7 @@ internal sealed class Turnstile
     }
 
     // A step that comes after the close increases a counter that is no longer read.
-    private static bool TryEnter(Cell[] cells) => Interlocked.Increment(ref cells[Thread.GetCurrentProcessorId() & (Cells - 1)].Count) > 0;
+    private static bool TryEnter(Cell[] cells) => Interlocked.Increment(ref cells[CellOfProcessor].Count) > 0;
 
     private Cell[] MakeCells()
     {
