@@ -131,7 +131,7 @@ public sealed class ArrivalsTests : IAsyncDisposable
         Task<int>[] crowd = [Call(), Call(), Call(), Call(), Call()]; // the last three are arrivals
         await _tokens[0].CancelAsync();
         await _tokens[1].CancelAsync();
-        if (oneHasLeft) await _tokens[3].CancelAsync(); // puts the arrivals into the ring
+        if (oneHasLeft) await _tokens[3].CancelAsync(); // stays among the arrivals, marked
         await leaves.CancelAsync();
 
         var second = await _backend.NextRunAsync();
@@ -262,6 +262,111 @@ public sealed class ArrivalsTests : IAsyncDisposable
         run.Succeed(1);
         for (var i = 1; i < Callers; i += 2) Assert.Equal(1, await arrivals[i].SoonAsync());
         Assert.Equal(Callers + 2, _singleflight.GetStats().Coalesced);
+    }
+
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(false, false)]
+    public async Task Most_arrivals_leave_and_each_is_counted(bool oldestFirst, bool allLeave)
+    {
+        const int Callers = 1_000;
+        await FlyAsync();
+        var run = await _backend.NextRunAsync();
+        var arrivals = Enumerable.Range(0, Callers).Select(_ => Call()).ToList();
+        var staying = allLeave ? 0 : 10;
+        for (var left = 1; left <= Callers - staying; left++)
+        {
+            var next = oldestFirst ? left - 1 : Callers - left;
+            await _tokens[next + 3].CancelAsync();
+            await arrivals[next].LeavesWithAsync(_tokens[next + 3].Token);
+            var stats = _singleflight.GetStats();
+            Assert.Equal((Callers + 3L - left, Callers + 3 - left, Callers + 2L), (stats.TotalSubscribers, stats.LargestFlight, stats.Coalesced));
+        }
+
+        arrivals.Add(Call());
+        Assert.Equal(staying + 4, _singleflight.GetStats().TotalSubscribers);
+        if (allLeave)
+        {
+            for (var i = 0; i < 3; i++) await _tokens[i].CancelAsync();
+            Assert.Equal(1, _singleflight.GetStats().TotalSubscribers);
+            Assert.False(arrivals[^1].IsCompleted);
+            await _tokens[^1].CancelAsync();
+            await run.CancelledAsync();
+            await arrivals[^1].LeavesWithAsync(_tokens[^1].Token);
+        }
+        else
+        {
+            run.Succeed(1);
+            foreach (var arrival in arrivals.Where((_, i) => !_tokens[i + 3].IsCancellationRequested)) Assert.Equal(1, await arrival.SoonAsync());
+        }
+
+        Assert.Equal((0L, Callers + 3L), (_singleflight.GetStats().TotalSubscribers, _singleflight.GetStats().Coalesced));
+        Assert.Equal(1, _backend.Runs);
+    }
+
+    [Fact]
+    public async Task A_caller_whose_token_fires_while_it_joins_leaves_exactly_once()
+    {
+        const int Rounds = 20_000;
+        await FlyAsync();
+        var run = await _backend.NextRunAsync();
+        var tokens = Enumerable.Range(0, Rounds).Select(static _ => new CancellationTokenSource()).ToArray();
+        var calls = new Task<int>[Rounds];
+        using var turns = new Barrier(2);
+        Crowd.Run(2, thread =>
+        {
+            for (var round = 0; round < Rounds; round++)
+            {
+                turns.SignalAndWait();
+                Thread.SpinWait(round * (2 - thread) % 37);
+                if (thread == 0) tokens[round].Cancel();
+                else calls[round] = Call(tokens[round].Token);
+            }
+        });
+        for (var round = 0; round < Rounds; round++) await calls[round].LeavesWithAsync(tokens[round].Token);
+        Assert.Equal(3, _singleflight.GetStats().TotalSubscribers);
+        _tokens.ForEach(static token => token.Cancel());
+        await run.CancelledAsync();
+        Assert.Equal((0, 0L), (_singleflight.GetStats().InFlightCount, _singleflight.GetStats().TotalSubscribers));
+        foreach (var token in tokens) token.Dispose();
+    }
+
+    [Fact]
+    public async Task A_wait_within_work_that_has_left_its_flight_closes_no_circle()
+    {
+        using var leaves = new CancellationTokenSource();
+        var returns = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var ends = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var callers = Enumerable.Range(0, 3).Select(_ => CallBack()).ToArray();
+        var other = _singleflight.ExecuteAsync("other", async _ =>
+        {
+            await CallBack(leaves.Token).LeavesWithAsync(leaves.Token); // an arrival
+            await ends.Task;
+            return 2;
+        }).AsTask();
+        await _singleflight.UntilSubscribersAsync(5);
+        await leaves.CancelAsync();
+        await _singleflight.UntilSubscribersAsync(4);
+
+        // The work that all wait for waits for the other work. If the other work's wait still counted, this would be a circle.
+        returns.SetResult();
+        await _singleflight.UntilSubscribersAsync(5);
+        ends.SetResult();
+        Assert.All(await Task.WhenAll([other, .. callers]).SoonAsync(), outcome => Assert.Equal(2, outcome));
+
+        Task<int> CallBack(CancellationToken? token = null)
+        {
+            _tokens.Add(new CancellationTokenSource());
+            return _singleflight.ExecuteAsync(Key, WaitForOtherAsync, token ?? _tokens[^1].Token).AsTask();
+        }
+
+        async ValueTask<int> WaitForOtherAsync(CancellationToken flight)
+        {
+            await returns.Task;
+            return await _singleflight.ExecuteAsync("other", _backend.RunAsync, flight);
+        }
     }
 
     [Fact]

@@ -28,6 +28,73 @@ public sealed class HeapTests
         }
     }
 
+    [Fact]
+    public async Task Callers_that_have_left_a_flight_do_not_pile_up_in_it()
+    {
+        const int Callers = 100_000;
+        await using var singleflight = new Singleflight();
+        var (end, stay, calls) = StartFlight(singleflight);
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+        for (var i = 0; i < Callers; i++)
+        {
+            using var leaves = new CancellationTokenSource();
+            var leaver = singleflight.ExecuteAsync("a", _ => end.Task, leaves.Token).AsTask();
+            await leaves.CancelAsync();
+            await leaver.LeavesWithAsync(leaves.Token);
+        }
+
+        var kept = GC.GetTotalMemory(forceFullCollection: true) - before;
+        Assert.True(kept < Callers * 20, $"{kept} bytes are kept.");
+        end.SetResult(1);
+        await Task.WhenAll(calls).SoonAsync();
+        stay.Dispose();
+    }
+
+    [Fact]
+    public async Task The_state_of_a_caller_that_has_left_is_free_while_others_wait()
+    {
+        const int Callers = 1_000;
+        await using var singleflight = new Singleflight();
+        var (end, stay, calls) = StartFlight(singleflight);
+        var states = new List<WeakReference>();
+        for (var i = 0; i < Callers; i++)
+        {
+            await LeaveAsync(singleflight, end.Task, states);
+            calls.Add(singleflight.ExecuteAsync("a", _ => end.Task, stay.Token).AsTask());
+        }
+
+        GC.Collect();
+        var kept = states.Count(static state => state.IsAlive);
+        Assert.True(kept < Callers / 10, $"{kept} states are kept."); // a leaver that is slow to leave keeps its state
+        end.SetResult(1);
+        await Task.WhenAll(calls).SoonAsync();
+        stay.Dispose();
+    }
+
+    // From the third caller on, callers with a token join without the gate.
+    private static (TaskCompletionSource<int> End, CancellationTokenSource Stay, List<Task<int>> Calls) StartFlight(Singleflight singleflight)
+    {
+        var end = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var stay = new CancellationTokenSource();
+        return (end, stay, [.. Enumerable.Range(0, 3).Select(_ => singleflight.ExecuteAsync("a", _ => end.Task, stay.Token).AsTask())]);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static async Task LeaveAsync(Singleflight singleflight, Task<int> end, List<WeakReference> states)
+    {
+        using var leaves = new CancellationTokenSource();
+        var state = new StateOfCaller(end);
+        states.Add(new WeakReference(state));
+        var leaver = singleflight.ExecuteAsync("a", state, static async (state, _) => await state.Task, leaves.Token).AsTask();
+        await leaves.CancelAsync();
+        await leaver.LeavesWithAsync(leaves.Token);
+    }
+
+    private sealed class StateOfCaller(Task<int> task)
+    {
+        public Task<int> Task => task;
+    }
+
     private readonly struct LargeState(Task<int> task)
     {
         public readonly Filler Ballast = default;

@@ -10,6 +10,8 @@ namespace RequestCoalescing.Engine;
 /// <remarks>
 /// <para><see cref="Close"/> replaces the top of each stack with a mark. A caller has joined exactly if its step came first; a later caller takes the
 /// gate. Each subscriber knows its depth, so that the count needs no walk.</para>
+/// <para>A caller that leaves stays on its stack, marked, so that a leave needs no walk either. When more callers have left than stay, each leave
+/// takes two callers off the stacks.</para>
 /// <para>The depth is right because no subscriber comes to the same stack twice: one that has left its flight is not pooled again.</para>
 /// </remarks>
 internal sealed class Arrivals
@@ -23,13 +25,16 @@ internal sealed class Arrivals
     // Guarded by the gate, and after the flight's end by the thread that closed it.
     private Subscriber? _taken;
     private int _turn;
+    private int _seen; // a lower bound of the count
+    private int _leaves;
+    private int _left; // of those that are here
 
     public bool IsClosed { get; private set; }
 
     /// <summary>Whether threads have met, so that each processor has a stack.</summary>
     public bool IsStriped => Volatile.Read(ref _cells) is { } cells && cells != s_closedCells;
 
-    /// <summary>The number of callers on the stacks. Exact under the gate once they are closed.</summary>
+    /// <summary>The number of callers on the stacks, with those that have left. Exact under the gate once they are closed.</summary>
     public int Count
     {
         get
@@ -49,7 +54,9 @@ internal sealed class Arrivals
         var top = Volatile.Read(ref _first.Top);
         if (top == s_closed) return false;
         Put(subscriber, top);
-        return Interlocked.CompareExchange(ref _first.Top, subscriber, top) == top || TryAdd(MakeCells(), subscriber);
+        if (Interlocked.CompareExchange(ref _first.Top, subscriber, top) != top) return TryAdd(MakeCells(), subscriber);
+        subscriber.HasArrived = true;
+        return true;
     }
 
     /// <summary>Lets no more callers join. Call it under the gate.</summary>
@@ -62,11 +69,25 @@ internal sealed class Arrivals
         foreach (ref var padded in cells.AsSpan()) padded.Cell.Close();
     }
 
+    /// <summary>Whether so many callers are on the stacks. Usually in one step. Call it under the gate.</summary>
+    public bool HasAtLeast(int count) => _seen >= count || (_seen = Count) >= count;
+
+    /// <summary>A caller of the flight has left. Call it under the gate.</summary>
+    /// <param name="isHere">Whether it is on a stack.</param>
+    /// <returns>Whether it is time to take <see cref="Shard.MaxAtOnce"/> callers.</returns>
+    public bool OnLeft(bool isHere)
+    {
+        if (isHere) _left++;
+        return ++_leaves % (Shard.MaxAtOnce / 2) == 0 && _left > Count / 2;
+    }
+
     /// <summary>Takes one caller. Call it under the gate.</summary>
     public Subscriber? Take()
     {
         if ((_taken ??= TakeChain()) is not { } taken) return null;
         Volatile.Write(ref _taken, taken.Next);
+        _seen--;
+        if (taken.HasLeft) _left--;
         return taken;
     }
 
@@ -103,7 +124,12 @@ internal sealed class Arrivals
         {
             Put(subscriber, top);
             var found = Interlocked.CompareExchange(ref cell.Top, subscriber, top);
-            if (found == top) return true;
+            if (found == top)
+            {
+                subscriber.HasArrived = true;
+                return true;
+            }
+
             top = found;
         }
 

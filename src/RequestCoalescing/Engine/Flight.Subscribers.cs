@@ -24,9 +24,9 @@ internal abstract partial class Flight
     public bool Leave(Subscriber subscriber)
     {
         Remove(subscriber);
-        if (Members > 0 || First is not null) return false;
+        if (HasSubscribers()) return false;
         Arrivals?.Close(); // later callers take the gate, so that nobody joins between the two steps
-        if (Arrivals is { Count: > 0 }) return false;
+        if (HasSubscribers()) return false;
         Close(FlightState.Cancelled, FlightOutcome.Cancelled);
         return true;
     }
@@ -62,7 +62,7 @@ internal abstract partial class Flight
         return first;
     }
 
-    /// <summary>Puts at most so many arrivals into the ring.</summary>
+    /// <summary>Takes at most so many arrivals, and puts those that have not left into the ring.</summary>
     /// <returns>Whether there may be more.</returns>
     protected bool AdmitArrivals(int max)
     {
@@ -70,6 +70,7 @@ internal abstract partial class Flight
         Subscriber? newer = null; // the last to arrive is the first to be taken
         for (; admitted < max && Arrivals?.Take() is { } subscriber; admitted++)
         {
+            if (subscriber.HasLeft) continue;
             Add(subscriber, newer);
             newer = subscriber;
         }
@@ -82,7 +83,21 @@ internal abstract partial class Flight
         return admitted == max;
     }
 
+    private bool HasSubscribers() => First is not null || (Arrivals?.HasAtLeast(1 - Members) ?? Members > 0);
+
     private void Remove(Subscriber subscriber)
+    {
+        var isInRing = subscriber.Depth == Subscriber.InRing;
+        if (isInRing) TakeFromRing(subscriber);
+        if (subscriber.WorkWait is { } wait) WaitGraph.Remove(wait); // in the same step, so that no other thread sees a wait that is over
+        subscriber.WorkWait = null;
+        subscriber.HasLeft = true;
+        Members--;
+        Shard.Counters.Members--;
+        if (Arrivals?.OnLeft(isHere: !isInRing) == true) AdmitArrivals(Shard.MaxAtOnce);
+    }
+
+    private void TakeFromRing(Subscriber subscriber)
     {
         if (subscriber.Next == subscriber)
         {
@@ -95,11 +110,7 @@ internal abstract partial class Flight
             if (First == subscriber) First = subscriber.Next;
         }
 
-        if (subscriber.WorkWait is { } wait) WaitGraph.Remove(wait); // in the same step, so that no other thread sees a wait that is over
-        subscriber.WorkWait = null;
         subscriber.Next = subscriber.Previous = null;
         subscriber.Depth = 0;
-        Members--;
-        Shard.Counters.Members--;
     }
 }

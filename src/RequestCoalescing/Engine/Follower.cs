@@ -27,12 +27,23 @@ internal sealed class Follower<TKey, TState, TResult> : PooledWait<TResult>, IPo
         return new ElectedRun<TKey, TState, TResult>((Flight<TKey, TResult>)flight, _state, _work, _context);
     }
 
+    protected override void Discard()
+    {
+        Release();
+        base.Discard();
+    }
+
     protected override void Recycle()
+    {
+        Release();
+        Reset();
+        Pool<Follower<TKey, TState, TResult>>.Return(this);
+    }
+
+    private void Release()
     {
         _state = default!;
         _work = null!;
         _context = null;
-        Reset();
-        Pool<Follower<TKey, TState, TResult>>.Return(this);
     }
 }

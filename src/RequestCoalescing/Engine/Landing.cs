@@ -20,7 +20,7 @@ internal sealed class Landing<TResult>(Subscriber first, Task<TResult> outcome) 
         for (Subscriber? subscriber = first, next; subscriber is not null; subscriber = next)
         {
             next = subscriber.Next; // a completed subscriber may wait for another flight at once
-            Unsafe.As<Subscriber<TResult>>(subscriber).Complete(outcome);
+            if (!subscriber.HasLeft) Unsafe.As<Subscriber<TResult>>(subscriber).Complete(outcome);
         }
     }
 }

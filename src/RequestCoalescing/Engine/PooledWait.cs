@@ -33,12 +33,12 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
 
     public override bool HasCancelled => _token.IsCancellationRequested;
 
-    private bool IsWaiting => Depth == InRing && Flight is { State: FlightState.InFlight, HasOutcome: false };
+    private bool IsWaiting => (HasArrived || Depth == InRing) && !HasLeft && Flight is { State: FlightState.InFlight, HasOutcome: false };
 
     /// <summary>The task that the caller awaits.</summary>
     public ValueTask<TResult> Wait => new(this, _core.Version);
 
-    /// <summary>Begins the wait of a caller that is about to enter the ring of a flight. Outside the gate. Only a caller in the ring can leave.</summary>
+    /// <summary>Begins the wait of a caller that is about to join a flight. Outside the gate. It can leave once it has joined.</summary>
     public void Begin(Flight flight, CancellationToken cancellationToken)
     {
         Flight = flight;
@@ -129,7 +129,11 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         }
         finally
         {
-            if (!_isSpent && HasSignalled()) Recycle();
+            if (HasSignalled())
+            {
+                if (_isSpent) Discard();
+                else Recycle();
+            }
         }
 
         return outcome is null ? throw new OperationCanceledException(_token) : outcome.GetAwaiter().GetResult();
@@ -143,11 +147,15 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         _registration = default;
         _hookingThread = 0;
         WorkWait = null;
+        HasArrived = HasLeft = false;
         Depth = 0;
         Next = Previous = null;
         Flight = null;
         IsLeader = false;
     }
+
+    /// <summary>Lets go of the caller, because this does not return to its pool. If it has left its flight, it may lie on a stack for long.</summary>
+    protected virtual void Discard() => _core.Reset();
 
     /// <summary>Resets this and returns it to its pool.</summary>
     protected abstract void Recycle();
@@ -159,7 +167,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         Leave(token);
     }
 
-    /// <summary>Lets the caller leave, if it is in the ring of a flight that is in flight. Called when its token has fired.</summary>
+    /// <summary>Lets the caller leave, if it is a subscriber of a flight that is in flight. Called when its token has fired.</summary>
     public void Leave(CancellationToken token)
     {
         var flight = Flight!;
@@ -171,7 +179,9 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
             return;
         }
 
-        EnterRing();
+        // A caller that has just made its step has not noted it yet. In the ring, it can be found all the same.
+        while (!Volatile.Read(ref HasArrived) && Volatile.Read(ref Depth) != InRing && flight.AdmitArrivals()) Shard.LetOthersIn();
+
         bool isLast;
         lock (flight.Shard.Gate)
         {
@@ -191,7 +201,6 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     {
         if (Flight is not { } flight) return;
 
-        EnterRing();
         bool mayCloseCircle;
         WaitGraph.Wait wait;
         lock (flight.Shard.Gate)
@@ -203,12 +212,6 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         if (!mayCloseCircle) return;
         if (WaitGraph.FindCircle(wait, out var circle) is not { } isCircle) work.Shard.Settings.CountUncheckedWait();
         else if (isCircle) Refuse(FlightScope.DeadlockOf(circle));
-    }
-
-    // Puts a caller that has joined without the gate into the ring, where it can leave.
-    private void EnterRing()
-    {
-        while (Volatile.Read(ref Depth) != InRing && Flight!.AdmitArrivals()) Shard.LetOthersIn();
     }
 
     private void Refuse(FlightDeadlockException deadlock)

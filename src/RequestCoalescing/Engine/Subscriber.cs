@@ -15,6 +15,15 @@ internal abstract class Subscriber
     /// <summary>The number of subscribers under it on a stack of arrivals, plus one. <see cref="InRing"/> if the ring of a flight holds it, also after the flight's end.</summary>
     public int Depth;
 
+    /// <summary>
+    /// Whether it has come to a stack of arrivals. The joiner sets this after its step, without the gate. Until then, another thread cannot know whether
+    /// the step has been made.
+    /// </summary>
+    public bool HasArrived;
+
+    /// <summary>Whether it has left its flight. It may still lie on a stack of arrivals.</summary>
+    public bool HasLeft;
+
     /// <summary>Its place in the graph of waits, if work waits. The gate guards it only until the flight is closed.</summary>
     public WaitGraph.Wait? WorkWait;
 
