@@ -271,39 +271,52 @@ public sealed class ArrivalsTests : IAsyncDisposable
     [InlineData(false, false)]
     public async Task Most_arrivals_leave_and_each_is_counted(bool oldestFirst, bool allLeave)
     {
-        const int Callers = 1_000;
-        await FlyAsync();
+        const int Callers = 1_003;
+        var callers = await FlyAsync();
         var run = await _backend.NextRunAsync();
-        var arrivals = Enumerable.Range(0, Callers).Select(_ => Call()).ToList();
+        while (callers.Count < Callers) callers.Add(Call());
         var staying = allLeave ? 0 : 10;
         for (var left = 1; left <= Callers - staying; left++)
         {
-            var next = oldestFirst ? left - 1 : Callers - left;
-            await _tokens[next + 3].CancelAsync();
-            await arrivals[next].LeavesWithAsync(_tokens[next + 3].Token);
+            if (left == Callers) callers.Add(Call()); // before the last one leaves
+            await LeaveAsync(oldestFirst ? left - 1 : Callers - left);
             var stats = _singleflight.GetStats();
-            Assert.Equal((Callers + 3L - left, Callers + 3 - left, Callers + 2L), (stats.TotalSubscribers, stats.LargestFlight, stats.Coalesced));
+            Assert.Equal((callers.Count - (long)left, callers.Count - left, callers.Count - 1L), (stats.TotalSubscribers, stats.LargestFlight, stats.Coalesced));
         }
 
-        arrivals.Add(Call());
-        Assert.Equal(staying + 4, _singleflight.GetStats().TotalSubscribers);
         if (allLeave)
         {
-            for (var i = 0; i < 3; i++) await _tokens[i].CancelAsync();
-            Assert.Equal(1, _singleflight.GetStats().TotalSubscribers);
-            Assert.False(arrivals[^1].IsCompleted);
-            await _tokens[^1].CancelAsync();
+            await LeaveAsync(Callers);
             await run.CancelledAsync();
-            await arrivals[^1].LeavesWithAsync(_tokens[^1].Token);
         }
         else
         {
             run.Succeed(1);
-            foreach (var arrival in arrivals.Where((_, i) => !_tokens[i + 3].IsCancellationRequested)) Assert.Equal(1, await arrival.SoonAsync());
+            foreach (var caller in oldestFirst ? callers[^staying..] : callers[..staying]) Assert.Equal(1, await caller.SoonAsync());
         }
 
-        Assert.Equal((0L, Callers + 3L), (_singleflight.GetStats().TotalSubscribers, _singleflight.GetStats().Coalesced));
+        Assert.Equal((0, 0L, callers.Count - 1L), (_singleflight.GetStats().InFlightCount, _singleflight.GetStats().TotalSubscribers, _singleflight.GetStats().Coalesced));
         Assert.Equal(1, _backend.Runs);
+
+        async Task LeaveAsync(int caller)
+        {
+            await _tokens[caller].CancelAsync();
+            await callers[caller].LeavesWithAsync(_tokens[caller].Token);
+        }
+    }
+
+    [Fact]
+    public async Task A_caller_that_has_left_and_awaits_after_the_landing_sees_that_it_has_left()
+    {
+        await FlyAsync();
+        var run = await _backend.NextRunAsync();
+        using var leaves = new CancellationTokenSource();
+        var stays = Call(); // the landing comes to it after the one that has left
+        var leaver = _singleflight.ExecuteAsync(Key, _backend.RunAsync, leaves.Token);
+        await leaves.CancelAsync();
+        run.Succeed(1);
+        Assert.Equal(1, await stays.SoonAsync());
+        await leaver.AsTask().LeavesWithAsync(leaves.Token);
     }
 
     [Fact]
@@ -314,15 +327,24 @@ public sealed class ArrivalsTests : IAsyncDisposable
         var run = await _backend.NextRunAsync();
         var tokens = Enumerable.Range(0, Rounds).Select(static _ => new CancellationTokenSource()).ToArray();
         var calls = new Task<int>[Rounds];
-        using var turns = new Barrier(2);
+        var (joins, cancels) = (-1, -1);
         Crowd.Run(2, thread =>
         {
             for (var round = 0; round < Rounds; round++)
             {
-                turns.SignalAndWait();
-                Thread.SpinWait(round * (2 - thread) % 37);
-                if (thread == 0) tokens[round].Cancel();
-                else calls[round] = Call(tokens[round].Token);
+                if (thread == 0)
+                {
+                    Volatile.Write(ref joins, round);
+                    calls[round] = Call(tokens[round].Token);
+                    Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref cancels) == round, Patience.Limit));
+                }
+                else
+                {
+                    Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref joins) == round, Patience.Limit));
+                    for (var spin = round % 1_500; spin > 0; spin--) _ = Volatile.Read(ref joins); // finer than SpinWait
+                    tokens[round].Cancel();
+                    Volatile.Write(ref cancels, round);
+                }
             }
         });
         for (var round = 0; round < Rounds; round++) await calls[round].LeavesWithAsync(tokens[round].Token);
