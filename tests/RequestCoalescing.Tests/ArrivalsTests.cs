@@ -356,6 +356,20 @@ public sealed class ArrivalsTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Arrivals_whose_tokens_fire_under_the_gate_leave()
+    {
+        var callers = await FlyAsync();
+        var run = await _backend.NextRunAsync();
+        while (callers.Count < 200) callers.Add(Call());
+        _clock.HookOnce(() => _tokens.ForEach(static token => token.Cancel()));
+        _singleflight.GetStats(); // asks for the time under the gate
+
+        for (var i = 0; i < callers.Count; i++) await callers[i].LeavesWithAsync(_tokens[i].Token);
+        await run.CancelledAsync();
+        Assert.Equal((0L, callers.Count - 1L), (_singleflight.GetStats().TotalSubscribers, _singleflight.GetStats().Coalesced));
+    }
+
+    [Fact]
     public async Task A_wait_within_work_that_has_left_its_flight_closes_no_circle()
     {
         using var leaves = new CancellationTokenSource();

@@ -27,9 +27,11 @@ internal sealed class Arrivals
     private int _turn;
     private int _seen; // a lower bound of the count
     private int _leaves;
-    private int _left; // of those that are here
 
     public bool IsClosed { get; private set; }
+
+    /// <summary>The number of callers on the stacks that have left.</summary>
+    public int Left { get; private set; }
 
     /// <summary>Whether threads have met, so that each processor has a stack.</summary>
     public bool IsStriped => Volatile.Read(ref _cells) is { } cells && cells != s_closedCells;
@@ -69,16 +71,16 @@ internal sealed class Arrivals
         foreach (ref var padded in cells.AsSpan()) padded.Cell.Close();
     }
 
-    /// <summary>Whether so many callers are on the stacks. Usually in one step. Call it under the gate.</summary>
-    public bool HasAtLeast(int count) => _seen >= count || (_seen = Count) >= count;
+    /// <summary>Whether a caller on the stacks has not left. Usually in one step. Call it under the gate.</summary>
+    public bool Any() => _seen > Left || (_seen = Count) > Left;
 
     /// <summary>A caller of the flight has left. Call it under the gate.</summary>
     /// <param name="isHere">Whether it is on a stack.</param>
     /// <returns>Whether it is time to take <see cref="Shard.MaxAtOnce"/> callers.</returns>
     public bool OnLeft(bool isHere)
     {
-        if (isHere) _left++;
-        return ++_leaves % (Shard.MaxAtOnce / 2) == 0 && _left > Count / 2;
+        if (isHere) Left++;
+        return ++_leaves % (Shard.MaxAtOnce / 2) == 0 && Left > Count / 2;
     }
 
     /// <summary>Takes one caller. Call it under the gate.</summary>
@@ -87,7 +89,7 @@ internal sealed class Arrivals
         if ((_taken ??= TakeChain()) is not { } taken) return null;
         Volatile.Write(ref _taken, taken.Next);
         _seen--;
-        if (taken.HasLeft) _left--;
+        if (taken.HasLeft) Left--;
         return taken;
     }
 
@@ -105,7 +107,7 @@ internal sealed class Arrivals
         if (_cells is not { } cells || cells == s_closedCells) return null;
         for (var looks = 0; looks < cells.Length; looks++)
         {
-            if (cells[_turn++ % cells.Length].Cell.Take() is { } next) return next; // in turn, while callers go on joining
+            if (cells[(uint)_turn++ % (uint)cells.Length].Cell.Take() is { } next) return next; // in turn, while callers go on joining
         }
 
         return null;

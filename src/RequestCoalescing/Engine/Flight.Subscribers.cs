@@ -66,24 +66,30 @@ internal abstract partial class Flight
     /// <returns>Whether there may be more.</returns>
     protected bool AdmitArrivals(int max)
     {
-        var admitted = 0;
+        var (taken, admitted) = (0, 0);
         Subscriber? newer = null; // the last to arrive is the first to be taken
-        for (; admitted < max && Arrivals?.Take() is { } subscriber; admitted++)
+        for (; taken < max && Arrivals?.Take() is { } subscriber; taken++)
         {
-            if (subscriber.HasLeft) continue;
+            if (subscriber.HasLeft)
+            {
+                subscriber.Next = null; // a caller that does not await its task keeps no others alive
+                continue;
+            }
+
             Add(subscriber, newer);
             newer = subscriber;
+            admitted++;
         }
 
-        if (admitted == 0) return false;
+        if (taken == 0) return false;
         Members += admitted;
         Shard.Counters.Members += admitted;
-        Shard.Counters.Coalesced += admitted;
+        Shard.Counters.Coalesced += taken;
         Shard.OnMoved();
-        return admitted == max;
+        return taken == max;
     }
 
-    private bool HasSubscribers() => First is not null || (Arrivals?.HasAtLeast(1 - Members) ?? Members > 0);
+    private bool HasSubscribers() => Members > 0 || First is not null || Arrivals?.Any() == true;
 
     private void Remove(Subscriber subscriber)
     {
@@ -92,8 +98,6 @@ internal abstract partial class Flight
         if (subscriber.WorkWait is { } wait) WaitGraph.Remove(wait); // in the same step, so that no other thread sees a wait that is over
         subscriber.WorkWait = null;
         subscriber.HasLeft = true;
-        Members--;
-        Shard.Counters.Members--;
         if (Arrivals?.OnLeft(isHere: !isInRing) == true) AdmitArrivals(Shard.MaxAtOnce);
     }
 
@@ -112,5 +116,7 @@ internal abstract partial class Flight
 
         subscriber.Next = subscriber.Previous = null;
         subscriber.Depth = 0;
+        Members--;
+        Shard.Counters.Members--;
     }
 }

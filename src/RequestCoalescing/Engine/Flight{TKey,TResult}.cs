@@ -206,7 +206,7 @@ internal sealed partial class Flight<TKey, TResult>(Shard<TKey> shard, TKey key,
     private void Complete(Task<TResult> outcome)
     {
         if (TakeAll() is { } first) Landing<TResult>.Complete(first, outcome);
-        while (Arrivals?.TakeChain() is { } chain) ThreadPool.UnsafeQueueUserWorkItem(new Landing<TResult>(chain, outcome), preferLocal: false);
+        while (Arrivals?.TakeChain() is { } chain) new Landing<TResult>(chain, outcome).Queue();
         Arrivals = null;
     }
 }

@@ -27,10 +27,11 @@ internal sealed class Follower<TKey, TState, TResult> : PooledWait<TResult>, IPo
         return new ElectedRun<TKey, TState, TResult>((Flight<TKey, TResult>)flight, _state, _work, _context);
     }
 
-    protected override void Discard()
+    protected override void Release()
     {
-        Release();
-        base.Discard();
+        _state = default!;
+        _work = null!;
+        _context = null;
     }
 
     protected override void Recycle()
@@ -38,12 +39,5 @@ internal sealed class Follower<TKey, TState, TResult> : PooledWait<TResult>, IPo
         Release();
         Reset();
         Pool<Follower<TKey, TState, TResult>>.Return(this);
-    }
-
-    private void Release()
-    {
-        _state = default!;
-        _work = null!;
-        _context = null;
     }
 }

@@ -2,25 +2,87 @@ using System.Runtime.CompilerServices;
 
 namespace RequestCoalescing.Engine;
 
-/// <summary>Completes a chain of subscribers of a closed flight. The threads of the pool share a long chain.</summary>
+/// <summary>Completes subscribers of a closed flight on the threads of the pool, part by part, so that the threads share a crowd.</summary>
+/// <remarks>
+/// A thread of the pool runs the continuations of its part itself. As the pool would, it lets no continuation wait for another one: while there are
+/// others, the pool has a work item that any free thread runs, and that thread takes the next one.
+/// </remarks>
 internal sealed class Landing<TResult>(Subscriber first, Task<TResult> outcome) : IThreadPoolWorkItem
 {
     private const int PartOfCrowd = 64;
 
-    public void Execute() => Complete(first, outcome);
+    private Subscriber? _next = first;
+    private bool _isPart;
+    private int _isQueued;
+    private int _fetched; // otherwise the compiler may leave the reads out
 
+    /// <summary>Completes the first part of a chain on this thread, which runs no continuation. The pool does the rest.</summary>
     public static void Complete(Subscriber first, Task<TResult> outcome)
     {
-        // Any free thread takes the rest. This thread keeps the part that it has just walked, which is in its cache now.
-        if (Subscriber.CutAfter(first, PartOfCrowd) is { } rest)
-        {
-            ThreadPool.UnsafeQueueUserWorkItem(new Landing<TResult>(rest, outcome), preferLocal: false);
-        }
-
+        CutPart(first, outcome);
         for (Subscriber? subscriber = first, next; subscriber is not null; subscriber = next)
         {
             next = subscriber.Next; // a completed subscriber may wait for another flight at once
-            if (!subscriber.HasLeft) Unsafe.As<Subscriber<TResult>>(subscriber).Complete(outcome);
+            Complete(subscriber, outcome, continuesHere: false);
         }
+    }
+
+    /// <summary>Leaves a chain to the pool.</summary>
+    public void Queue(bool preferLocal = false) => ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal);
+
+    public void Execute()
+    {
+        Volatile.Write(ref _isQueued, 0);
+        if (!_isPart) _fetched = CutPart(_next!, outcome);
+        _isPart = true;
+        var context = ExecutionContext.Capture()!; // the default one
+        while (Take() is { } subscriber)
+        {
+            if (Volatile.Read(ref _next) is not null && Interlocked.Exchange(ref _isQueued, 1) == 0) Queue(preferLocal: true);
+            Complete(subscriber, outcome, continuesHere: true);
+
+            // As the pool does between two work items.
+            if (ExecutionContext.Capture() != context) ExecutionContext.Restore(context);
+            if (SynchronizationContext.Current is not null) SynchronizationContext.SetSynchronizationContext(null);
+        }
+    }
+
+    private static void Complete(Subscriber subscriber, Task<TResult> outcome, bool continuesHere)
+    {
+        if (subscriber.HasLeft) subscriber.Next = null; // a caller that does not await its task keeps no others alive
+        else Unsafe.As<Subscriber<TResult>>(subscriber).Complete(outcome, continuesHere);
+    }
+
+    // Leaves all but the first part to the pool. The walk mostly waits for memory, and meanwhile the processor fetches what the completion needs.
+    private static int CutPart(Subscriber first, Task<TResult> outcome)
+    {
+        var last = first;
+        var fetched = last.Fetch();
+        for (var count = 1; count < PartOfCrowd && last.Next is { } next; count++)
+        {
+            last = next;
+            fetched += last.Fetch();
+        }
+
+        if (last.Next is { } rest)
+        {
+            last.Next = null;
+            new Landing<TResult>(rest, outcome).Queue();
+        }
+
+        return fetched;
+    }
+
+    // A subscriber that another thread has taken may be part of another chain by now. The step fails then.
+    private Subscriber? Take()
+    {
+        for (var first = Volatile.Read(ref _next); first is not null;)
+        {
+            var found = Interlocked.CompareExchange(ref _next, first.Next, first);
+            if (found == first) return first;
+            first = found;
+        }
+
+        return null;
     }
 }

@@ -27,6 +27,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     private int _step = Consumed;
     private int _hookingThread;
     private bool _isSpent;
+    private bool _continuesAnywhere; // whether the holder, which is hooked, asked for no synchronization context or scheduler
 
     // Whether a thread is inside _core.SetResult or SetException. A reset would disturb it.
     private bool _isSignalling;
@@ -56,18 +57,27 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         if (!_isSpent) Recycle();
     }
 
-    public override void Complete(Task<TResult> outcome)
+    public override void Complete(Task<TResult> outcome, bool continuesHere)
     {
         Detach();
-        Signal(outcome);
+        if (!continuesHere || Volatile.Read(ref _step) >> 16 != Hooked >> 16 || !_continuesAnywhere)
+        {
+            Signal(outcome);
+            return;
+        }
+
+        // The last thing that the core does is to call the continuation, which may return this to its pool.
+        _core.RunContinuationsAsynchronously = false;
+        _core.SetResult(outcome);
     }
 
     public override void CompleteCancelled()
     {
-        _isSpent = true; // see Arrivals
         Detach();
-        Signal(null);
+        SignalLeft(null);
     }
+
+    public override int Fetch() => _step + (_registration.Token.CanBeCanceled ? 1 : 0);
 
     public ValueTaskSourceStatus GetStatus(short token)
     {
@@ -96,6 +106,8 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         }
 
         _hookingThread = Environment.CurrentManagedThreadId;
+        _continuesAnywhere = (flags & ValueTaskSourceOnCompletedFlags.UseSchedulingContext) == 0 ||
+            (SynchronizationContext.Current is null && TaskScheduler.Current == TaskScheduler.Default);
         try
         {
             if (FlightScope.Current is { Shard.Settings.DetectDeadlocks: true } work && _core.GetStatus(token) == ValueTaskSourceStatus.Pending) WaitWithin(work);
@@ -122,6 +134,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
             throw Misuse.Error();
         }
 
+        var callersToken = _token;
         Task<TResult>? outcome;
         try
         {
@@ -136,13 +149,14 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
             }
         }
 
-        return outcome is null ? throw new OperationCanceledException(_token) : outcome.GetAwaiter().GetResult();
+        return outcome is null ? throw new OperationCanceledException(callersToken) : outcome.GetAwaiter().GetResult();
     }
 
     /// <summary>Forgets everything about this wait.</summary>
     protected void Reset()
     {
         _core.Reset();
+        _core.RunContinuationsAsynchronously = true;
         _token = default;
         _registration = default;
         _hookingThread = 0;
@@ -154,8 +168,10 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         IsLeader = false;
     }
 
-    /// <summary>Lets go of the caller, because this does not return to its pool. If it has left its flight, it may lie on a stack for long.</summary>
-    protected virtual void Discard() => _core.Reset();
+    /// <summary>Lets go of the caller's work.</summary>
+    protected virtual void Release()
+    {
+    }
 
     /// <summary>Resets this and returns it to its pool.</summary>
     protected abstract void Recycle();
@@ -190,9 +206,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
             isLast = flight.Leave(this);
         }
 
-        _isSpent = true; // see Arrivals
-
-        Signal(null);
+        SignalLeft(null);
         if (isLast) flight.OnAllLeft();
     }
 
@@ -225,10 +239,17 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
             isLast = flight.Leave(this);
         }
 
-        _isSpent = true; // see Arrivals
         Detach();
-        Signal(Outcome.Failed<TResult>(deadlock));
+        SignalLeft(Outcome.Failed<TResult>(deadlock));
         if (isLast) flight.OnAllLeft();
+    }
+
+    // It may lie on a stack for long, and serves no other caller: see Arrivals.
+    private void SignalLeft(Task<TResult>? outcome)
+    {
+        _isSpent = true;
+        Release();
+        Signal(outcome);
     }
 
     private void Signal(Task<TResult>? outcome)
@@ -258,6 +279,14 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         }
 
         return true;
+    }
+
+    // This serves no other caller, and others may refer to it for long. A callback that still runs reads its flight.
+    private void Discard()
+    {
+        _core.Reset();
+        _token = default;
+        _registration = default;
     }
 
     private void Detach()

@@ -35,7 +35,7 @@ internal sealed class SharedWait<TResult> : Subscriber<TResult>
         return _work.CreateRun(flight);
     }
 
-    public override void Complete(Task<TResult> outcome)
+    public override void Complete(Task<TResult> outcome, bool continuesHere)
     {
         _completion.SetFromTask(outcome);
         Outcome.Observe(_completion.Task);

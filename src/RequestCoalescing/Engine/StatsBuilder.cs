@@ -6,13 +6,17 @@ internal struct StatsBuilder
     public Counters Totals;
     public TimeSpan? Oldest;
     public int Largest;
-    private long _unlisted; // of the flights in flight
+
+    // Callers of the flights in flight that the counters do not include yet, and those of them that have not left.
+    private long _unlisted;
+    private long _unlistedSubscribers;
 
     public void Note(Flight flight, TimeSpan age)
     {
         if (!(age <= Oldest)) Oldest = age;
         Largest = Math.Max(Largest, flight.SubscriberCount);
         _unlisted += flight.UnlistedCount;
+        _unlistedSubscribers += flight.UnlistedSubscribers;
     }
 
     public void Add(in StatsBuilder other)
@@ -21,6 +25,7 @@ internal struct StatsBuilder
         if (!(other.Oldest <= Oldest)) Oldest = other.Oldest ?? Oldest;
         Largest = Math.Max(Largest, other.Largest);
         _unlisted += other._unlisted;
+        _unlistedSubscribers += other._unlistedSubscribers;
     }
 
     public readonly long Coalesced => Totals.Coalesced + Totals.UnlistedLanded + _unlisted;
@@ -28,7 +33,7 @@ internal struct StatsBuilder
     public readonly SingleflightStats ToStats() => new()
     {
         InFlightCount = Totals.InFlight,
-        TotalSubscribers = Totals.Members + _unlisted,
+        TotalSubscribers = Totals.Members + _unlistedSubscribers,
         OldestCallAge = Oldest,
         LargestFlight = Largest,
 

@@ -51,17 +51,10 @@ internal abstract class Subscriber
     {
     }
 
+    /// <summary>Reads what the completion will need.</summary>
+    /// <returns>A meaningless number that depends on all of it.</returns>
+    public virtual int Fetch() => 0;
+
     /// <summary>Completes a subscriber that has left the ring because its token has fired.</summary>
     public abstract void CompleteCancelled();
-
-    /// <summary>Cuts a chain in two.</summary>
-    /// <returns>The first of the second chain; null if there is none.</returns>
-    public static Subscriber? CutAfter(Subscriber first, int count)
-    {
-        var last = first;
-        while (--count > 0 && last.Next is { } next) last = next;
-        var rest = last.Next;
-        last.Next = null;
-        return rest;
-    }
 }

@@ -4,5 +4,7 @@ namespace RequestCoalescing.Engine;
 internal abstract class Subscriber<TResult> : Subscriber
 {
     /// <summary>Hands over the outcome. The flight is closed.</summary>
-    public abstract void Complete(Task<TResult> outcome);
+    /// <param name="outcome">The outcome.</param>
+    /// <param name="continuesHere">Whether the caller may go on on this thread. Otherwise it goes on on another one.</param>
+    public abstract void Complete(Task<TResult> outcome, bool continuesHere);
 }
