@@ -25,9 +25,8 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     private CancellationToken _token;
     private CancellationTokenRegistration _registration;
     private int _step = Consumed;
-    private int _hookingThread;
+    private int _hookingThread; // negative if the holder asks for no synchronization context or scheduler
     private bool _isSpent;
-    private bool _continuesAnywhere; // whether the holder, which is hooked, asked for no synchronization context or scheduler
 
     // Whether a thread is inside _core.SetResult or SetException. A reset would disturb it.
     private bool _isSignalling;
@@ -60,7 +59,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     public override void Complete(Task<TResult> outcome, bool continuesHere)
     {
         Detach();
-        if (!continuesHere || Volatile.Read(ref _step) >> 16 != Hooked >> 16 || !_continuesAnywhere)
+        if (!continuesHere || Volatile.Read(ref _step) >> 16 != Hooked >> 16 || _hookingThread > 0)
         {
             Signal(outcome);
             return;
@@ -105,9 +104,9 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
             return;
         }
 
-        _hookingThread = Environment.CurrentManagedThreadId;
-        _continuesAnywhere = (flags & ValueTaskSourceOnCompletedFlags.UseSchedulingContext) == 0 ||
+        var continuesAnywhere = (flags & ValueTaskSourceOnCompletedFlags.UseSchedulingContext) == 0 ||
             (SynchronizationContext.Current is null && TaskScheduler.Current == TaskScheduler.Default);
+        _hookingThread = continuesAnywhere ? -Environment.CurrentManagedThreadId : Environment.CurrentManagedThreadId;
         try
         {
             if (FlightScope.Current is { Shard.Settings.DetectDeadlocks: true } work && _core.GetStatus(token) == ValueTaskSourceStatus.Pending) WaitWithin(work);
@@ -126,7 +125,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         // holder registers the continuation, which may run before the registration returns.
         var spinner = default(SpinWait);
         var step = Volatile.Read(ref _step);
-        for (; step == ((ushort)token | Hooking) && _hookingThread != Environment.CurrentManagedThreadId; step = Volatile.Read(ref _step)) spinner.SpinOnce();
+        for (; step == ((ushort)token | Hooking) && Math.Abs(_hookingThread) != Environment.CurrentManagedThreadId; step = Volatile.Read(ref _step)) spinner.SpinOnce();
         if ((step != ((ushort)token | Handed) && step != ((ushort)token | Hooking) && step != ((ushort)token | Hooked)) ||
             _core.GetStatus(token) == ValueTaskSourceStatus.Pending ||
             Interlocked.CompareExchange(ref _step, Consumed, step) != step)

@@ -21,17 +21,32 @@ internal abstract class Subscriber
     /// </summary>
     public bool HasArrived;
 
+    // Flags in one byte, because every caller that waits has them.
+    private byte _marks;
+
     /// <summary>Whether it has left its flight. It may still lie on a stack of arrivals.</summary>
-    public bool HasLeft;
+    public bool HasLeft
+    {
+        get => (_marks & 1) != 0;
+        set => Mark(1, value);
+    }
 
     /// <summary>Its place in the graph of waits, if work waits. The gate guards it only until the flight is closed.</summary>
     public WaitGraph.Wait? WorkWait;
 
     /// <summary>Whether the flight runs the work of this subscriber.</summary>
-    public bool IsLeader;
+    public bool IsLeader
+    {
+        get => (_marks & 2) != 0;
+        set => Mark(2, value);
+    }
 
     /// <summary>Whether this is a <see cref="SharedWait{TResult}"/>.</summary>
-    public bool IsShared;
+    public bool IsShared
+    {
+        get => (_marks & 4) != 0;
+        protected init => Mark(4, value);
+    }
 
     /// <summary>The callers that a <see cref="SharedWait{TResult}"/> stands for. Zero for any other subscriber, which the flight counts itself.</summary>
     public virtual long CallerCount => 0;
@@ -57,4 +72,6 @@ internal abstract class Subscriber
 
     /// <summary>Completes a subscriber that has left the ring because its token has fired.</summary>
     public abstract void CompleteCancelled();
+
+    private void Mark(int mark, bool value) => _marks = (byte)(value ? _marks | mark : _marks & ~mark);
 }
