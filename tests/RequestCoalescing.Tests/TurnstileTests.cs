@@ -32,7 +32,7 @@ public sealed class TurnstileTests
     [Fact]
     public void The_cell_beside_the_length_of_the_array_belongs_to_no_processor()
     {
-        // Every join reads the length. A counter beside it would take the cache line away from all other threads.
+        // Every join reads the length. If a counter were in the same cache line, each join would make the joins on other processors wait for that line.
         for (var look = 0; look < 10_000; look++) Assert.InRange(Turnstile.CellOfProcessor, 1, Turnstile.Cells - 1);
     }
 }

@@ -10,8 +10,8 @@ namespace RequestCoalescing.Engine;
 /// <remarks>
 /// <para><see cref="Close"/> replaces the top of each stack with a mark. A caller has joined exactly if its step came first; a later caller takes the
 /// gate. Each subscriber knows its depth, so that the count needs no walk.</para>
-/// <para>A caller that leaves stays on its stack, marked, so that a leave needs no walk either. When more callers have left than stay, each leave
-/// takes two callers off the stacks.</para>
+/// <para>A caller that leaves stays on its stack, marked, so that a leave needs no walk either. When more callers have left than stay, every 32nd
+/// leave takes 64 callers off the stacks.</para>
 /// <para>The depth is right because no subscriber comes to the same stack twice: one that has left its flight is not pooled again.</para>
 /// </remarks>
 internal sealed class Arrivals
@@ -50,16 +50,7 @@ internal sealed class Arrivals
     }
 
     /// <returns>False if it is closed.</returns>
-    public bool TryAdd(Subscriber subscriber)
-    {
-        if (Volatile.Read(ref _cells) is { } cells) return TryAdd(cells, subscriber);
-        var top = Volatile.Read(ref _first.Top);
-        if (top == s_closed) return false;
-        Put(subscriber, top);
-        if (Interlocked.CompareExchange(ref _first.Top, subscriber, top) != top) return TryAdd(MakeCells(), subscriber);
-        subscriber.HasArrived = true;
-        return true;
-    }
+    public bool TryAdd(Subscriber subscriber) => subscriber.HasArrived = TryPush(subscriber);
 
     /// <summary>Lets no more callers join. Call it under the gate.</summary>
     public void Close()
@@ -119,23 +110,27 @@ internal sealed class Arrivals
         subscriber.Depth = top is null ? 1 : top.Depth + 1;
     }
 
-    private static bool TryAdd(PaddedCell[] cells, Subscriber subscriber)
+    private static bool TryPush(PaddedCell[] cells, Subscriber subscriber)
     {
         ref var cell = ref cells[Turnstile.CellOfProcessor].Cell;
         for (var top = Volatile.Read(ref cell.Top); top != s_closed;)
         {
             Put(subscriber, top);
             var found = Interlocked.CompareExchange(ref cell.Top, subscriber, top);
-            if (found == top)
-            {
-                subscriber.HasArrived = true;
-                return true;
-            }
-
+            if (found == top) return true;
             top = found;
         }
 
         return false;
+    }
+
+    private bool TryPush(Subscriber subscriber)
+    {
+        if (Volatile.Read(ref _cells) is { } cells) return TryPush(cells, subscriber);
+        var top = Volatile.Read(ref _first.Top);
+        if (top == s_closed) return false;
+        Put(subscriber, top);
+        return Interlocked.CompareExchange(ref _first.Top, subscriber, top) == top || TryPush(MakeCells(), subscriber);
     }
 
     private PaddedCell[] MakeCells()

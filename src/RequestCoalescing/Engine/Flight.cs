@@ -78,13 +78,13 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     bool IFlight.IsCurrent => Volatile.Read(ref IsCurrent);
 
     /// <summary>The number of subscribers, while the flight is in flight.</summary>
-    public int SubscriberCount => State == FlightState.InFlight ? (int)UnlistedSubscribers + Volatile.Read(ref Members) : 0; // arrivals that enter the ring meanwhile are counted twice, and none is missed
+    public int SubscriberCount => State == FlightState.InFlight ? (int)UnlistedCount - UnlistedLeft + Volatile.Read(ref Members) : 0; // arrivals that enter the ring meanwhile are counted twice, and none is missed
 
     /// <summary>The number of callers that have joined without the gate, and that the shard's counters do not include yet. Some may have left.</summary>
     public long UnlistedCount => (Volatile.Read(ref First)?.CallerCount ?? 0) + (Volatile.Read(ref Arrivals)?.Count ?? 0);
 
-    /// <summary>Those of <see cref="UnlistedCount"/> that have not left.</summary>
-    public long UnlistedSubscribers => UnlistedCount - (Volatile.Read(ref Arrivals)?.Left ?? 0);
+    /// <summary>Those of <see cref="UnlistedCount"/> that have left.</summary>
+    public int UnlistedLeft => Volatile.Read(ref Arrivals)?.Left ?? 0;
 
     /// <summary>Whether the count is spread over the processors, because threads have met at the joins.</summary>
     public bool IsStriped => Volatile.Read(ref First) is { IsStriped: true } || Volatile.Read(ref Arrivals) is { IsStriped: true };

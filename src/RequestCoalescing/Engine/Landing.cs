@@ -4,8 +4,8 @@ namespace RequestCoalescing.Engine;
 
 /// <summary>Completes subscribers of a closed flight on the threads of the pool, part by part, so that the threads share a crowd.</summary>
 /// <remarks>
-/// A thread of the pool runs the continuations of its part itself. As the pool would, it lets no continuation wait for another one: while there are
-/// others, the pool has a work item that any free thread runs, and that thread takes the next one.
+/// A thread of the pool runs the continuations of its part one after the other. A continuation that blocks does not hold up the next one: as long as
+/// subscribers remain, another work item is queued, and the thread that runs it takes the next subscriber.
 /// </remarks>
 internal sealed class Landing<TResult>(Subscriber first, Task<TResult> outcome) : IThreadPoolWorkItem
 {

@@ -28,7 +28,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     private int _hookingThread; // negative if the holder asks for no synchronization context or scheduler
     private bool _isSpent;
 
-    // Whether a thread is inside _core.SetResult or SetException. A reset would disturb it.
+    // Whether a thread is inside _core.SetResult and may still touch the core. A reset would disturb it.
     private bool _isSignalling;
 
     public override bool HasCancelled => _token.IsCancellationRequested;
@@ -38,7 +38,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     /// <summary>The task that the caller awaits.</summary>
     public ValueTask<TResult> Wait => new(this, _core.Version);
 
-    /// <summary>Begins the wait of a caller that is about to join a flight. Outside the gate. It can leave once it has joined.</summary>
+    /// <summary>Begins the wait of a caller that is about to join a flight. Call it outside the gate. The caller can leave once it has joined.</summary>
     public void Begin(Flight flight, CancellationToken cancellationToken)
     {
         Flight = flight;
@@ -194,7 +194,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
             return;
         }
 
-        // A caller that has just made its step has not noted it yet. In the ring, it can be found all the same.
+        // A joiner that has just made its step may not have noted it yet. Once it is in the ring, it can leave without the note.
         while (!Volatile.Read(ref HasArrived) && Volatile.Read(ref Depth) != InRing && flight.AdmitArrivals()) Shard.LetOthersIn();
 
         bool isLast;

@@ -8,8 +8,8 @@ namespace RequestCoalescing.Engine;
 /// flights are the nodes of its hash table, so that a look-up and the registration after it hash once and allocate nothing.
 /// </summary>
 /// <remarks>
-/// The high bits of a hash choose the shard, and its low bits the bucket. Each bit depends on all characters of a string (<see cref="StringHash"/>), or on
-/// all bits of the own hash of another key (<see cref="HashMix"/>). Otherwise keys that differ in a few bits only, multiples of 4,096 for example, would all meet in a few buckets.
+/// The high bits of a hash choose the shard, and its low bits the bucket. For a string, each bit depends on all characters (<see cref="StringHash"/>). For
+/// any other key, each bit depends on all bits of the key's own hash (<see cref="HashMix"/>). Otherwise keys that differ in a few bits only, multiples of 4,096 for example, would meet in a few buckets.
 /// </remarks>
 internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<TKey> comparer) : Shard(settings)
     where TKey : notnull

@@ -7,16 +7,16 @@ internal struct StatsBuilder
     public TimeSpan? Oldest;
     public int Largest;
 
-    // Callers of the flights in flight that the counters do not include yet, and those of them that have not left.
+    // Callers of the flights in flight that the counters do not include yet, and those of them that have left.
     private long _unlisted;
-    private long _unlistedSubscribers;
+    private long _unlistedLeft;
 
     public void Note(Flight flight, TimeSpan age)
     {
         if (!(age <= Oldest)) Oldest = age;
         Largest = Math.Max(Largest, flight.SubscriberCount);
         _unlisted += flight.UnlistedCount;
-        _unlistedSubscribers += flight.UnlistedSubscribers;
+        _unlistedLeft += flight.UnlistedLeft;
     }
 
     public void Add(in StatsBuilder other)
@@ -25,7 +25,7 @@ internal struct StatsBuilder
         if (!(other.Oldest <= Oldest)) Oldest = other.Oldest ?? Oldest;
         Largest = Math.Max(Largest, other.Largest);
         _unlisted += other._unlisted;
-        _unlistedSubscribers += other._unlistedSubscribers;
+        _unlistedLeft += other._unlistedLeft;
     }
 
     public readonly long Coalesced => Totals.Coalesced + Totals.UnlistedLanded + _unlisted;
@@ -33,7 +33,7 @@ internal struct StatsBuilder
     public readonly SingleflightStats ToStats() => new()
     {
         InFlightCount = Totals.InFlight,
-        TotalSubscribers = Totals.Members + _unlistedSubscribers,
+        TotalSubscribers = Totals.Members + _unlisted - _unlistedLeft,
         OldestCallAge = Oldest,
         LargestFlight = Largest,
 
