@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using RequestCoalescing.Http.Cluster;
 using RequestCoalescing.Http.Rules;
 using RequestCoalescing.Http.Streams;
+using RequestCoalescing.Shared;
 
 namespace RequestCoalescing.Http;
 
@@ -36,8 +37,8 @@ internal sealed class HttpCoalescer : IDisposable
         _cacheStatus = options.AddsCacheStatus ? $"\"{name.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"; fwd=miss; collapsed" : null;
         _budget = new BufferBudget(options.MaxTotalBufferedBytes);
         _alone = new AloneLimit(options.MaxAlone, overflow ?? (static () => OverflowBehavior.Reject));
-        _notShared = new Remembered<object>(options.MaxRemembered, options.NotSharedDuration, clock);
-        _varying = new Remembered<string[]>(options.MaxRemembered, options.NotSharedDuration, clock);
+        _notShared = new Remembered<object>(options.MaxRemembered, clock);
+        _varying = new Remembered<string[]>(options.MaxRemembered, clock);
     }
 
     /// <summary>The bytes of bodies that are in memory now.</summary>
@@ -156,7 +157,7 @@ internal sealed class HttpCoalescer : IDisposable
         if (names.Length == 0) return;
         var known = VaryOf(target);
         string[] all = [.. known.Union(names).Order(StringComparer.Ordinal)];
-        if (all.Length > known.Length) _varying.Add(target, all);
+        if (all.Length > known.Length) _varying.Set(target, all, _options.NotSharedDuration);
     }
 
     /// <summary>One call. If it leads, it sends the request.</summary>
@@ -199,7 +200,7 @@ internal sealed class HttpCoalescer : IDisposable
 
                 if (!ResponseRules.MayShare(response, owner._options.Mode, head.HasGainedCredentials(sent)))
                 {
-                    owner._notShared.Add(key, key);
+                    owner._notShared.Set(key, key, owner._options.NotSharedDuration);
                     Keep(response);
                     return SharedResponse.NotShared;
                 }

@@ -84,7 +84,7 @@ public sealed class HttpCoalescingOptions
     /// </summary>
     public bool RetriesOnce { get; set; }
 
-    /// <summary>How many keys are remembered: those that are not shared, and those whose response varies. Default 10,000. Range: 1 and up.</summary>
+    /// <summary>How many keys are remembered: those that are not shared, and those whose response varies. At times there is a hundredth more. Those that were used least lately are forgotten first. Default 10,000. Range: 1 and up.</summary>
     public int MaxRemembered { get; set; } = 10_000;
 
     /// <summary>

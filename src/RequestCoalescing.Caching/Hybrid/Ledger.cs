@@ -1,5 +1,4 @@
 using System.Runtime.ExceptionServices;
-using Microsoft.Extensions.Caching.Memory;
 using RequestCoalescing.Shared;
 
 namespace RequestCoalescing.Caching;
@@ -9,21 +8,21 @@ internal sealed class Ledger(TimeProvider clock) : IDisposable
 {
     private const int MaxEntries = 100_000;
 
-    private readonly MemoryCache _failures = New(clock);
-    private readonly MemoryCache _loads = New(clock);
+    private readonly Remembered<ExceptionDispatchInfo> _failures = new(MaxEntries, clock);
+    private readonly Remembered<LoadTime> _loads = new(MaxEntries, clock);
 
-    public void Failed(string key, Exception error, TimeSpan duration) => Set(_failures, key, ExceptionDispatchInfo.Capture(error), duration);
+    public void Failed(string key, Exception error, TimeSpan duration) => _failures.Set(key, ExceptionDispatchInfo.Capture(error), duration);
 
     public void Loaded(string key, TimeSpan took, TimeSpan expiration)
     {
         var now = clock.GetUtcNow();
         var expiresAt = expiration > DateTimeOffset.MaxValue - now ? DateTimeOffset.MaxValue : now + expiration;
-        Set(_loads, key, new LoadTime(took, expiresAt), expiration);
+        _loads.Set(key, new LoadTime(took, expiresAt), expiration);
     }
 
-    public ExceptionDispatchInfo? FailureOf(string key) => _failures.Get(key) as ExceptionDispatchInfo;
+    public ExceptionDispatchInfo? FailureOf(string key) => _failures.TryGet(key, out var failure) ? failure : null;
 
-    public LoadTime? LoadOf(string key) => _loads.Get(key) as LoadTime;
+    public LoadTime? LoadOf(string key) => _loads.TryGet(key, out var load) ? load : null;
 
     public void ForgetFailure(string key) => _failures.Remove(key);
 
@@ -46,19 +45,5 @@ internal sealed class Ledger(TimeProvider clock) : IDisposable
     {
         _failures.Dispose();
         _loads.Dispose();
-    }
-
-    private static MemoryCache New(TimeProvider clock) => new(new MemoryCacheOptions { SizeLimit = MaxEntries, Clock = new CacheClock(clock) });
-
-    private static void Set(MemoryCache entries, string key, object value, TimeSpan expiration)
-    {
-        try
-        {
-            entries.Set(key, value, new MemoryCacheEntryOptions { Size = 1, AbsoluteExpirationRelativeToNow = expiration });
-        }
-        catch (ObjectDisposedException)
-        {
-            // A load outlives the services. Its callers still get its own outcome.
-        }
     }
 }
