@@ -14,7 +14,7 @@ else if (args is ["--hot"]) HotKeyRun.Run(Console.Out);
 else if (args is ["--quick", "--telemetry"]) QuickRun.RunTelemetry(Console.Out);
 else if (args is ["--caching"]) await CachingRun.RunAsync(Console.Out);
 else if (args is ["--batching"]) await BatchingRun.RunAsync(Console.Out);
-else if (args is ["--http"] or ["--http", "--distinct"]) await HttpRun.RunAsync(Console.Out, onlyDistinct: args.Length == 2);
+else if (args is ["--http"] or ["--http", "--bursts" or "--distinct"]) await HttpRun.RunAsync(Console.Out, only: args is [_, var only] ? only : null);
 else if (args is ["--streaming"]) await StreamingRun.RunAsync(Console.Out);
 else if (args is ["--chaos", ..]) return await ChaosRun.RunAsync(args, Console.Out);
 else if (args is ["--soak", var minutes]) return await SoakRun.RunAsync(TimeSpan.FromMinutes(double.Parse(minutes, CultureInfo.InvariantCulture)), Console.Out);

@@ -17,8 +17,8 @@ internal static class HttpRun
     private static readonly TimeSpan s_slow = TimeSpan.FromSeconds(20);
 
     /// <param name="output">Gets the tables.</param>
-    /// <param name="onlyDistinct">Whether only distinct pages are measured.</param>
-    public static async Task RunAsync(TextWriter output, bool onlyDistinct)
+    /// <param name="only"><c>--bursts</c> or <c>--distinct</c> for these tables alone. Null for all.</param>
+    public static async Task RunAsync(TextWriter output, string? only)
     {
         await using var origin = await Origin.StartAsync();
         var servers = new List<Server> { Server.Bare(origin.Port), await Server.YarpAsync(origin.Port), await Server.CoalescingAsync(origin.Port) };
@@ -26,7 +26,7 @@ internal static class HttpRun
         if (await Server.VarnishAsync(origin.Port) is { } varnish) servers.Add(varnish);
         try
         {
-            if (onlyDistinct)
+            if (only == "--distinct")
             {
                 await WriteDistinctAsync(output, servers);
                 return;
@@ -39,6 +39,7 @@ internal static class HttpRun
             await output.WriteLineAsync("| the same, with `Cache-Control: private` | origin calls | p50 | p99 | failed |");
             await output.WriteLineAsync("|---|---:|---:|---:|---:|");
             foreach (var server in servers) await WriteBurstsAsync(output, origin, server, "private", bursts: 2);
+            if (only == "--bursts") return;
             await output.WriteLineAsync();
             await WriteDistinctAsync(output, servers);
             await output.WriteLineAsync();
@@ -56,12 +57,12 @@ internal static class HttpRun
 
     private static async Task WriteBurstsAsync(TextWriter output, Origin origin, Server server, string kind, int bursts)
     {
-        using var client = Client(Clients);
+        using var crowd = await Crowd.ConnectAsync(server.Port, Clients);
         var isSlow = false;
         for (var warm = 0; warm < WarmUps && !isSlow; warm++)
         {
             var start = Stopwatch.GetTimestamp();
-            await AskAsync(client, server, $"{(warm == 0 ? "short" : kind)}-warm-{warm}-{server.Port}"); // opens the connections, and lets .NET compile what a burst runs
+            await crowd.AskAsync($"{(warm == 0 ? "short" : kind)}-warm-{warm}-{server.Port}"); // lets .NET compile what a burst runs
             isSlow = Stopwatch.GetElapsedTime(start) > s_slow;
             await Task.Delay(TimeSpan.FromSeconds(1));
         }
@@ -74,7 +75,7 @@ internal static class HttpRun
             foreach (var burst in rounds)
             {
                 origin.TakeCount();
-                var (times, failed) = await AskAsync(client, server, page);
+                var (times, failed) = await crowd.AskAsync(page);
                 burst.Add((origin.TakeCount(), times[times.Length / 2], times[(int)(times.Length * 0.99)], failed));
             }
 
@@ -83,10 +84,10 @@ internal static class HttpRun
 
         for (var burst = 0; burst < bursts; burst++)
         {
-            var (least, most) = (rounds[burst].Min(static round => round.Calls), rounds[burst].Max(static round => round.Calls));
+            int[] calls = [.. rounds[burst].Select(static round => round.Calls).Order()];
             await output.WriteLineAsync(string.Create(
                 CultureInfo.InvariantCulture,
-                $"| {server.Name}{(bursts > 1 ? $", burst {burst + 1}" : "")} | {(least == most ? $"{least:N0}" : $"{least:N0} to {most:N0}")} | {Median(rounds[burst].Select(static round => round.P50)):N0} ms | {Median(rounds[burst].Select(static round => round.P99)):N0} ms | {rounds[burst].Sum(static round => round.Failed)} |"));
+                $"| {server.Name}{(bursts > 1 ? $", burst {burst + 1}" : "")} | {calls[calls.Length / 2]:N0}{(calls[0] == calls[^1] ? "" : $" ({calls[0]:N0} to {calls[^1]:N0})")} | {Median(rounds[burst].Select(static round => round.P50)):N0} ms | {Median(rounds[burst].Select(static round => round.P99)):N0} ms | {rounds[burst].Sum(static round => round.Failed)} |"));
         }
     }
 
@@ -94,27 +95,6 @@ internal static class HttpRun
     {
         double[] sorted = [.. values.Order()];
         return sorted[sorted.Length / 2];
-    }
-
-    private static async Task<(double[] Times, int Failed)> AskAsync(HttpClient client, Server server, string page)
-    {
-        var failed = 0;
-        var times = await Task.WhenAll(Enumerable.Range(0, Clients).Select(async _ =>
-        {
-            var start = Stopwatch.GetTimestamp();
-            try
-            {
-                if (await client.GetStringAsync(new Uri($"http://127.0.0.1:{server.Port}/{page}")) != "page") Interlocked.Increment(ref failed);
-            }
-            catch (HttpRequestException)
-            {
-                Interlocked.Increment(ref failed);
-            }
-
-            return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
-        }));
-        Array.Sort(times);
-        return (times, failed);
     }
 
     // In turn, so that a machine whose speed changes is fair to all.
