@@ -15,7 +15,8 @@ internal static class Outcome
         outcome.Exception is { InnerExceptions.Count: > 1 } errors ? Failed<TResult>(errors.InnerExceptions[0]) : outcome;
 
     /// <summary>Marks a failure as seen, so that it raises no unobserved-task event when no subscriber is left.</summary>
-    public static void Observe(Task outcome) => _ = outcome.Exception;
+    /// <param name="outcome">A task that has ended.</param>
+    public static void Observe(Task outcome) => outcome.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing).GetAwaiter().GetResult(); // unlike outcome.Exception, it makes no object
 
     /// <summary>Does the same as <see cref="Observe"/> for a task that may not have ended yet.</summary>
     /// <returns>The task.</returns>
