@@ -38,7 +38,7 @@ internal sealed class Landing<TResult>(Subscriber first, Task<TResult> outcome) 
         var context = ExecutionContext.Capture()!; // the default one
         while (Take() is { } subscriber)
         {
-            if (Volatile.Read(ref _next) is not null && Interlocked.Exchange(ref _isQueued, 1) == 0) Queue(preferLocal: true);
+            if (Volatile.Read(ref _next) is not null && Volatile.Read(ref _isQueued) == 0 && Interlocked.Exchange(ref _isQueued, 1) == 0) Queue(preferLocal: true);
             Complete(subscriber, outcome, continuesHere: true);
 
             // As the pool does between two work items.
