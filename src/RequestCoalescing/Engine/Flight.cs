@@ -29,7 +29,7 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     /// <summary>True exactly while the table of current flights holds this one.</summary>
     public bool IsCurrent;
 
-    /// <summary>Whether the listener has warned of the number of subscribers. Not guarded.</summary>
+    /// <summary>Whether the listener has noticed that the number of subscribers is past its threshold. Not guarded.</summary>
     public bool HasWarned;
 
     // Flags in one byte, because every flight has them.

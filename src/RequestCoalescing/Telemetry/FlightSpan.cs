@@ -20,14 +20,14 @@ internal sealed class FlightSpan
     /// <param name="state">The flight's state.</param>
     /// <param name="instance">The instance's name.</param>
     /// <param name="role">The role of the caller that the flight belongs to.</param>
-    /// <param name="leader">The parent span. Default: the current span.</param>
+    /// <param name="leader">The parent span. Null for the current span.</param>
     /// <param name="maxLinks">The highest number of followers that are linked.</param>
-    public static void Start(ref object? state, string instance, string role, ActivityContext leader, int maxLinks)
+    public static void Start(ref object? state, string instance, string role, Activity? leader, int maxLinks)
     {
         Activity? span = null;
         try
         {
-            if (Volatile.Read(ref state) != s_none) span = Source.StartActivity("singleflight.flight", ActivityKind.Internal, leader);
+            if (Source.HasListeners() && Volatile.Read(ref state) != s_none) span = Source.StartActivity("singleflight.flight", ActivityKind.Internal, leader?.Context ?? default);
         }
         finally
         {

@@ -42,7 +42,7 @@ internal sealed class FlightTelemetry(
         {
             adaptive?.Look(flight.TakenOffAt);
             var role = flight.Elections > 0 ? "elected" : flight.IsAlone ? "alone" : "leader";
-            FlightSpan.Start(ref flight.ListenerState, instance, role, leader?.Context ?? default, options.Current.MaxSpanLinks);
+            FlightSpan.Start(ref flight.ListenerState, instance, role, leader, options.Current.MaxSpanLinks);
         }
         catch (Exception)
         {
@@ -100,10 +100,8 @@ internal sealed class FlightTelemetry(
 
     private void WarnIfLarge(Flight flight, int subscribers, int threshold)
     {
-        if (subscribers > threshold && logger.IsEnabled(LogLevel.Warning) && !Interlocked.Exchange(ref flight.HasWarned, true))
-        {
-            Log.SubscriberThresholdExceeded(logger, instance, KeyOf(flight), subscribers, threshold);
-        }
+        if (subscribers <= threshold || Interlocked.Exchange(ref flight.HasWarned, true)) return;
+        if (logger.IsEnabled(LogLevel.Warning)) Log.SubscriberThresholdExceeded(logger, instance, KeyOf(flight), subscribers, threshold);
     }
 
     private static string NameOf(FlightOutcome outcome) => outcome switch
