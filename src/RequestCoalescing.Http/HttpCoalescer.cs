@@ -84,8 +84,8 @@ internal sealed class HttpCoalescer : IDisposable
 
     public void Dispose()
     {
-        _notShared.Dispose();
-        _varying.Dispose();
+        _notShared.Clear();
+        _varying.Clear();
     }
 
     // Returns null if the caller goes alone.

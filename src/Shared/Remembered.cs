@@ -10,9 +10,12 @@ namespace RequestCoalescing.Shared;
 /// </summary>
 /// <param name="most">How many keys there may be. At times there is a hundredth more.</param>
 /// <param name="clock">The clock.</param>
-internal sealed class Remembered<T>(int most, TimeProvider clock) : IDisposable
+[SuppressMessage("Design", "CA1001", Justification = "The cache holds nothing but memory, and the work of a flight, which may outlive the services, goes on using it.")]
+internal sealed class Remembered<T>(int most, TimeProvider clock)
     where T : class
 {
+    private static readonly TimeSpan s_longest = TimeSpan.FromDays(365);
+
     private readonly MemoryCache _values = new(new MemoryCacheOptions { Clock = new CacheClock(clock) });
     private readonly uint _countEvery = Math.Max(1, (uint)most / 100); // counting locks all of the cache
     private uint _sets;
@@ -23,22 +26,15 @@ internal sealed class Remembered<T>(int most, TimeProvider clock) : IDisposable
 
     public void Set(string key, T value, TimeSpan duration)
     {
-        try
+        if (duration <= TimeSpan.Zero || Volatile.Read(ref _isMakingRoom) != 0)
         {
-            if (Volatile.Read(ref _isMakingRoom) != 0)
-            {
-                _values.Remove(key);
-                return;
-            }
+            _values.Remove(key);
+            return;
+        }
 
-            _values.Set(key, value, duration);
-            _isUsed = true;
-            if (Interlocked.Increment(ref _sets) % _countEvery == 0 && _values.Count > most && Interlocked.Exchange(ref _isMakingRoom, 1) == 0) ThreadPool.UnsafeQueueUserWorkItem(static self => self.MakeRoom(), this, preferLocal: false);
-        }
-        catch (ObjectDisposedException)
-        {
-            // The work of a flight outlives the services. Its callers still get its outcome.
-        }
+        _values.Set(key, value, duration < s_longest ? duration : s_longest);
+        _isUsed = true;
+        if (Interlocked.Increment(ref _sets) % _countEvery == 0 && _values.Count > most && Interlocked.Exchange(ref _isMakingRoom, 1) == 0) ThreadPool.UnsafeQueueUserWorkItem(static self => self.MakeRoom(), this, preferLocal: false);
     }
 
     public bool TryGet(string key, [NotNullWhen(true)] out T? value)
@@ -51,16 +47,15 @@ internal sealed class Remembered<T>(int most, TimeProvider clock) : IDisposable
 
     public void Clear() => _values.Clear();
 
-    public void Dispose() => _values.Dispose();
-
     private void MakeRoom()
     {
         try
         {
             _values.Compact(1 - (0.9 * most / _values.Count));
         }
-        catch (ObjectDisposedException)
+        catch (Exception)
         {
+            // The clock is the application's. The next try may find room.
         }
 
         Volatile.Write(ref _isMakingRoom, 0);

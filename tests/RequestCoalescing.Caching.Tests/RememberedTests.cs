@@ -11,7 +11,7 @@ public sealed class RememberedTests
     [Fact]
     public void A_value_is_found_until_its_time_is_over()
     {
-        using var remembered = new Remembered<string>(10, _clock);
+        var remembered = new Remembered<string>(10, _clock);
         Assert.False(remembered.TryGet("key", out _));
         remembered.Set("key", "value", s_minute);
         _clock.Advance(s_minute - TimeSpan.FromTicks(1));
@@ -28,7 +28,7 @@ public sealed class RememberedTests
     [InlineData(1_000)]
     public async Task There_are_never_many_more_keys_than_allowed_and_the_latest_are_kept(int most)
     {
-        using var remembered = new Remembered<string>(most, _clock);
+        var remembered = new Remembered<string>(most, _clock);
         for (var key = 0; key < 5 * most; key++)
         {
             // A value that comes while there is no room is not kept.
@@ -49,7 +49,7 @@ public sealed class RememberedTests
     [Fact]
     public void Threads_that_replace_and_remove_few_keys_leave_it_able_to_remember()
     {
-        using var remembered = new Remembered<string>(100, _clock);
+        var remembered = new Remembered<string>(100, _clock);
         for (var round = 0; round < 20; round++)
         {
             Parallel.For(0, 4, thread =>
@@ -67,12 +67,17 @@ public sealed class RememberedTests
         }
     }
 
-    [Fact]
-    public void Nothing_fails_after_the_services_are_gone()
+    [Theory]
+    [InlineData(long.MinValue, false)]
+    [InlineData(0, false)]
+    [InlineData(1, true)]
+    [InlineData(long.MaxValue, true)]
+    public void Any_duration_is_taken(long ticks, bool isRemembered)
     {
-        var remembered = new Remembered<string>(1, _clock);
-        remembered.Dispose();
-        remembered.Set("key", "value", s_minute);
-        Assert.False(remembered.TryGet("key", out _));
+        var remembered = new Remembered<string>(10, _clock);
+        remembered.Set("key", "old value", s_minute);
+        remembered.Set("key", "value", TimeSpan.FromTicks(ticks));
+        Assert.Equal(isRemembered, remembered.TryGet("key", out var value));
+        Assert.Equal(isRemembered ? "value" : null, value);
     }
 }

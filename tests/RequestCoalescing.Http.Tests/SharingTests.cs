@@ -8,6 +8,27 @@ namespace RequestCoalescing.Http.Tests;
 public abstract class SharingTests(HttpProtocols protocol) : HandlerFixture(protocol)
 {
     [Fact]
+    public async Task Callers_of_a_flight_that_outlives_the_handler_get_its_response()
+    {
+        await AskAsync(static () => { });
+        await AskAsync(Coalescer.Dispose);
+
+        async Task AskAsync(Action meanwhile)
+        {
+            var calls = new[] { GetAsync("/post"), GetAsync("/post") };
+            var exchange = await Origin.NextAsync();
+            await Flights.UntilSubscribersAsync(2);
+            meanwhile();
+            await exchange.RespondAsync("post", 200, ("Vary", "Accept"));
+            foreach (var call in calls)
+            {
+                using var response = await call.SoonAsync();
+                Assert.Equal("post", await response.Content.ReadAsStringAsync().SoonAsync());
+            }
+        }
+    }
+
+    [Fact]
     public async Task A_burst_of_equal_requests_is_one_request_at_the_origin()
     {
         var calls = Enumerable.Range(0, 200).Select(_ => GetAsync("/post?id=1")).ToArray();

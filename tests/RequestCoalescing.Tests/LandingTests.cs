@@ -82,6 +82,21 @@ public sealed class LandingTests : IAsyncDisposable
         }
     }
 
+    [Fact]
+    public async Task A_context_that_resumes_its_caller_at_once_and_blocks_holds_up_none_of_the_crowd()
+    {
+        Task<int>? last = null;
+        var blocking = new TaskCompletionSource<bool>();
+        Crowd.Run(1, _ =>
+        {
+            SynchronizationContext.SetSynchronizationContext(new InlineContext());
+            Call().GetAwaiter().OnCompleted(() => blocking.SetResult(Volatile.Read(ref last)!.Wait(Patience.Limit)));
+        });
+        for (var i = 1; i < Callers; i++) Volatile.Write(ref last, Call().AsTask());
+        (await _backend.NextRunAsync()).Succeed(1);
+        Assert.True(await blocking.Task, "The last caller waits for the first one.");
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _singleflight.DisposeAsync();
@@ -109,5 +124,10 @@ public sealed class LandingTests : IAsyncDisposable
                 (Context: this, Callback: d, State: state),
                 preferLocal: false);
         }
+    }
+
+    private sealed class InlineContext : SynchronizationContext
+    {
+        public override void Post(SendOrPostCallback d, object? state) => d(state);
     }
 }

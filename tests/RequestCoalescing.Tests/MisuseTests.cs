@@ -115,6 +115,63 @@ public sealed class MisuseTests
             alive.Token);
     }
 
+    [Fact]
+    public async Task A_thread_that_polls_calls_which_others_await_takes_results_and_loses_no_caller()
+    {
+        const int Callers = 40;
+        await using var singleflight = new Singleflight();
+        using var alive = new CancellationTokenSource();
+        var backend = new Backend<int>();
+        for (var round = 0; round < 300; round++)
+        {
+            var calls = new ValueTask<int>[Callers];
+            var results = 0;
+            using var resumed = new CountdownEvent(Callers);
+            for (var i = 0; i < Callers; i++)
+            {
+                calls[i] = singleflight.ExecuteAsync(Key, backend.RunAsync, alive.Token);
+                var call = calls[i];
+                call.GetAwaiter().UnsafeOnCompleted(() =>
+                {
+                    TakeResult(call);
+                    resumed.Signal();
+                });
+            }
+
+            var run = await backend.NextRunAsync();
+            Crowd.Run(2, thread =>
+            {
+                if (thread == 0)
+                {
+                    run.Succeed(round);
+                    return;
+                }
+
+                while (!resumed.IsSet)
+                {
+                    foreach (var call in calls)
+                    {
+                        if (call.IsCompletedSuccessfully) TakeResult(call);
+                    }
+                }
+            });
+            Assert.Equal(Callers, results);
+
+            void TakeResult(ValueTask<int> call)
+            {
+                try
+                {
+                    Assert.Equal(round, call.GetAwaiter().GetResult());
+                    Interlocked.Increment(ref results);
+                }
+                catch (InvalidOperationException)
+                {
+                    // The other one was first.
+                }
+            }
+        }
+    }
+
     private sealed class InlineContext : SynchronizationContext
     {
         public override void Post(SendOrPostCallback d, object? state) => d(state);

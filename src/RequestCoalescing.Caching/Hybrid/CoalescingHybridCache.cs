@@ -135,7 +135,7 @@ public sealed partial class CoalescingHybridCache : HybridCache, IDisposable
     }
 
     /// <summary>Drops what this cache remembers beside the inner one. The inner cache and the instance belong to the services.</summary>
-    public void Dispose() => _ledger.Dispose();
+    public void Dispose() => _ledger.Clear();
 
     // Changes entries of the inner cache. Loads of their keys write nothing meanwhile. The flights are forgotten before the change, so that other nodes learn of it
     // before they store, and once more after it, because a flight may have taken off in between and found what is being removed.

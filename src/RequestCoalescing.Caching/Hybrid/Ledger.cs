@@ -4,7 +4,7 @@ using RequestCoalescing.Shared;
 namespace RequestCoalescing.Caching;
 
 /// <summary>What this process remembers of its loads beside the cache: failures, and how long a load took. Bounded; the entries expire.</summary>
-internal sealed class Ledger(TimeProvider clock) : IDisposable
+internal sealed class Ledger(TimeProvider clock)
 {
     private const int MaxEntries = 100_000;
 
@@ -39,11 +39,5 @@ internal sealed class Ledger(TimeProvider clock) : IDisposable
     {
         _failures.Clear();
         _loads.Clear();
-    }
-
-    public void Dispose()
-    {
-        _failures.Dispose();
-        _loads.Dispose();
     }
 }

@@ -205,8 +205,8 @@ internal sealed partial class Flight<TKey, TResult>(Shard<TKey> shard, TKey key,
 
     private void Complete(Task<TResult> outcome)
     {
-        if (TakeAll() is { } first) Landing<TResult>.Complete(first, outcome);
         while (Arrivals?.TakeChain() is { } chain) new Landing<TResult>(chain, outcome).Queue();
         Arrivals = null;
+        if (TakeAll() is { } first) Landing<TResult>.Complete(first, outcome); // a synchronization context may block this thread
     }
 }

@@ -41,7 +41,7 @@ internal sealed class Landing<TResult>(Subscriber first, Task<TResult> outcome) 
             if (Volatile.Read(ref _next) is not null && Volatile.Read(ref _isQueued) == 0 && Interlocked.Exchange(ref _isQueued, 1) == 0) Queue(preferLocal: true);
             Complete(subscriber, outcome, continuesHere: true);
 
-            // As the pool does between two work items.
+            // As the pool does between two work items. A continuation that changes the thread's priority changes it for the rest of the part.
             if (ExecutionContext.Capture() != context) ExecutionContext.Restore(context);
             if (SynchronizationContext.Current is not null) SynchronizationContext.SetSynchronizationContext(null);
         }

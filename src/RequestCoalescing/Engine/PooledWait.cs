@@ -65,8 +65,10 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
             return;
         }
 
-        // The last thing that the core does is to call the continuation, which may return this to its pool.
+        // The last thing that the core does is to call the continuation, which may return this to its pool. Holders on other threads may not.
+        _hookingThread = Environment.CurrentManagedThreadId;
         _core.RunContinuationsAsynchronously = false;
+        Volatile.WriteBarrier();
         _core.SetResult(outcome);
     }
 
@@ -104,8 +106,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
             return;
         }
 
-        var continuesAnywhere = (flags & ValueTaskSourceOnCompletedFlags.UseSchedulingContext) == 0 ||
-            (SynchronizationContext.Current is null && TaskScheduler.Current == TaskScheduler.Default);
+        var continuesAnywhere = (flags & ValueTaskSourceOnCompletedFlags.UseSchedulingContext) == 0 || (SynchronizationContext.Current is null && TaskScheduler.Current == TaskScheduler.Default);
         _hookingThread = continuesAnywhere ? -Environment.CurrentManagedThreadId : Environment.CurrentManagedThreadId;
         try
         {
@@ -271,6 +272,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     // context runs the holder inside Post, the wait is not pooled again.
     private bool HasSignalled()
     {
+        if (!_core.RunContinuationsAsynchronously) return _hookingThread == Environment.CurrentManagedThreadId; // see Complete
         for (var spins = 0; Volatile.Read(ref _isSignalling); spins++)
         {
             if (spins == 100) return false;
