@@ -125,9 +125,4 @@ public sealed class LandingTests : IAsyncDisposable
                 preferLocal: false);
         }
     }
-
-    private sealed class InlineContext : SynchronizationContext
-    {
-        public override void Post(SendOrPostCallback d, object? state) => d(state);
-    }
 }

@@ -171,9 +171,4 @@ public sealed class MisuseTests
             }
         }
     }
-
-    private sealed class InlineContext : SynchronizationContext
-    {
-        public override void Post(SendOrPostCallback d, object? state) => d(state);
-    }
 }

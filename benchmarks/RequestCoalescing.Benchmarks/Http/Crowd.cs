@@ -11,10 +11,10 @@ namespace RequestCoalescing.Benchmarks.Http;
 /// </summary>
 internal sealed class Crowd : IDisposable
 {
-    private readonly EndPoint _server;
+    private readonly IPEndPoint _server;
     private readonly Client[] _clients;
 
-    private Crowd(EndPoint server, Client[] clients) => (_server, _clients) = (server, clients);
+    private Crowd(IPEndPoint server, Client[] clients) => (_server, _clients) = (server, clients);
 
     /// <summary>Opens the connections.</summary>
     public static async Task<Crowd> ConnectAsync(int port, int clients)
@@ -29,7 +29,7 @@ internal sealed class Crowd : IDisposable
     public async Task<(double[] Times, int Failed)> AskAsync(string page)
     {
         await ReconnectAsync();
-        var request = Encoding.ASCII.GetBytes($"GET /{page} HTTP/1.1\r\nHost: 127.0.0.1:{((IPEndPoint)_server).Port}\r\n\r\n");
+        var request = Encoding.ASCII.GetBytes($"GET /{page} HTTP/1.1\r\nHost: 127.0.0.1:{_server.Port}\r\n\r\n");
         var answers = Array.ConvertAll(_clients, static client => client.ReceiveAsync());
         foreach (var client in _clients) client.Send(request);
         await Task.WhenAll(answers);
@@ -57,7 +57,7 @@ internal sealed class Crowd : IDisposable
 
         public bool HasFailed { get; private set; }
 
-        public async Task ConnectAsync(EndPoint server)
+        public async Task ConnectAsync(IPEndPoint server)
         {
             _socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
             await _socket.ConnectAsync(server);

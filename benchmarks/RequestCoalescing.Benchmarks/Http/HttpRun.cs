@@ -17,7 +17,7 @@ internal static class HttpRun
     private static readonly TimeSpan s_slow = TimeSpan.FromSeconds(20);
 
     /// <param name="output">Gets the tables.</param>
-    /// <param name="only"><c>--bursts</c> or <c>--distinct</c> for these tables alone. Null for all.</param>
+    /// <param name="only">Chooses the tables: <c>--bursts</c> or <c>--distinct</c>. Null makes all of them.</param>
     public static async Task RunAsync(TextWriter output, string? only)
     {
         await using var origin = await Origin.StartAsync();

@@ -62,7 +62,7 @@ internal sealed class Arrivals
         foreach (ref var padded in cells.AsSpan()) padded.Cell.Close();
     }
 
-    /// <summary>Whether a caller on the stacks has not left. Usually in one step. Call it under the gate.</summary>
+    /// <summary>Whether a caller on the stacks has not left. This usually takes one step. Call it under the gate.</summary>
     public bool Any() => _seen > Left || (_seen = Count) > Left;
 
     /// <summary>A caller of the flight has left. Call it under the gate.</summary>

@@ -30,7 +30,7 @@ internal abstract partial class Flight
 
         var successor = CreateSuccessor();
         successor.Elections = Elections + 1;
-        successor.HasWarned = HasWarned;
+        successor.IsLarge = IsLarge;
         (successor.HasSlot, HasSlot) = (HasSlot, false);
         Shard.AddAirborne(successor, Epoch, now);
         Shard.OnMoved();

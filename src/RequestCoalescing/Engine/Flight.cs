@@ -30,7 +30,7 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     public bool IsCurrent;
 
     /// <summary>Whether the listener has noticed that the number of subscribers is past its threshold. Not guarded.</summary>
-    public bool HasWarned;
+    public bool IsLarge;
 
     // Flags in one byte, because every flight has them.
     private byte _marks;

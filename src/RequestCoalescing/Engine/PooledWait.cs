@@ -25,7 +25,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     private CancellationToken _token;
     private CancellationTokenRegistration _registration;
     private int _step = Consumed;
-    private int _hookingThread; // negative if the holder asks for no synchronization context or scheduler
+    private int _hookingThread; // negative if the holder asks for no synchronization context or scheduler; later the thread that continues
     private bool _isSpent;
 
     // Whether a thread is inside _core.SetResult and may still touch the core. A reset would disturb it.

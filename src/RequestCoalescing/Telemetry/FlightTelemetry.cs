@@ -56,7 +56,7 @@ internal sealed class FlightTelemetry(
     public override void Joined(Flight flight)
     {
         var current = options.Current;
-        if (!flight.HasWarned && IsCounting(flight)) WarnIfLarge(flight, flight.SubscriberCount, current.SubscriberWarningThreshold);
+        if (!flight.IsLarge && IsCounting(flight)) WarnIfLarge(flight, flight.SubscriberCount, current.SubscriberWarningThreshold);
         try
         {
             FlightSpan.Join(ref flight.ListenerState, current.MaxSpanLinks);
@@ -69,7 +69,7 @@ internal sealed class FlightTelemetry(
 
     public override void Landed(Flight flight, FlightOutcome outcome, int subscribers, Exception? error)
     {
-        if (!flight.HasWarned) WarnIfLarge(flight, subscribers, options.Current.SubscriberWarningThreshold);
+        if (!flight.IsLarge) WarnIfLarge(flight, subscribers, options.Current.SubscriberWarningThreshold);
         if (outcome is FlightOutcome.Failed or FlightOutcome.TimedOut) Keep(flight, outcome, error);
         Measure(flight, outcome, subscribers);
         try
@@ -100,7 +100,7 @@ internal sealed class FlightTelemetry(
 
     private void WarnIfLarge(Flight flight, int subscribers, int threshold)
     {
-        if (subscribers <= threshold || Interlocked.Exchange(ref flight.HasWarned, true)) return;
+        if (subscribers <= threshold || Interlocked.Exchange(ref flight.IsLarge, true)) return;
         if (logger.IsEnabled(LogLevel.Warning)) Log.SubscriberThresholdExceeded(logger, instance, KeyOf(flight), subscribers, threshold);
     }
 
