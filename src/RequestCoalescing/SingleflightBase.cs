@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using RequestCoalescing.Engine;
+using RequestCoalescing.Telemetry;
 
 namespace RequestCoalescing;
 
@@ -98,13 +100,26 @@ public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
     /// <summary>Whether a decorator has nothing to do, so that calls can go to the engine at once.</summary>
     private protected virtual bool IsTransparent => false;
 
+    /// <summary>Measures the waits of callers that can go to the engine at once. Null if a decorator has more to do, or if no listener wants every wait.</summary>
+    private protected virtual CallerWaits? Waits => null;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // each call between generic methods costs a look-up
     private ValueTask<TResult> Dispatch<TState, TResult>(
         TKey key,
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken) =>
-        _engine is not null && (_engine == this || IsTransparent) ? _engine.JoinOrLead(key, state, work, cancellationToken) : ExecuteCoreAsync(key, state, work, cancellationToken);
+        _engine is not null && (_engine == this || IsTransparent) ? _engine.JoinOrLead(key, state, work, cancellationToken)
+        : !cancellationToken.CanBeCanceled && TryJoinCrowd<TResult>(key) is { } shared ? new(shared)
+        : ExecuteCoreAsync(key, state, work, cancellationToken);
+
+    // The usual join of a caller without a token.
+    private Task<TResult>? TryJoinCrowd<TResult>(TKey key)
+    {
+        if (_engine is null || LocalResult<TResult>.Is || Waits is not { } waits) return null;
+        if (_engine.TryShare<TResult>(key) is not { } shared) return null;
+        return waits.NowOrNull() is { } start ? MeasuredCrowd.Join(waits, shared, start) : shared;
+    }
 
     private static Task<TResult> Started<TResult>(Task<TResult>? task) =>
         task ?? throw new InvalidOperationException("The work returned null. It must return a task.");

@@ -10,17 +10,11 @@ namespace RequestCoalescing.DependencyInjection;
 /// <param name="Verification">The layer that every coalesced call passes last.</param>
 /// <param name="Rollout">The layer that every call passes.</param>
 /// <param name="Scopes">Creates the scopes of work that has services of its own.</param>
-/// <param name="Metrics">The meter.</param>
-/// <param name="Latencies">The durations that a history reads.</param>
-/// <param name="Name">The instance's name.</param>
-/// <param name="Clock">The instance's clock.</param>
+/// <param name="Waits">Measures how long callers wait.</param>
 internal sealed record HostedParts<TKey>(
     Singleflight<TKey>? Engine,
     VerifyingSingleflight<TKey> Verification,
     RolloutSingleflight<TKey> Rollout,
     IServiceScopeFactory Scopes,
-    SingleflightMetrics Metrics,
-    Latencies Latencies,
-    string Name,
-    TimeProvider Clock)
+    CallerWaits Waits)
     where TKey : notnull;

@@ -69,8 +69,9 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
             _owned.Add(observation);
             var rolledOut = new RolloutSingleflight<TKey>(
                 verified, _engine, new KeySampler<TKey>(registration.TextOf, Name, _logger), registration.CreateSwitch?.Invoke(services), Name, _logger, rollout, observation);
+            var waits = new CallerWaits(_metrics, _telemetry.Latencies, clock, Name);
             Entry = HostedSingleflight.Create(
-                new HostedParts<TKey>(decorated as Singleflight<TKey>, verified, rolledOut, services.GetRequiredService<IServiceScopeFactory>(), _metrics, _telemetry.Latencies, Name, clock));
+                new HostedParts<TKey>(decorated as Singleflight<TKey>, verified, rolledOut, services.GetRequiredService<IServiceScopeFactory>(), waits));
 
             // A flight that lands may change the maximum duration. It does not wait for a reload, which runs code of the application.
             var applying = new Lock();

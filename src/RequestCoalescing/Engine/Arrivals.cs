@@ -33,9 +33,6 @@ internal sealed class Arrivals
     /// <summary>The number of callers on the stacks that have left.</summary>
     public int Left { get; private set; }
 
-    /// <summary>Whether threads have met, so that each processor has a stack.</summary>
-    public bool IsStriped => Volatile.Read(ref _cells) is { } cells && cells != s_closedCells;
-
     /// <summary>The number of callers on the stacks, with those that have left. Exact under the gate once they are closed.</summary>
     public int Count
     {

@@ -86,9 +86,6 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     /// <summary>Those of <see cref="UnlistedCount"/> that have left.</summary>
     public int UnlistedLeft => Volatile.Read(ref Arrivals)?.Left ?? 0;
 
-    /// <summary>Whether the count is spread over the processors, because threads have met at the joins.</summary>
-    public bool IsStriped => Volatile.Read(ref First) is { IsStriped: true } || Volatile.Read(ref Arrivals) is { IsStriped: true };
-
     /// <summary>The key, for a message. Null after the work has ended, if the key is an object or refers to objects.</summary>
     public abstract object? KeyObject { get; }
 

@@ -30,6 +30,9 @@ internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<T
             : JoinOrLead(found, key, hash, state, work, cancellationToken);
     }
 
+    /// <summary>Joins a caller without a token, if that needs no gate. Otherwise returns null.</summary>
+    public Task<TResult>? TryShare<TResult>(TKey key, uint hash) => Peek(key, hash)?.TryShare<TResult>();
+
     [MethodImpl(MethodImplOptions.NoInlining)]
     private ValueTask<TResult> JoinOrLead<TState, TResult>(
         Flight<TKey>? found,

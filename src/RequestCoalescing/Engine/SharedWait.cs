@@ -20,8 +20,6 @@ internal sealed class SharedWait<TResult> : Subscriber<TResult>
 
     public override long CallerCount => _callers.Count;
 
-    public override bool IsStriped => _callers.IsStriped;
-
     public override bool HasCancelled => false;
 
     /// <summary>Lets another caller join. Needs no gate: it succeeds exactly while the flight is current.</summary>

@@ -51,9 +51,6 @@ internal abstract class Subscriber
     /// <summary>The callers that a <see cref="SharedWait{TResult}"/> stands for. Zero for any other subscriber, which the flight counts itself.</summary>
     public virtual long CallerCount => 0;
 
-    /// <summary>Whether <see cref="CallerCount"/> is spread over the processors.</summary>
-    public virtual bool IsStriped => false;
-
     /// <summary>Whether its token has fired, so that it is about to leave.</summary>
     public abstract bool HasCancelled { get; }
 

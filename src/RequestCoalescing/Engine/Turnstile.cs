@@ -40,9 +40,6 @@ internal sealed class Turnstile
         }
     }
 
-    /// <summary>Whether threads have met, so that each processor has a cell.</summary>
-    public bool IsStriped => Volatile.Read(ref _cells) is { } cells && cells != s_closedCells;
-
     /// <returns>False if it is closed.</returns>
     public bool TryEnter()
     {

@@ -18,6 +18,7 @@ internal sealed class FlightTelemetry(
     AdaptiveMaxDuration? adaptive) : FlightListener
 {
     private const int KeptFailures = 20;
+    private const int ExactThresholds = 256;
 
     [ThreadStatic]
     private static int s_joins;
@@ -56,7 +57,7 @@ internal sealed class FlightTelemetry(
     public override void Joined(Flight flight)
     {
         var current = options.Current;
-        if (!flight.IsLarge && IsCounting(flight)) WarnIfLarge(flight, flight.SubscriberCount, current.SubscriberWarningThreshold);
+        if (!flight.IsLarge && IsCounting(current.SubscriberWarningThreshold)) WarnIfLarge(flight, flight.SubscriberCount, current.SubscriberWarningThreshold);
         try
         {
             FlightSpan.Join(ref flight.ListenerState, current.MaxSpanLinks);
@@ -94,9 +95,8 @@ internal sealed class FlightTelemetry(
         if (logger.IsEnabled(LogLevel.Information)) Log.AbandonedWorkEnded(logger, instance, KeyOf(flight), AgeOf(flight).TotalMilliseconds);
     }
 
-    // When threads have met at the joins, a count reads memory of every processor. Then each thread counts at every 16th join only, and the landing
-    // counts once more.
-    private static bool IsCounting(Flight flight) => !flight.IsStriped || (++s_joins & 15) == 0;
+    // A count may read memory of every processor. If the threshold is high, each thread counts at every 16th join only, and the landing counts once more.
+    private static bool IsCounting(int threshold) => threshold < ExactThresholds || (++s_joins & 15) == 0;
 
     private void WarnIfLarge(Flight flight, int subscribers, int threshold)
     {

@@ -1,0 +1,71 @@
+namespace RequestCoalescing.Telemetry;
+
+/// <summary>Measures how long the callers of an instance wait.</summary>
+internal sealed class CallerWaits(SingleflightMetrics metrics, Latencies latencies, TimeProvider clock, string instance)
+{
+    private readonly KeyValuePair<string, object?> _name = SingleflightMetrics.NameTag(instance);
+
+    /// <summary>Whether any wait is measured.</summary>
+    public bool AreMeasured => HaveListener || latencies.IsWatched;
+
+    /// <summary>Whether a listener to the metrics wants the wait of every caller.</summary>
+    public bool HaveListener => metrics.CallerWait.Enabled;
+
+    /// <summary>Decides whether the wait of an arriving call is measured.</summary>
+    /// <param name="weight">The number of waits that this one stands for in a history, or 0.</param>
+    public bool IsMeasured(out int weight)
+    {
+        var haveListener = HaveListener;
+        weight = latencies.WeightOfWait(haveListener);
+        return haveListener || weight > 0;
+    }
+
+    public long Now() => clock.GetTimestamp();
+
+    /// <returns>Null if the clock throws.</returns>
+    public long? NowOrNull()
+    {
+        try
+        {
+            return Now();
+        }
+        catch (Exception)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Records a wait that ends now.</summary>
+    public void Record(long start, int weight)
+    {
+        try
+        {
+            Record(start, Now(), weight);
+        }
+        catch (Exception)
+        {
+            // A clock or a meter listener that throws must not harm the caller.
+        }
+    }
+
+    /// <summary>Records the waits of a crowd, which a listener wants.</summary>
+    public void Record(ReadOnlySpan<long> starts, long end)
+    {
+        try
+        {
+            var weight = latencies.WeightOfWait(isMeasured: true);
+            foreach (var start in starts) Record(start, end, weight);
+        }
+        catch (Exception)
+        {
+            // As above.
+        }
+    }
+
+    private void Record(long start, long end, int weight)
+    {
+        var waited = clock.GetElapsedTime(start, end);
+        if (weight > 0) latencies.Waits.Record(waited, weight);
+        metrics.CallerWait.Record(waited.TotalSeconds, _name);
+    }
+}
