@@ -82,19 +82,39 @@ public sealed class LandingTests : IAsyncDisposable
         }
     }
 
-    [Fact]
-    public async Task A_context_that_resumes_its_caller_at_once_and_blocks_holds_up_none_of_the_crowd()
+    [Theory]
+    [InlineData(0, 3)]
+    [InlineData(1, 3)]
+    [InlineData(1, Callers)]
+    [InlineData(Callers / 2, Callers)]
+    public async Task A_context_that_resumes_its_caller_at_once_and_blocks_holds_up_no_other_caller(int blocking, int callers)
     {
-        Task<int>? last = null;
-        var blocking = new TaskCompletionSource<bool>();
+        var others = new Task<int>[callers - 1];
+        var areDone = new TaskCompletionSource<bool>();
+        for (var i = 0; i < blocking; i++) others[i] = Call().AsTask();
         Crowd.Run(1, _ =>
         {
             SynchronizationContext.SetSynchronizationContext(new InlineContext());
-            Call().GetAwaiter().OnCompleted(() => blocking.SetResult(Volatile.Read(ref last)!.Wait(Patience.Limit)));
+            Call().GetAwaiter().OnCompleted(() => areDone.SetResult(Task.WaitAll(others, Patience.Limit)));
         });
-        for (var i = 1; i < Callers; i++) Volatile.Write(ref last, Call().AsTask());
+        for (var i = blocking; i < others.Length; i++) others[i] = Call().AsTask();
         (await _backend.NextRunAsync()).Succeed(1);
-        Assert.True(await blocking.Task, "The last caller waits for the first one.");
+        Assert.True(await areDone.Task, "Others wait for the caller that blocks.");
+    }
+
+    [Fact]
+    public async Task A_context_of_a_caller_without_a_token_that_blocks_holds_up_no_caller_with_one()
+    {
+        var others = new List<Task<int>> { Call().AsTask() };
+        var areDone = new TaskCompletionSource<bool>();
+        Crowd.Run(1, _ =>
+        {
+            SynchronizationContext.SetSynchronizationContext(new InlineContext());
+            _singleflight.ExecuteAsync(Key, _backend.RunAsync).GetAwaiter().OnCompleted(() => areDone.SetResult(Task.WaitAll([.. others], Patience.Limit)));
+        });
+        for (var i = 0; i < 10; i++) others.Add(Call().AsTask());
+        (await _backend.NextRunAsync()).Succeed(1);
+        Assert.True(await areDone.Task, "Others wait for the caller that blocks.");
     }
 
     public async ValueTask DisposeAsync()

@@ -20,11 +20,26 @@ internal sealed class Landing<TResult>(Subscriber first, Task<TResult> outcome) 
     public static void Complete(Subscriber first, Task<TResult> outcome)
     {
         CutPart(first, outcome);
+        Subscriber? shared = null;
         for (Subscriber? subscriber = first, next; subscriber is not null; subscriber = next)
         {
             next = subscriber.Next; // a completed subscriber may wait for another flight at once
-            Complete(subscriber, outcome, continuesHere: false);
+            if (subscriber.IsShared)
+            {
+                shared = subscriber; // the last one: one of its callers may have a synchronization context, too
+            }
+            else if (subscriber.HasContext)
+            {
+                subscriber.Next = null;
+                new Landing<TResult>(subscriber, outcome).Queue(); // a synchronization context may block in Post
+            }
+            else
+            {
+                Complete(subscriber, outcome, continuesHere: false);
+            }
         }
+
+        if (shared is not null) Complete(shared, outcome, continuesHere: false);
     }
 
     /// <summary>Leaves a chain to the pool.</summary>

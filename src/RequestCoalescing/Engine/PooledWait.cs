@@ -33,6 +33,8 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
 
     public override bool HasCancelled => _token.IsCancellationRequested;
 
+    public override bool HasContext => Volatile.Read(ref _hookingThread) > 0;
+
     private bool IsWaiting => (HasArrived || Depth == InRing) && !HasLeft && Flight is { State: FlightState.InFlight, HasOutcome: false };
 
     /// <summary>The task that the caller awaits.</summary>
@@ -157,8 +159,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     {
         _core.Reset();
         _core.RunContinuationsAsynchronously = true;
-        _token = default;
-        _registration = default;
+        (_token, _registration) = (default, default);
         _hookingThread = 0;
         WorkWait = null;
         HasArrived = HasLeft = false;
@@ -286,8 +287,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     private void Discard()
     {
         _core.Reset();
-        _token = default;
-        _registration = default;
+        (_token, _registration) = (default, default);
     }
 
     private void Detach()

@@ -51,6 +51,9 @@ internal abstract class Subscriber
     /// <summary>The callers that a <see cref="SharedWait{TResult}"/> stands for. Zero for any other subscriber, which the flight counts itself.</summary>
     public virtual long CallerCount => 0;
 
+    /// <summary>Whether the caller continues in a synchronization context or on a scheduler.</summary>
+    public virtual bool HasContext => false;
+
     /// <summary>Whether its token has fired, so that it is about to leave.</summary>
     public abstract bool HasCancelled { get; }
 
