@@ -29,6 +29,51 @@ public sealed class EngineEdgeTests
     }
 
     [Fact]
+    public async Task A_context_that_blocks_when_its_caller_leaves_at_an_election_holds_up_no_other_caller()
+    {
+        await using var singleflight = new Singleflight();
+        using var aborted = new CancellationTokenSource();
+        using var alive = new CancellationTokenSource();
+        var work = new TaskCompletionSource<int>();
+        var leader = singleflight.ExecuteAsync(Key, _ => work.Task, aborted.Token).AsTask();
+        var stays = singleflight.ExecuteAsync(Key, static _ => ValueTask.FromResult(3), alive.Token).AsTask();
+        var isDone = new TaskCompletionSource<bool>();
+        Crowd.Run(1, _ =>
+        {
+            SynchronizationContext.SetSynchronizationContext(new InlineContext());
+            singleflight.ExecuteAsync(Key, static _ => ValueTask.FromResult(2), aborted.Token).GetAwaiter().OnCompleted(() => isDone.SetResult(stays.Wait(Patience.Limit)));
+        });
+        await using var endsFirst = aborted.Token.Register(() => work.SetCanceled(aborted.Token)); // before the engine's own callbacks, which are older
+        var aborts = Task.Run(aborted.Cancel);
+        Assert.True(await isDone.Task, "A caller that stays waits for one that leaves.");
+        await aborts.SoonAsync();
+        await leader.LeavesWithAsync(aborted.Token);
+    }
+
+    [Fact]
+    public async Task A_context_that_blocks_when_the_last_caller_leaves_does_not_hold_up_the_cancellation_of_the_work()
+    {
+        await using var singleflight = new Singleflight();
+        using var aborted = new CancellationTokenSource();
+        var flight = default(CancellationToken);
+        var isDone = new TaskCompletionSource<bool>();
+        Crowd.Run(1, _ =>
+        {
+            SynchronizationContext.SetSynchronizationContext(new InlineContext());
+            singleflight.ExecuteAsync(Key, WorkAsync, aborted.Token).GetAwaiter().OnCompleted(() => isDone.SetResult(flight.WaitHandle.WaitOne(Patience.Limit)));
+        });
+        aborted.Cancel();
+        Assert.True(await isDone.Task, "The work is cancelled only after the caller has gone on.");
+
+        async Task<int> WorkAsync(CancellationToken token)
+        {
+            flight = token;
+            await Task.Delay(Timeout.Infinite, token).ConfigureAwait(false);
+            return 1;
+        }
+    }
+
+    [Fact]
     public async Task Work_that_returns_a_failed_call_fails_its_flight_and_frees_the_key()
     {
         await using var singleflight = new Singleflight(new SingleflightOptions { MaxInFlight = 2 });

@@ -187,14 +187,14 @@ internal sealed partial class Flight<TKey, TResult>(Shard<TKey> shard, TKey key,
         ReportEnd(hasLanded, outcome, subscribers, outcome == FlightOutcome.Failed ? Outcome.ErrorOf(run) : null);
         if (State == FlightState.Expired) return absentLeader is null ? run : _runOrTimeout!;
 
+        if (election is null) Complete(run);
+        else ThreadPool.UnsafeQueueUserWorkItem(election, preferLocal: false);
         for (var next = leavers; leavers is not null; leavers = next)
         {
             next = leavers.Next;
-            leavers.CompleteCancelled();
+            leavers.CompleteCancelled(); // last, because a synchronization context may block
         }
 
-        if (election is null) Complete(run);
-        else ThreadPool.UnsafeQueueUserWorkItem(election, preferLocal: false);
         return run;
     }
 

@@ -207,8 +207,8 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
             isLast = flight.Leave(this);
         }
 
+        if (isLast) flight.OnAllLeft(); // first, because a synchronization context may block
         SignalLeft(null);
-        if (isLast) flight.OnAllLeft();
     }
 
     // From here on the work cannot go on until this wait is over. If the wait cannot end before the work does, the caller gets an error.
@@ -241,8 +241,8 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         }
 
         Detach();
-        SignalLeft(Outcome.Failed<TResult>(deadlock));
         if (isLast) flight.OnAllLeft();
+        SignalLeft(Outcome.Failed<TResult>(deadlock));
     }
 
     // It may lie on a stack for long, and serves no other caller: see Arrivals.

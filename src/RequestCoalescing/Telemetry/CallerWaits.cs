@@ -38,34 +38,33 @@ internal sealed class CallerWaits(SingleflightMetrics metrics, Latencies latenci
     /// <summary>Records a wait that ends now.</summary>
     public void Record(long start, int weight)
     {
-        try
-        {
-            Record(start, Now(), weight);
-        }
-        catch (Exception)
-        {
-            // A clock or a meter listener that throws must not harm the caller.
-        }
+        if (NowOrNull() is { } end) Record(start, end, weight);
     }
 
-    /// <summary>Records the waits of a crowd, which a listener wants.</summary>
-    public void Record(ReadOnlySpan<long> starts, long end)
+    /// <summary>Records the waits of several callers, which a listener wants, each in the caller's context.</summary>
+    public void Record(ReadOnlySpan<(long Start, ExecutionContext? Context)> callers, long end)
     {
-        try
+        var weight = latencies.WeightOfWait(isMeasured: true);
+        var own = ExecutionContext.Capture()!;
+        foreach (var (start, context) in callers)
         {
-            var weight = latencies.WeightOfWait(isMeasured: true);
-            foreach (var start in starts) Record(start, end, weight);
-        }
-        catch (Exception)
-        {
-            // As above.
+            if (context is not null) ExecutionContext.Restore(context);
+            Record(start, end, weight);
+            ExecutionContext.Restore(own);
         }
     }
 
     private void Record(long start, long end, int weight)
     {
-        var waited = clock.GetElapsedTime(start, end);
-        if (weight > 0) latencies.Waits.Record(waited, weight);
-        metrics.CallerWait.Record(waited.TotalSeconds, _name);
+        try
+        {
+            var waited = clock.GetElapsedTime(start, end);
+            if (weight > 0) latencies.Waits.Record(waited, weight);
+            metrics.CallerWait.Record(waited.TotalSeconds, _name);
+        }
+        catch (Exception)
+        {
+            // A clock or a meter listener that throws must not harm the caller.
+        }
     }
 }

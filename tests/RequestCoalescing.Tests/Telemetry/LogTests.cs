@@ -1,4 +1,6 @@
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
 
 namespace RequestCoalescing.Tests.Telemetry;
 
@@ -144,5 +146,35 @@ public sealed class LogTests() : TelemetryFixture(configure: options => options.
         Assert.Equal(20, kept.Count);
         Assert.Equal(Clock.GetUtcNow(), kept[0].At);
         Assert.Equal(TimeSpan.FromSeconds(19), kept[0].At - kept[^1].At);
+    }
+
+    [Fact]
+    public async Task A_large_flight_is_noticed_while_its_callers_join_another_one_in_turn()
+    {
+        var logs = new FakeLogCollector();
+        var services = new ServiceCollection();
+        services.AddLogging(logging => logging.AddProvider(new FakeLoggerProvider(logs)));
+        services.AddSingleflight(options => options.MaxDuration = TimeSpan.FromMinutes(5)).WithTelemetry(static options => options.SubscriberWarningThreshold = 1_000);
+        await using var provider = services.BuildServiceProvider();
+        var singleflight = provider.GetRequiredService<ISingleflight>();
+        var end = new TaskCompletionSource<int>();
+        Call("hot");
+        for (var i = 0; i < 20_000; i++)
+        {
+            Call("hot");
+            if (i % 500 == 0)
+            {
+                singleflight.Forget("small");
+                Call("small");
+            }
+
+            Call("small");
+        }
+
+        var logged = logs.GetSnapshot(); // while the flight is in the air
+        end.SetResult(1);
+        Assert.Equal(4, Assert.Single(logged, static entry => entry.Level == LogLevel.Warning).Id.Id);
+
+        void Call(string key) => _ = singleflight.ExecuteAsync(key, end, static (end, _) => end.Task);
     }
 }

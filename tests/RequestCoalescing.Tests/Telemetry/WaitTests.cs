@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.Metrics.Testing;
 
 namespace RequestCoalescing.Tests.Telemetry;
 
@@ -160,17 +162,122 @@ public sealed class WaitTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_follower_leaves_only_the_time_of_its_arrival()
+    public async Task A_wait_is_recorded_in_the_context_of_its_caller()
+    {
+        var seen = new ConcurrentQueue<string?>();
+        _listener.SetMeasurementEventCallback<double>((_, _, _, _) => seen.Enqueue(Activity.Current?.OperationName));
+        var end = new TaskCompletionSource<int>();
+        var calls = Enumerable.Range(0, 6).Select(CallAsync).ToArray();
+        end.SetResult(7);
+        await Task.WhenAll(calls).SoonAsync();
+        Assert.Equal(Enumerable.Range(0, 6).Select(static caller => $"caller {caller}"), seen.Order());
+
+        async Task CallAsync(int caller)
+        {
+            using var activity = new Activity($"caller {caller}").Start();
+            await _singleflight.ExecuteAsync("a", _ => end.Task);
+        }
+    }
+
+    [Fact]
+    public async Task A_listener_that_fails_at_one_wait_sees_the_others()
+    {
+        const int Callers = 1_000;
+        var seen = 0;
+        _listener.SetMeasurementEventCallback<double>((_, _, _, _) =>
+        {
+            if (Interlocked.Increment(ref seen) == 4) throw new InvalidDataException();
+        });
+        var end = new TaskCompletionSource<int>();
+        var calls = Enumerable.Range(0, Callers).Select(_ => _singleflight.ExecuteAsync("a", _ => end.Task).AsTask()).ToArray();
+        end.SetResult(7);
+        await Task.WhenAll(calls).SoonAsync();
+        Assert.Equal(Callers, seen);
+    }
+
+    [Fact]
+    public async Task A_caller_that_goes_on_finds_all_waits_recorded()
+    {
+        for (var round = 1; round <= 200; round++)
+        {
+            var end = new TaskCompletionSource<int>();
+            var calls = Enumerable.Range(0, 100).Select(_ => _singleflight.ExecuteAsync("a", _ => end.Task).AsTask()).ToArray();
+            end.SetResult(7);
+            await Task.WhenAll(calls).SoonAsync();
+            Assert.Equal(100 * round, _waits.Count);
+        }
+    }
+
+    [Fact]
+    public async Task A_context_that_blocks_in_Post_holds_up_no_measurement()
+    {
+        var end = new TaskCompletionSource<int>();
+        var calls = Enumerable.Range(0, 3).Select(_ => _singleflight.ExecuteAsync("a", _ => end.Task).AsTask()).ToList();
+        var areMeasured = new TaskCompletionSource<bool>();
+        Crowd.Run(1, _ =>
+        {
+            SynchronizationContext.SetSynchronizationContext(new InlineContext());
+            for (var i = 0; i < 2; i++) calls.Add(_singleflight.ExecuteAsync("a", _ => end.Task).AsTask());
+            _singleflight.ExecuteAsync("a", _ => end.Task).GetAwaiter().OnCompleted(() => areMeasured.SetResult(SpinWait.SpinUntil(() => _waits.Count == 6, Patience.Limit)));
+        });
+        end.SetResult(7);
+        Assert.True(await areMeasured.Task, "The waits are recorded after the caller has gone on.");
+        await Task.WhenAll(calls).SoonAsync();
+    }
+
+    [Fact]
+    public async Task Two_instances_around_one_engine_are_measured_by_their_names()
+    {
+        await using var engine = new Singleflight();
+        var services = new ServiceCollection();
+        services.AddMetrics();
+        foreach (var name in new[] { "first", "second" }) services.AddSingleflight(name).Decorate<string>((_, _) => engine);
+        await using var provider = services.BuildServiceProvider();
+        using var collector = new MetricCollector<double>(provider.GetRequiredService<IMeterFactory>(), SingleflightTelemetry.MeterName, "singleflight.caller.wait");
+        var end = new TaskCompletionSource<int>();
+        var instances = new[] { "first", "second" }.Select(provider.GetRequiredKeyedService<ISingleflight>).ToArray();
+        var calls = Enumerable.Range(0, 20).Select(i => instances[i % 2].ExecuteAsync("a", _ => end.Task).AsTask()).ToArray();
+        end.SetResult(7);
+        await Task.WhenAll(calls).SoonAsync();
+        Assert.Equal(["first 10", "second 10"], collector.GetMeasurementSnapshot().CountBy(static wait => wait.Tags["singleflight.name"]!).Select(static name => $"{name.Key} {name.Value}").Order());
+    }
+
+    [Fact]
+    public async Task A_follower_leaves_only_the_time_of_its_arrival_and_its_context()
     {
         const int Callers = 10_000;
         var end = new TaskCompletionSource<int>();
         var first = Enumerable.Range(0, 1_000).Select(_ => _singleflight.ExecuteAsync("a", end, static (end, _) => end.Task).AsTask()).ToArray();
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var i = 0; i < Callers; i++) _ = _singleflight.ExecuteAsync("a", end, static (end, _) => end.Task);
-        Assert.InRange((GC.GetAllocatedBytesForCurrentThread() - before) / Callers, 0, 16);
+        Assert.InRange((GC.GetAllocatedBytesForCurrentThread() - before) / Callers, 0, 24);
         end.SetResult(7);
         await Task.WhenAll(first).SoonAsync();
         await UntilMeasuredAsync(1_000 + Callers);
+    }
+
+    [Fact]
+    public async Task A_thread_that_remembers_a_crowd_keeps_neither_the_services_nor_their_clock_alive()
+    {
+        var services = new List<WeakReference>();
+        using var isUsed = new ManualResetEventSlim();
+        using var isOver = new ManualResetEventSlim();
+        var remembers = new Thread(() =>
+        {
+            UseOnThisThread(services);
+            isUsed.Set();
+            isOver.Wait();
+        });
+        remembers.UnsafeStart();
+        Assert.True(isUsed.Wait(Patience.Limit));
+        await Patience.UntilAsync(
+            () =>
+            {
+                GC.Collect();
+                return services.TrueForAll(static service => !service.IsAlive);
+            },
+            "the services have been collected");
+        isOver.Set();
     }
 
     [Fact]
@@ -224,6 +331,18 @@ public sealed class WaitTests : IAsyncDisposable
         await Task.WhenAll(calls).SoonAsync();
         await UntilMeasuredAsync(5);
         return new WeakReference(result);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void UseOnThisThread(List<WeakReference> used)
+    {
+        var tests = new WaitTests();
+        used.AddRange([new WeakReference(tests._provider), new WeakReference(tests._clock)]);
+        var end = new TaskCompletionSource<int>();
+        var calls = Enumerable.Range(0, 5).Select(_ => tests._singleflight.ExecuteAsync("a", _ => end.Task).AsTask()).ToArray();
+        end.SetResult(7);
+        Assert.True(Task.WaitAll(calls, Patience.Limit));
+        tests.DisposeAsync().AsTask().GetAwaiter().GetResult();
     }
 
     private async Task UntilMeasuredAsync(int waits)
