@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
@@ -26,26 +27,24 @@ internal static class StringHash
     {
         ref var first = ref Unsafe.As<char, byte>(ref MemoryMarshal.GetReference(text.AsSpan()));
         var length = (nint)text.Length * sizeof(char);
-        var hash = seed;
         ulong low, high;
         if (length > 16)
         {
-            for (nint at = 0; at < length - 16; at += 16) hash = Fold(Word(ref first, at) ^ factor, Word(ref first, at + 8) ^ hash);
-            (low, high) = (Word(ref first, length - 16), Word(ref first, length - 8)); // may overlap with what came before
-        }
-        else if (length >= 8)
-        {
-            (low, high) = (Word(ref first, 0), Word(ref first, length - 8));
+            // The last two blocks of 16 bytes may overlap. The processor multiplies them at the same time.
+            nint at = 0;
+            var hash = seed;
+            for (; at < length - 32; at += 16) hash = Fold(Word(ref first, at) ^ factor, Word(ref first, at + 8) ^ hash);
+            low = Fold(Word(ref first, at) ^ factor, Word(ref first, at + 8) ^ hash);
+            high = Fold(Word(ref first, length - 16) ^ BitOperations.RotateLeft(factor, 32), Word(ref first, length - 8) ^ BitOperations.RotateLeft(seed, 32));
         }
         else
         {
-            // At most three characters.
             (low, high) = (0, 0);
-            for (nint at = 0; at < length; at += sizeof(char)) low = (low << 16) | Unsafe.ReadUnaligned<char>(ref Unsafe.Add(ref first, at));
+            if (length >= 8) (low, high) = (Word(ref first, 0), Word(ref first, length - 8));
+            else for (nint at = 0; at < length; at += sizeof(char)) low = (low << 16) | Unsafe.ReadUnaligned<char>(ref Unsafe.Add(ref first, at));
+            high = Math.BigMul(low ^ factor, high ^ seed, out low); // one multiplication alone spreads short strings unevenly for some secrets
         }
 
-        // One multiplication alone spreads short strings unevenly for some secrets.
-        high = Math.BigMul(low ^ factor, high ^ hash, out low);
         return (uint)Fold(low ^ seed ^ (ulong)length, high ^ factor);
     }
 
