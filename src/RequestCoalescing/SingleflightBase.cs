@@ -113,7 +113,7 @@ public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
         : !cancellationToken.CanBeCanceled && TryJoinCrowd<TResult>(key) is { } shared ? new(shared)
         : ExecuteCoreAsync(key, state, work, cancellationToken);
 
-    // The usual join of a caller without a token.
+    // The usual join of a caller without a token whose wait is measured. It is here because ExecuteCoreAsync would cost another generic virtual call.
     private Task<TResult>? TryJoinCrowd<TResult>(TKey key)
     {
         if (_engine is null || LocalResult<TResult>.Is || Waits is not { } waits) return null;

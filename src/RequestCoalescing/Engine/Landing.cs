@@ -26,7 +26,7 @@ internal sealed class Landing<TResult>(Subscriber first, Task<TResult> outcome) 
             next = subscriber.Next; // a completed subscriber may wait for another flight at once
             if (subscriber.IsShared)
             {
-                shared = subscriber; // the last one: one of its callers may have a synchronization context, too
+                shared = subscriber; // it is completed last, because one of its callers may have a synchronization context, too
             }
             else if (subscriber.HasContext)
             {

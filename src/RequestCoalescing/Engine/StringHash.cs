@@ -30,7 +30,8 @@ internal static class StringHash
         ulong low, high;
         if (length > 16)
         {
-            // The last two blocks of 16 bytes may overlap. The processor multiplies them at the same time.
+            // The last two blocks of 16 bytes may overlap. The processor multiplies them at the same time. The secrets of the last one are rotated, so that
+            // two equal blocks do not become equal.
             nint at = 0;
             var hash = seed;
             for (; at < length - 32; at += 16) hash = Fold(Word(ref first, at) ^ factor, Word(ref first, at + 8) ^ hash);
@@ -40,8 +41,16 @@ internal static class StringHash
         else
         {
             (low, high) = (0, 0);
-            if (length >= 8) (low, high) = (Word(ref first, 0), Word(ref first, length - 8));
-            else for (nint at = 0; at < length; at += sizeof(char)) low = (low << 16) | Unsafe.ReadUnaligned<char>(ref Unsafe.Add(ref first, at));
+            if (length >= 8)
+            {
+                (low, high) = (Word(ref first, 0), Word(ref first, length - 8));
+            }
+            else
+            {
+                // At most three characters.
+                for (nint at = 0; at < length; at += sizeof(char)) low = (low << 16) | Unsafe.ReadUnaligned<char>(ref Unsafe.Add(ref first, at));
+            }
+
             high = Math.BigMul(low ^ factor, high ^ seed, out low); // one multiplication alone spreads short strings unevenly for some secrets
         }
 

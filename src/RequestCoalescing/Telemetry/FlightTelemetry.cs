@@ -20,9 +20,6 @@ internal sealed class FlightTelemetry(
     private const int KeptFailures = 20;
     private const int ExactThresholds = 256;
 
-    [ThreadStatic]
-    private static uint s_random;
-
     private readonly KeyValuePair<string, object?> _name = SingleflightMetrics.NameTag(instance);
     private readonly KeyCheck _keys = new(instance, logger);
     private readonly ConcurrentQueue<SingleflightFailure> _failures = new();
@@ -95,9 +92,9 @@ internal sealed class FlightTelemetry(
         if (logger.IsEnabled(LogLevel.Information)) Log.AbandonedWorkEnded(logger, instance, KeyOf(flight), AgeOf(flight).TotalMilliseconds);
     }
 
-    // A count may read memory of every processor. If the threshold is high, one join in 16 counts, and the landing counts once more. It is chosen at random,
-    // because a thread may join several flights in turn.
-    private static bool IsCounting(int threshold) => threshold < ExactThresholds || ((s_random = (s_random * 1_664_525) + 1_013_904_223) >> 28) == 0;
+    // A count may read memory of every processor. If the threshold is high, one join in 16 counts, chosen at random because a thread may join several
+    // flights in turn. The landing counts once more.
+    private static bool IsCounting(int threshold) => threshold < ExactThresholds || Random.Shared.Next(16) == 0;
 
     private void WarnIfLarge(Flight flight, int subscribers, int threshold)
     {

@@ -6,7 +6,7 @@ namespace RequestCoalescing;
 public sealed class TelemetryOptions
 {
     /// <summary>
-    /// If a flight has more subscribers than this, a warning is logged once. Default 1,000. Range: 1 and up.
+    /// If a flight has more subscribers than this, a warning is logged once. From 256 on, some more callers may join before that. Default 1,000. Range: 1 and up.
     /// </summary>
     public int SubscriberWarningThreshold { get; set; } = 1_000;
 
