@@ -168,6 +168,8 @@ internal sealed class Arrivals
 
         public override IThreadPoolWorkItem Lead(Flight flight) => throw new UnreachableException();
 
+        public override void Complete(object outcome, bool continuesHere) => throw new UnreachableException();
+
         public override void CompleteCancelled() => throw new UnreachableException();
     }
 }

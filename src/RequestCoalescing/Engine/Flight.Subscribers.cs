@@ -52,9 +52,18 @@ internal abstract partial class Flight
         }
     }
 
+    /// <summary>Completes the subscribers of a closed flight. Outside the gate.</summary>
+    /// <param name="outcome">See <see cref="Subscriber.Complete"/>.</param>
+    protected void Complete(object outcome)
+    {
+        while (Arrivals?.TakeChain() is { } chain) new Landing(chain, outcome).Queue();
+        Arrivals = null;
+        if (TakeAll() is { } first) Landing.Complete(first, outcome); // a synchronization context may block this thread
+    }
+
     /// <summary>Takes all subscribers from a closed flight. Call it outside the gate: only the closing thread touches the ring of a closed flight.</summary>
     /// <returns>The first of a chain.</returns>
-    protected Subscriber? TakeAll()
+    private Subscriber? TakeAll()
     {
         if (First is not { } first) return null;
         First = null;

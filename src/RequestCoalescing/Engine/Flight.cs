@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+
 namespace RequestCoalescing.Engine;
 
 /// <summary>One run of the work for a key: its state, its place in the shard's list of airborne flights, and its subscribers. It is also the source of the work's token.</summary>
@@ -129,7 +131,7 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
             listener.Abandoned(this);
         }
 
-        CompleteFailed(timeout);
+        Complete(ExceptionDispatchInfo.Capture(timeout)); // makes less garbage than a task
         CancelWork();
     }
 
@@ -139,9 +141,6 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
         Shard.Settings.Listener?.Landed(this, FlightOutcome.Cancelled, subscribers: 0, error: null);
         CancelWork();
     }
-
-    /// <summary>Completes the subscribers of a closed flight with an error. Outside the gate.</summary>
-    protected abstract void CompleteFailed(Exception exception);
 
     /// <summary>Takes the flight out of the table of current flights.</summary>
     protected abstract void RemoveFromTable();

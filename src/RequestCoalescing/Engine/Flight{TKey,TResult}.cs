@@ -68,8 +68,6 @@ internal sealed partial class Flight<TKey, TResult>(Shard<TKey> shard, TKey key,
         base.Expire(timeout);
     }
 
-    protected override void CompleteFailed(Exception exception) => Complete(Outcome.Failed<TResult>(exception));
-
     protected override Flight CreateSuccessor()
     {
         var successor = new Flight<TKey, TResult>(Table, Key, Hash);
@@ -203,10 +201,4 @@ internal sealed partial class Flight<TKey, TResult>(Shard<TKey> shard, TKey key,
         : IsCancellationRequested && Outcome.IsCancelled(run) ? FlightOutcome.Cancelled
         : FlightOutcome.Failed;
 
-    private void Complete(Task<TResult> outcome)
-    {
-        while (Arrivals?.TakeChain() is { } chain) new Landing<TResult>(chain, outcome).Queue();
-        Arrivals = null;
-        if (TakeAll() is { } first) Landing<TResult>.Complete(first, outcome); // a synchronization context may block this thread
-    }
 }

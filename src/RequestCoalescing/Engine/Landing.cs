@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace RequestCoalescing.Engine;
 
 /// <summary>Completes subscribers of a closed flight on the threads of the pool, part by part, so that the threads share a crowd.</summary>
@@ -7,7 +5,7 @@ namespace RequestCoalescing.Engine;
 /// A thread of the pool runs the continuations of its part one after the other. A continuation that blocks does not hold up the next one: as long as
 /// subscribers remain, another work item is queued, and the thread that runs it takes the next subscriber.
 /// </remarks>
-internal sealed class Landing<TResult>(Subscriber first, Task<TResult> outcome) : IThreadPoolWorkItem
+internal sealed class Landing(Subscriber first, object outcome) : IThreadPoolWorkItem
 {
     private const int PartOfCrowd = 64;
 
@@ -17,7 +15,7 @@ internal sealed class Landing<TResult>(Subscriber first, Task<TResult> outcome) 
     private int _fetched; // otherwise the compiler may leave the reads out
 
     /// <summary>Completes the first part of a chain on this thread, which runs no continuation. The pool does the rest.</summary>
-    public static void Complete(Subscriber first, Task<TResult> outcome)
+    public static void Complete(Subscriber first, object outcome)
     {
         CutPart(first, outcome);
         Subscriber? shared = null;
@@ -31,7 +29,7 @@ internal sealed class Landing<TResult>(Subscriber first, Task<TResult> outcome) 
             else if (subscriber.HasContext)
             {
                 subscriber.Next = null;
-                new Landing<TResult>(subscriber, outcome).Queue(); // a synchronization context may block in Post
+                new Landing(subscriber, outcome).Queue(); // a synchronization context may block in Post
             }
             else
             {
@@ -62,14 +60,14 @@ internal sealed class Landing<TResult>(Subscriber first, Task<TResult> outcome) 
         }
     }
 
-    private static void Complete(Subscriber subscriber, Task<TResult> outcome, bool continuesHere)
+    private static void Complete(Subscriber subscriber, object outcome, bool continuesHere)
     {
         if (subscriber.HasLeft) subscriber.Next = null; // a caller that does not await its task keeps no others alive
-        else Unsafe.As<Subscriber<TResult>>(subscriber).Complete(outcome, continuesHere);
+        else subscriber.Complete(outcome, continuesHere);
     }
 
     // Leaves all but the first part to the pool. The walk mostly waits for memory, and meanwhile the processor fetches what the completion needs.
-    private static int CutPart(Subscriber first, Task<TResult> outcome)
+    private static int CutPart(Subscriber first, object outcome)
     {
         var last = first;
         var fetched = last.Fetch();
@@ -82,7 +80,7 @@ internal sealed class Landing<TResult>(Subscriber first, Task<TResult> outcome) 
         if (last.Next is { } rest)
         {
             last.Next = null;
-            new Landing<TResult>(rest, outcome).Queue();
+            new Landing(rest, outcome).Queue();
         }
 
         return fetched;

@@ -1,6 +1,13 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
+using System.Threading.Tasks.Sources;
+
 namespace RequestCoalescing.Engine;
 
-/// <summary>Outcomes are tasks: the task of the work, or a failure that counts as observed even if no subscriber is left.</summary>
+/// <summary>
+/// Outcomes are tasks: the task of the work, or a failure that counts as observed even if no subscriber is left. The error of a flight that has expired goes
+/// to its subscribers as an <see cref="ExceptionDispatchInfo"/>, which makes half the garbage.
+/// </summary>
 internal static class Outcome
 {
     public static Task<TResult> Failed<TResult>(Exception exception)
@@ -9,6 +16,18 @@ internal static class Outcome
         Observe(outcome);
         return outcome;
     }
+
+    /// <summary>The result of an outcome, for a subscriber.</summary>
+    public static TResult ResultOf<TResult>(object outcome)
+    {
+        if (outcome is ExceptionDispatchInfo error) error.Throw();
+        return Unsafe.As<Task<TResult>>(outcome).GetAwaiter().GetResult();
+    }
+
+    public static ValueTaskSourceStatus StatusOf(object outcome) =>
+        outcome is Task { IsCompletedSuccessfully: true } ? ValueTaskSourceStatus.Succeeded
+        : outcome is Task { IsCanceled: true } ? ValueTaskSourceStatus.Canceled
+        : ValueTaskSourceStatus.Faulted;
 
     /// <summary>Does the same as <see cref="Observe"/>. In addition, a task with several errors becomes one with the first, which every await throws.</summary>
     public static Task<TResult> Observed<TResult>(Task<TResult> outcome) =>

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using System.Threading.Tasks.Sources;
 
 namespace RequestCoalescing.Engine;
@@ -12,7 +13,7 @@ namespace RequestCoalescing.Engine;
 /// would end the process. One word holds the version and the holder's progress. Each step of the holder is a compare-exchange on it, so that a
 /// holder of an old version does not disturb a later wait.
 /// </remarks>
-internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSource<TResult>
+internal abstract class PooledWait<TResult> : Subscriber, IValueTaskSource<TResult>
 {
     // The holder's progress, above the 16 bits of the version.
     private const int Handed = 0;
@@ -21,7 +22,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
     private const int Consumed = 3 << 16;
 
     // Its result is the outcome of the flight, or null if the caller has left. The caller itself makes its exception then.
-    private ManualResetValueTaskSourceCore<Task<TResult>?> _core = new() { RunContinuationsAsynchronously = true };
+    private ManualResetValueTaskSourceCore<object?> _core = new() { RunContinuationsAsynchronously = true };
     private CancellationToken _token;
     private CancellationTokenRegistration _registration;
     private int _step = Consumed;
@@ -58,7 +59,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         if (!_isSpent) Recycle();
     }
 
-    public override void Complete(Task<TResult> outcome, bool continuesHere)
+    public override void Complete(object outcome, bool continuesHere)
     {
         Detach();
         if (!continuesHere || Volatile.Read(ref _step) >> 16 != Hooked >> 16 || _hookingThread > 0)
@@ -91,8 +92,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
             var status = _core.GetStatus(token);
             if (status == ValueTaskSourceStatus.Pending && step != ((ushort)token | Handed)) return ValueTaskSourceStatus.Faulted; // a second await
             if (status != ValueTaskSourceStatus.Succeeded) return status;
-            var outcome = _core.GetResult(token);
-            return outcome is { IsCompletedSuccessfully: true } ? status : outcome is null or { IsCanceled: true } ? ValueTaskSourceStatus.Canceled : ValueTaskSourceStatus.Faulted;
+            return _core.GetResult(token) is { } outcome ? Outcome.StatusOf(outcome) : ValueTaskSourceStatus.Canceled;
         }
         catch (Exception)
         {
@@ -137,7 +137,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
         }
 
         var callersToken = _token;
-        Task<TResult>? outcome;
+        object? outcome;
         try
         {
             outcome = _core.GetResult(token);
@@ -151,7 +151,7 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
             }
         }
 
-        return outcome is null ? throw new OperationCanceledException(callersToken) : outcome.GetAwaiter().GetResult();
+        return outcome is null ? throw new OperationCanceledException(callersToken) : Outcome.ResultOf<TResult>(outcome);
     }
 
     /// <summary>Forgets everything about this wait.</summary>
@@ -242,18 +242,18 @@ internal abstract class PooledWait<TResult> : Subscriber<TResult>, IValueTaskSou
 
         Detach();
         if (isLast) flight.OnAllLeft();
-        SignalLeft(Outcome.Failed<TResult>(deadlock));
+        SignalLeft(ExceptionDispatchInfo.Capture(deadlock));
     }
 
     // It may lie on a stack for long, and serves no other caller: see Arrivals.
-    private void SignalLeft(Task<TResult>? outcome)
+    private void SignalLeft(object? outcome)
     {
         _isSpent = true;
         Release();
         Signal(outcome);
     }
 
-    private void Signal(Task<TResult>? outcome)
+    private void Signal(object? outcome)
     {
         _isSignalling = true;
         Volatile.WriteBarrier(); // a thread that sees the outcome sees this, too

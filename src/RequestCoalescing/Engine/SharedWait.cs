@@ -1,9 +1,11 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
 
 namespace RequestCoalescing.Engine;
 
 /// <summary>All callers of a flight that have no token, as one. They cannot leave, so that one task is enough for all of them.</summary>
-internal sealed class SharedWait<TResult> : Subscriber<TResult>
+internal sealed class SharedWait<TResult> : Subscriber
 {
     private readonly TaskCompletionSource<TResult> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly FollowerWork<TResult> _work;
@@ -33,9 +35,10 @@ internal sealed class SharedWait<TResult> : Subscriber<TResult>
         return _work.CreateRun(flight);
     }
 
-    public override void Complete(Task<TResult> outcome, bool continuesHere)
+    public override void Complete(object outcome, bool continuesHere)
     {
-        _completion.SetFromTask(outcome);
+        if (outcome is ExceptionDispatchInfo error) _completion.SetException(error.SourceException);
+        else _completion.SetFromTask(Unsafe.As<Task<TResult>>(outcome));
         Outcome.Observe(_completion.Task);
     }
 

@@ -70,6 +70,11 @@ internal abstract class Subscriber
     /// <returns>A meaningless number that depends on all of it.</returns>
     public virtual int Fetch() => 0;
 
+    /// <summary>Hands over the outcome of a closed flight.</summary>
+    /// <param name="outcome">The work's task, which has ended, or the error that every subscriber gets: see <see cref="Outcome"/>.</param>
+    /// <param name="continuesHere">Whether this thread may run the caller's continuation. Otherwise another thread runs it.</param>
+    public abstract void Complete(object outcome, bool continuesHere);
+
     /// <summary>Completes a subscriber that has left the ring because its token has fired.</summary>
     public abstract void CompleteCancelled();
 
