@@ -60,7 +60,7 @@ internal static class CachingRun
             for (var i = 0; i < caches.Length; i++)
             {
                 var cache = caches[i];
-                var result = QuickRun.Measure(Hits, () =>
+                var result = Rounds.Measure(Hits, () =>
                 {
                     for (var hit = 0; hit < Hits; hit++) cache.GetOrCreateAsync("key", static _ => ValueTask.FromResult("value"), s_hour).GetAwaiter().GetResult();
                 });

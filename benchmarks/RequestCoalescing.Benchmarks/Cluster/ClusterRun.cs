@@ -83,7 +83,7 @@ internal static class ClusterRun
         }).AsTask();
         await hasBegun.Task;
         var joined = new ValueTask<int>[Joins];
-        var result = QuickRun.Measure(Joins, () =>
+        var result = Rounds.Measure(Joins, () =>
         {
             for (var i = 0; i < Joins; i++) joined[i] = singleflight.ExecuteAsync(key, work, static (work, _) => new ValueTask<int>(work.Task), withTokens ? source.Token : default);
         });

@@ -12,8 +12,6 @@ public sealed class Fusion : Peer
     private readonly FusionCacheEntryOptions _uncached = new() { SkipMemoryCacheRead = true, SkipMemoryCacheWrite = true };
     private readonly FusionCacheEntryOptions _brief = new() { Duration = TimeSpan.FromSeconds(5) };
 
-    public override string Name => "FusionCache";
-
     public override ValueTask<string> LeadAsync(string key, CancellationToken cancellationToken) =>
         _cache.GetOrSetAsync<string>(key, static (_, _) => Task.FromResult(Value), default, _uncached, null, cancellationToken)!;
 

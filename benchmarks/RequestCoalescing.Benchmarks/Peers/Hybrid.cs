@@ -20,8 +20,6 @@ public sealed class Hybrid : Peer
         _cache = services.BuildServiceProvider().GetRequiredService<HybridCache>();
     }
 
-    public override string Name => "HybridCache";
-
     public override ValueTask<string> LeadAsync(string key, CancellationToken cancellationToken) =>
         _cache.GetOrCreateAsync(key, static _ => new ValueTask<string>(Value), s_options, null, cancellationToken);
 

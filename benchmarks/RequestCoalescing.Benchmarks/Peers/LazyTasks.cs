@@ -7,8 +7,6 @@ public sealed class LazyTasks : Peer
 {
     private readonly ConcurrentDictionary<string, Lazy<Task<string>>> _tasks = new();
 
-    public override string Name => "Lazy<Task>";
-
     public override ValueTask<string> LeadAsync(string key, CancellationToken cancellationToken) =>
         CallAsync(key, Task.FromResult(Value), cancellationToken);
 

@@ -5,8 +5,6 @@ public sealed class Ours : Peer
 {
     private readonly Singleflight _singleflight = new();
 
-    public override string Name => "RequestCoalescing";
-
     public override ValueTask<string> LeadAsync(string key, CancellationToken cancellationToken) =>
         _singleflight.ExecuteAsync(key, static _ => new ValueTask<string>(Value), cancellationToken);
 

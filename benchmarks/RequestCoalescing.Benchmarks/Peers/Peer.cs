@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 namespace RequestCoalescing.Benchmarks.Peers;
 
 /// <summary>A library that makes concurrent calls for one key share one run. If it can, it caches nothing afterwards.</summary>
@@ -6,13 +8,30 @@ public abstract class Peer
     public const string Key = "post:12345";
     public const string Value = "a post";
 
-    public static IReadOnlyList<Peer> All { get; } = [new Ours(), new Hybrid(), new Fusion(), new LazyTasks()];
+    private static readonly ConcurrentDictionary<string, Peer> s_peers = new();
 
-    public abstract string Name { get; }
+    /// <summary>The names of this library and of those that it is compared with.</summary>
+    public static IReadOnlyList<string> Names { get; } = ["RequestCoalescing", "HybridCache", "FusionCache", "Lazy<Task>"];
+
+    /// <summary>Returns a peer, which is created when its name is first used.</summary>
+    public static Peer Named(string name) => s_peers.GetOrAdd(name, Create);
 
     /// <summary>A call that leads, with work that completes at once.</summary>
     public abstract ValueTask<string> LeadAsync(string key, CancellationToken cancellationToken);
 
     /// <summary>A call that leads or joins, with work that completes when the task does.</summary>
     public abstract ValueTask<string> CallAsync(string key, Task<string> work, CancellationToken cancellationToken);
+
+    private static Peer Create(string name) => name switch
+    {
+        "RequestCoalescing" => new Ours(),
+        "HybridCache" => new Hybrid(),
+        "FusionCache" => new Fusion(),
+        "Lazy<Task>" => new LazyTasks(),
+        "engine, as ISingleflight" => new ByInterface(new Singleflight()),
+        "registered" => new ByInterface(Registered.Create(subscribesToMetrics: false, subscribesToSpans: false)),
+        "registered, metrics" => new ByInterface(Registered.Create(subscribesToMetrics: true, subscribesToSpans: false)),
+        "registered, metrics and spans" => new ByInterface(Registered.Create(subscribesToMetrics: true, subscribesToSpans: true)),
+        _ => throw new ArgumentException($"There is no peer '{name}'."),
+    };
 }

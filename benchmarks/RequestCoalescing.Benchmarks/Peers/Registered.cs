@@ -1,26 +1,26 @@
+using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace RequestCoalescing.Benchmarks.Peers;
 
 /// <summary>This library as dependency injection provides it: with rollout and telemetry around the engine, and with or without a listener.</summary>
-public sealed class Hosted : Peer
+internal static class Registered
 {
-    private readonly ISingleflight _singleflight;
-    private readonly string _name;
-
-    public Hosted(string name, bool subscribesToMetrics)
+    public static ISingleflight Create(bool subscribesToMetrics, bool subscribesToSpans)
     {
-        _name = name;
         var services = new ServiceCollection();
         services.AddMetrics();
         services.AddLogging();
         services.AddSingleflight();
         var provider = services.BuildServiceProvider();
-        _singleflight = provider.GetRequiredService<ISingleflight>();
-        if (!subscribesToMetrics) return;
+        if (subscribesToMetrics) ListenToMetrics(provider.GetRequiredService<IMeterFactory>());
+        if (subscribesToSpans) ListenToSpans();
+        return provider.GetRequiredService<ISingleflight>();
+    }
 
-        var factory = provider.GetRequiredService<IMeterFactory>();
+    private static void ListenToMetrics(IMeterFactory factory)
+    {
         var listener = new MeterListener
         {
             InstrumentPublished = (instrument, listener) =>
@@ -33,11 +33,9 @@ public sealed class Hosted : Peer
         listener.Start();
     }
 
-    public override string Name => _name;
-
-    public override ValueTask<string> LeadAsync(string key, CancellationToken cancellationToken) =>
-        _singleflight.ExecuteAsync(key, static _ => new ValueTask<string>(Value), cancellationToken);
-
-    public override ValueTask<string> CallAsync(string key, Task<string> work, CancellationToken cancellationToken) =>
-        _singleflight.ExecuteAsync(key, work, static (work, _) => new ValueTask<string>(work), cancellationToken);
+    private static void ListenToSpans() => ActivitySource.AddActivityListener(new ActivityListener
+    {
+        ShouldListenTo = static source => source.Name == SingleflightTelemetry.ActivitySourceName,
+        Sample = static (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+    });
 }

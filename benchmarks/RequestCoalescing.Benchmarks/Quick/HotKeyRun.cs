@@ -1,6 +1,5 @@
 using System.Globalization;
 using RequestCoalescing.Benchmarks.Peers;
-using RequestCoalescing.Benchmarks.Scenarios;
 
 namespace RequestCoalescing.Benchmarks.Quick;
 
@@ -13,44 +12,41 @@ public static class HotKeyRun
 
     public static void Run(TextWriter output)
     {
-        var peers = Peer.All;
-        var culture = CultureInfo.InvariantCulture;
-        QuickRun.WriteHeader(output, "threads join one key", peers);
-        var scenario = new HotKey();
-        foreach (var withTokens in new[] { false, true })
-        {
-            var budget = withTokens ? 0.6 : 0.5;
-            var best = s_threads.Select(threads => Best(scenario, peers, threads, withTokens)).ToArray();
-            for (var i = 0; i < s_threads.Length; i++)
-            {
-                var ratio = best[i][0] / best[i][1];
-                var cells = best[i].Select(time => time.ToString("N0", culture) + " ns");
-                output.WriteLine(
-                    $"| {s_threads[i]}, {(withTokens ? "own tokens" : "no token")} | {string.Join(" | ", cells)} " +
-                    $"| {ratio.ToString("N2", culture)} | {budget.ToString("N1", culture)} | {QuickRun.Verdict(ratio <= budget)} |");
-            }
+        QuickRun.WriteHeader(output, "threads join one key", Peer.Names);
+        Run(output, "hot", "no token", budget: 0.5, scalingBudget: 1.5);
+        Run(output, "hot, tokens", "own tokens", budget: 0.6, scalingBudget: 1.3);
+    }
 
-            for (var i = 1; i < s_threads.Length && s_threads[i] <= Environment.ProcessorCount; i++)
-            {
-                var scaling = Enumerable.Range(0, peers.Count).Select(peer => best[0][peer] / best[i][peer]).ToArray();
-                QuickRun.WriteScaling(
-                    output,
-                    $"joins of {s_threads[i]} threads by those of 1, {(withTokens ? "own tokens" : "no token")}",
-                    scaling,
-                    withTokens ? 1.3 : 1.5);
-            }
+    private static void Run(TextWriter output, string scenario, string callers, double budget, double scalingBudget)
+    {
+        var culture = CultureInfo.InvariantCulture;
+        var processes = PeerProcess.StartAll(scenario, Peer.Names);
+        var best = s_threads.Select(threads => Best(processes, threads)).ToArray();
+        foreach (var process in processes) process.Dispose();
+        for (var i = 0; i < s_threads.Length; i++)
+        {
+            var ratio = best[i][0] / best[i][1];
+            var cells = best[i].Select(time => time.ToString("N0", culture) + " ns");
+            output.WriteLine(
+                $"| {s_threads[i]}, {callers} | {string.Join(" | ", cells)} " +
+                $"| {ratio.ToString("N2", culture)} | {budget.ToString("N1", culture)} | {QuickRun.Verdict(ratio <= budget)} |");
+        }
+
+        for (var i = 1; i < s_threads.Length && s_threads[i] <= Environment.ProcessorCount; i++)
+        {
+            double[] scaling = [.. processes.Select((_, peer) => best[0][peer] / best[i][peer])];
+            QuickRun.WriteScaling(output, $"joins of {s_threads[i]} threads by those of 1, {callers}", scaling, scalingBudget);
         }
     }
 
-    private static double[] Best(HotKey scenario, IReadOnlyList<Peer> peers, int threads, bool withTokens)
+    private static double[] Best(PeerProcess[] processes, int threads)
     {
-        var best = Enumerable.Repeat(double.MaxValue, peers.Count).ToArray();
+        var best = Enumerable.Repeat(double.MaxValue, processes.Length).ToArray();
         for (var round = -Rounds / 2; round < Rounds; round++) // the first ones warm up
         {
-            for (var peer = 0; peer < peers.Count; peer++)
+            for (var peer = 0; peer < processes.Length; peer++)
             {
-                GC.Collect();
-                var time = scenario.Run(peers[peer], threads, withTokens);
+                var time = processes[peer].Round(threads)[0];
                 if (round >= 0) best[peer] = Math.Min(best[peer], time);
             }
         }

@@ -1,31 +1,23 @@
-using System.Diagnostics;
 using System.Globalization;
 using RequestCoalescing.Benchmarks.Peers;
-using RequestCoalescing.Benchmarks.Scenarios;
 
 namespace RequestCoalescing.Benchmarks.Quick;
 
 /// <summary>
 /// Runs all scenarios in about two minutes, for the ratios. Each round measures every peer once, one after the other, so that other load on the machine
-/// affects all peers equally. The result is the median over the rounds.
+/// affects all peers equally. Each peer has a process of its own for each scenario (<see cref="PeerProcess"/>).
 /// </summary>
 public static class QuickRun
 {
     private const int Rounds = 15;
+    private const string Bare = "RequestCoalescing";
+    private const string ByInterface = "engine, as ISingleflight";
 
     public static void Run(TextWriter output)
     {
-        var peers = Peer.All;
-        var culture = CultureInfo.InvariantCulture;
-        CompareTimes(output, peers);
-
-        var memory = peers.Select(KeysInFlight.MeasureBytesPerKey).ToArray();
-        output.WriteLine(
-            $"| 100,000 keys in flight, each | {string.Join(" | ", memory.Select(bytes => bytes.ToString("N0", culture) + " B"))} " +
-            $"| {(memory[0] / memory[1]).ToString("N2", culture)} | 350 B | {Verdict(memory[0] <= 350)} |");
-
-        var scaling = peers.Select(peer => Scaling(threads => new ThroughputBenchmarks { Threads = threads }.Lead(peer))).ToArray();
-        WriteScaling(output, "two threads on different keys, throughput of one", scaling, 1.8);
+        CompareTimes(output, Peer.Names);
+        WriteMemory(output);
+        WriteScaling(output, "two threads on different keys, throughput of one", [.. Peer.Names.Select(peer => Scaling("keys", peer))], 1.8);
         output.WriteLine();
         HotKeyRun.Run(output);
         output.WriteLine();
@@ -34,54 +26,23 @@ public static class QuickRun
         CrowdRun.RunMillion(output);
         output.WriteLine();
         output.WriteLine(string.Create(
-            culture,
-            $"Throughput of two threads that share nothing, on this machine: {Scaling(threads => ThroughputBenchmarks.Calibrate(threads, allocates: false)):N2} x computing, {Scaling(threads => ThroughputBenchmarks.Calibrate(threads, allocates: true)):N2} x allocating."));
+            CultureInfo.InvariantCulture,
+            $"Throughput of two threads that share nothing, on this machine: {Scaling("computing", Bare):N2} x computing, {Scaling("allocating", Bare):N2} x allocating."));
     }
 
     /// <summary>Measures what dependency injection adds to the bare engine: without a listener, with a listener on its metrics, and with one on its spans too.</summary>
     public static void RunTelemetry(TextWriter output)
     {
-        CompareTimes(output, [new Hosted("no listener", subscribesToMetrics: false), new Ours()], 1.15);
+        CompareTimes(output, ["registered", ByInterface, Bare], 1.15);
         output.WriteLine();
-        CompareTimes(output, [new Hosted("metrics", subscribesToMetrics: true), new Ours()], 2);
+        CompareTimes(output, ["registered, metrics", ByInterface, Bare], 2);
         output.WriteLine();
-        ActivitySource.AddActivityListener(new ActivityListener
-        {
-            ShouldListenTo = static source => source.Name == SingleflightTelemetry.ActivitySourceName,
-            Sample = static (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
-        });
-        CompareTimes(output, [new Hosted("metrics and spans", subscribesToMetrics: true), new Ours()], double.PositiveInfinity);
+        CompareTimes(output, ["registered, metrics and spans", ByInterface, Bare], double.PositiveInfinity);
     }
 
-    /// <summary>Compares the first peer with the second.</summary>
-    /// <param name="output">Receives the table.</param>
-    /// <param name="peers">The peers.</param>
-    /// <param name="budget">The ratio that every row may have. Null for the budgets against HybridCache. Infinity for none.</param>
-    internal static void CompareTimes(TextWriter output, IReadOnlyList<Peer> peers, double? budget = null)
+    internal static void WriteHeader(TextWriter output, string first, IReadOnlyList<string> peers)
     {
-        var rows = new List<QuickRow>
-        {
-            Compare(peers, "leader, no token", budget ?? 0.6, 200, Lead(token: false)),
-            Compare(peers, "leader, cancellable token", budget ?? 0.2, null, Lead(token: true)),
-            Compare(peers, "follower, no token", budget ?? 0.5, 0, Join(withTokens: false)),
-            Compare(peers, "follower, own token", budget ?? 0.5, 16, Join(withTokens: true)),
-            Compare(peers, "landing for 10,000 followers, own tokens", budget ?? 0.6, null, Land()),
-        };
-
-        var culture = CultureInfo.InvariantCulture;
-        WriteHeader(output, "scenario", peers);
-        foreach (var row in rows)
-        {
-            var cells = row.Results.Select(result => string.Create(culture, $"{result.Nanoseconds:N0} ns, {result.Bytes:N0} B"));
-            var bytes = row.BytesBudget is { } limit ? string.Create(culture, $", {limit:N0} B") : "";
-            var limits = budget == double.PositiveInfinity ? " | " : $"{row.Budget.ToString(culture)}{bytes} | {row.Verdict}";
-            output.WriteLine($"| {row.Name} | {string.Join(" | ", cells)} | {row.Ratio.ToString("N2", culture)} | {limits} |");
-        }
-    }
-
-    internal static void WriteHeader(TextWriter output, string first, IReadOnlyList<Peer> peers)
-    {
-        output.WriteLine($"| {first} | {string.Join(" | ", peers.Select(peer => peer.Name))} | ratio to {peers[1].Name} | budget | |");
+        output.WriteLine($"| {first} | {string.Join(" | ", peers)} | ratio to {peers[1]} | budget | |");
         output.WriteLine("|---|" + string.Concat(peers.Select(_ => "---:|")) + "---:|---:|---|");
     }
 
@@ -92,106 +53,61 @@ public static class QuickRun
 
     internal static string Verdict(bool isKept) => isKept ? "kept" : "**missed**";
 
-    private static QuickRow Compare(
-        IReadOnlyList<Peer> peers,
-        string name,
-        double budget,
-        double? bytesBudget,
-        Func<Peer, QuickResult> measure)
+    // Compares the first peer with the second. Without a budget, the budgets against HybridCache hold. Infinity is no budget.
+    private static void CompareTimes(TextWriter output, IReadOnlyList<string> peers, double? budget = null)
     {
-        foreach (var peer in peers) WarmUp(() => measure(peer));
+        WriteHeader(output, "scenario", peers);
+        Compare("leader", "leader, no token", budget ?? 0.6, 200);
+        Compare("leader, token", "leader, cancellable token", budget ?? 0.2, null);
+        Compare("follower", "follower, no token", budget ?? 0.5, 0);
+        Compare("follower, token", "follower, own token", budget ?? 0.5, 16);
+        Compare("landing", "landing for 10,000 followers, own tokens", budget ?? 0.6, null);
 
-        var results = new QuickResult[Rounds, peers.Count];
-        for (var round = 0; round < Rounds; round++)
+        void Compare(string scenario, string name, double limit, double? bytesLimit)
         {
-            for (var peer = 0; peer < peers.Count; peer++)
-            {
-                GC.Collect();
-                results[round, peer] = measure(peers[peer]);
-            }
+            var culture = CultureInfo.InvariantCulture;
+            var (results, ratio) = Medians(scenario, peers);
+            var cells = results.Select(result => string.Create(culture, $"{result.Nanoseconds:N0} ns, {result.Bytes:N0} B"));
+            var isKept = ratio <= limit && !(results[0].Bytes >= bytesLimit + 1);
+            var bytes = bytesLimit is null ? "" : string.Create(culture, $", {bytesLimit:N0} B");
+            var verdict = double.IsInfinity(limit) ? " | " : $"{limit.ToString(culture)}{bytes} | {Verdict(isKept)}";
+            output.WriteLine($"| {name} | {string.Join(" | ", cells)} | {ratio.ToString("N2", culture)} | {verdict} |");
         }
-
-        var medians = Enumerable.Range(0, peers.Count).Select(peer => new QuickResult(
-            Median(round => results[round, peer].Nanoseconds),
-            Median(round => results[round, peer].Bytes))).ToArray();
-        var ratio = Median(round => results[round, 0].Nanoseconds / results[round, 1].Nanoseconds);
-        var isKept = ratio <= budget && !(medians[0].Bytes >= bytesBudget + 1);
-        return new QuickRow(name, budget, bytesBudget, medians, ratio, Verdict(isKept));
     }
 
-    private static Func<Peer, QuickResult> Lead(bool token)
+    // The median of each peer, and the median of the rounds' ratios.
+    private static (QuickResult[] Results, double Ratio) Medians(string scenario, IReadOnlyList<string> peers)
     {
-        var scenario = new LeaderBenchmarks { Token = token };
-        const int Repeats = 20;
-        return peer => Measure(Repeats * LeaderBenchmarks.Calls, () =>
-        {
-            for (var repeat = 0; repeat < Repeats; repeat++) scenario.LeadAsync(peer).GetAwaiter().GetResult();
-        });
+        var processes = PeerProcess.StartAll(scenario, peers);
+        var rounds = Enumerable.Range(0, Rounds).Select(_ => processes.Select(static process => process.Round()).ToArray()).ToArray();
+        foreach (var process in processes) process.Dispose();
+        return (
+            [.. peers.Select((_, peer) => new QuickResult(Median(round => rounds[round][peer][0]), Median(round => rounds[round][peer][1])))],
+            Median(round => rounds[round][0][0] / rounds[round][1][0]));
     }
 
-    private static Func<Peer, QuickResult> Join(bool withTokens)
+    private static double Median(Func<int, double> value) => Enumerable.Range(0, Rounds).Select(value).Order().ElementAt(Rounds / 2);
+
+    private static void WriteMemory(TextWriter output)
     {
-        var burst = new Burst(FollowerBenchmarks.Followers);
-        return peer =>
-        {
-            burst.Begin(peer, withTokens);
-            var result = Measure(FollowerBenchmarks.Followers, burst.Join);
-            burst.End();
-            return result;
-        };
+        var culture = CultureInfo.InvariantCulture;
+        var bytes = Peer.Names.Select(peer => PeerProcess.Once("memory", peer)[0]).ToArray();
+        output.WriteLine(
+            $"| 100,000 keys in flight, each | {string.Join(" | ", bytes.Select(each => each.ToString("N0", culture) + " B"))} " +
+            $"| {(bytes[0] / bytes[1]).ToString("N2", culture)} | 350 B | {Verdict(bytes[0] <= 350)} |");
     }
 
-    private static Func<Peer, QuickResult> Land()
+    // The best of many short rounds counts, because a disturbance can only slow a round.
+    private static double Scaling(string scenario, string peer)
     {
-        var burst = new Burst(LandingBenchmarks.Followers);
-        return peer =>
-        {
-            burst.Begin(peer, withTokens: true);
-            burst.JoinAwaiting();
-            return Measure(1, burst.Land);
-        };
-    }
-
-    // The best of many short runs counts, because a disturbance can only slow a run.
-    private static double Scaling(Action<int> run)
-    {
+        using var process = PeerProcess.Start(scenario, peer);
         var (one, two) = (double.MaxValue, double.MaxValue);
         for (var round = -10; round < 40; round++) // the first ten warm up
         {
-            var (first, second) = (Seconds(1), Seconds(2));
+            var (first, second) = (process.Round(threads: 1)[0], process.Round(threads: 2)[0]);
             if (round >= 0) (one, two) = (Math.Min(one, first), Math.Min(two, second));
         }
 
         return 2 * one / two;
-
-        double Seconds(int threads)
-        {
-            var start = Stopwatch.GetTimestamp();
-            run(threads);
-            return Stopwatch.GetElapsedTime(start).TotalSeconds;
-        }
-    }
-
-    internal static QuickResult Measure(int operations, Action action)
-    {
-        var bytes = GC.GetTotalAllocatedBytes(precise: true);
-        var start = Stopwatch.GetTimestamp();
-        action();
-        var elapsed = Stopwatch.GetElapsedTime(start);
-        bytes = GC.GetTotalAllocatedBytes(precise: true) - bytes;
-        return new QuickResult(elapsed.TotalNanoseconds / operations, (double)bytes / operations);
-    }
-
-    // Long enough for the runtime to reach its final compilation.
-    private static void WarmUp(Action action)
-    {
-        var start = Stopwatch.GetTimestamp();
-        while (Stopwatch.GetElapsedTime(start) < TimeSpan.FromMilliseconds(500)) action();
-    }
-
-    private static double Median(Func<int, double> value)
-    {
-        var values = Enumerable.Range(0, Rounds).Select(value).Order().ToArray();
-        return values[Rounds / 2];
     }
 }

@@ -11,7 +11,7 @@ public sealed class Burst(int followers)
     private readonly ManualResetEventSlim _allResumed = new();
     private TaskCompletionSource<string> _work = new();
     private ValueTask<string> _leader;
-    private Peer _peer = Peer.All[0];
+    private Peer _peer = null!; // of the burst that has begun
     private string _key = Peer.Key;
     private int _bursts;
     private int _resumed;

@@ -6,11 +6,8 @@ namespace RequestCoalescing.Benchmarks.Scenarios;
 /// <summary>One key in flight that many threads join at once.</summary>
 public sealed class HotKey
 {
-    /// <summary>
-    /// The joins of a round, shared by its threads. Divisible by the numbers of threads. More on a machine with many processors, so that the threads
-    /// run side by side for most of the round.
-    /// </summary>
-    public static readonly int Joins = Environment.ProcessorCount >= 16 ? 64_000 : 16_000;
+    /// <summary>The joins of a round, shared by its threads: so many that the start of the threads takes a small part of the round. Divisible by the numbers of threads.</summary>
+    public const int Joins = 64_000;
 
     private static readonly CancellationToken[] s_tokens = [.. Enumerable.Range(0, Joins).Select(_ => new CancellationTokenSource().Token)];
 

@@ -9,7 +9,7 @@ public static class KeysInFlight
 
     public static double MeasureBytesPerKey(Peer peer)
     {
-        var keys = Enumerable.Range(0, Keys).Select(key => $"{peer.Name}:{key}").ToArray();
+        var keys = Enumerable.Range(0, Keys).Select(key => $"{Peer.Key}:{key}").ToArray();
         var work = keys.Select(_ => new TaskCompletionSource<string>()).ToArray();
         var calls = new ValueTask<string>[Keys];
 

@@ -15,16 +15,16 @@ public class LandingBenchmarks
     private readonly Burst _burst = new(Followers);
 
     [IterationSetup(Target = nameof(HybridCache))]
-    public void SetupHybridCache() => Begin(Peer.All[1]);
+    public void SetupHybridCache() => Begin(Peer.Named("HybridCache"));
 
     [IterationSetup(Target = nameof(RequestCoalescing))]
-    public void SetupRequestCoalescing() => Begin(Peer.All[0]);
+    public void SetupRequestCoalescing() => Begin(Peer.Named("RequestCoalescing"));
 
     [IterationSetup(Target = nameof(FusionCache))]
-    public void SetupFusionCache() => Begin(Peer.All[2]);
+    public void SetupFusionCache() => Begin(Peer.Named("FusionCache"));
 
     [IterationSetup(Target = nameof(LazyTasks))]
-    public void SetupLazyTasks() => Begin(Peer.All[3]);
+    public void SetupLazyTasks() => Begin(Peer.Named("Lazy<Task>"));
 
     [Benchmark(Baseline = true)]
     public void HybridCache() => _burst.Land();

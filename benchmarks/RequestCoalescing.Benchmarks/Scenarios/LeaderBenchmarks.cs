@@ -15,16 +15,16 @@ public class LeaderBenchmarks
     public bool Token { get; set; }
 
     [Benchmark(Baseline = true, OperationsPerInvoke = Calls)]
-    public Task HybridCache() => LeadAsync(Peer.All[1]);
+    public Task HybridCache() => LeadAsync(Peer.Named("HybridCache"));
 
     [Benchmark(OperationsPerInvoke = Calls)]
-    public Task RequestCoalescing() => LeadAsync(Peer.All[0]);
+    public Task RequestCoalescing() => LeadAsync(Peer.Named("RequestCoalescing"));
 
     [Benchmark(OperationsPerInvoke = Calls)]
-    public Task FusionCache() => LeadAsync(Peer.All[2]);
+    public Task FusionCache() => LeadAsync(Peer.Named("FusionCache"));
 
     [Benchmark(OperationsPerInvoke = Calls)]
-    public Task LazyTasks() => LeadAsync(Peer.All[3]);
+    public Task LazyTasks() => LeadAsync(Peer.Named("Lazy<Task>"));
 
     public async Task LeadAsync(Peer peer)
     {

@@ -7,18 +7,21 @@ public sealed class MillionFlights
 {
     public const int Flights = 1_000_000;
 
+    public static readonly TimeSpan Watch = TimeSpan.FromSeconds(1);
+
     /// <summary>Times calls beside an action.</summary>
     /// <param name="expires">Whether the flights expire, all at once, while the action runs.</param>
-    /// <param name="action">Runs on a thread of its own.</param>
+    /// <param name="action">Runs on a thread of its own. It gets the engine and the calls that wait for the flights.</param>
     /// <returns>The durations of the calls, sorted.</returns>
-    public static TimeSpan[] TimeCallsBeside(bool expires, Action<Singleflight<int>> action)
+    public static TimeSpan[] TimeCallsBeside(bool expires, Action<Singleflight<int>, ValueTask<int>[]> action)
     {
         var clock = new JumpingClock();
         var options = new SingleflightOptions { TimeProvider = clock, MaxDuration = expires ? TimeSpan.FromSeconds(4) : TimeSpan.FromMinutes(10), IsReported = false };
         var singleflight = new Singleflight<int>(options);
         var end = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
         Func<CancellationToken, ValueTask<int>> work = _ => new ValueTask<int>(end.Task);
-        for (var key = 0; key < Flights; key++) _ = singleflight.ExecuteAsync(key, work);
+        var calls = new ValueTask<int>[Flights];
+        for (var key = 0; key < Flights; key++) calls[key] = singleflight.ExecuteAsync(key, work);
         GC.Collect();
 
         var isOver = false;
@@ -39,7 +42,7 @@ public sealed class MillionFlights
         });
         if (expires) clock.Jump(options.MaxDuration * 2); // the timers fire within the next seconds, and find all flights overdue
         caller.Start();
-        action(singleflight);
+        action(singleflight, calls);
         Volatile.Write(ref isOver, true);
         caller.Join();
         end.SetResult(0);

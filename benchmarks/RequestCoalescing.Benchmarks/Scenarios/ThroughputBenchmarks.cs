@@ -12,16 +12,16 @@ public class ThroughputBenchmarks
     public int Threads { get; set; }
 
     [Benchmark(Baseline = true)]
-    public void HybridCache() => Lead(Peer.All[1]);
+    public void HybridCache() => Lead(Peer.Named("HybridCache"));
 
     [Benchmark]
-    public void RequestCoalescing() => Lead(Peer.All[0]);
+    public void RequestCoalescing() => Lead(Peer.Named("RequestCoalescing"));
 
     [Benchmark]
-    public void FusionCache() => Lead(Peer.All[2]);
+    public void FusionCache() => Lead(Peer.Named("FusionCache"));
 
     [Benchmark]
-    public void LazyTasks() => Lead(Peer.All[3]);
+    public void LazyTasks() => Lead(Peer.Named("Lazy<Task>"));
 
     public void Lead(Peer peer) => Run(Threads, index =>
     {
