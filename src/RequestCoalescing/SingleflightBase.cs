@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using RequestCoalescing.DependencyInjection;
 using RequestCoalescing.Engine;
 using RequestCoalescing.Telemetry;
 
@@ -14,11 +15,12 @@ public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
 {
     // Calls go to it directly if they can, because the dispatch of a generic virtual method is expensive.
     private protected readonly Singleflight<TKey>? _engine;
+    private protected readonly HostedParts<TKey>? _parts; // if this is an instance of dependency injection
 
     /// <summary>Creates the base.</summary>
     protected SingleflightBase() => _engine = this as Singleflight<TKey>;
 
-    private protected SingleflightBase(Singleflight<TKey>? engine) => _engine = engine;
+    private protected SingleflightBase(HostedParts<TKey> parts) => (_engine, _parts) = (parts.Engine, parts);
 
     /// <inheritdoc/>
     [OverloadResolutionPriority(1)]
@@ -97,28 +99,23 @@ public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
     /// <returns><see langword="true"/> if the key had a current flight.</returns>
     protected abstract bool ForgetCore(TKey key);
 
-    /// <summary>Whether a decorator has nothing to do, so that calls can go to the engine at once.</summary>
-    private protected virtual bool IsTransparent => false;
-
-    /// <summary>Measures the waits of callers that can go to the engine at once. Null if a decorator has more to do, or if no listener wants every wait.</summary>
-    private protected virtual CallerWaits? Waits => null;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // each call between generic methods costs a look-up
     private ValueTask<TResult> Dispatch<TState, TResult>(
         TKey key,
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken) =>
-        _engine is not null && (_engine == this || IsTransparent) ? _engine.JoinOrLead(key, state, work, cancellationToken)
+        _engine is not null && (_parts is null || _parts.AreTransparent) ? _engine.JoinOrLead(key, state, work, cancellationToken)
         : !cancellationToken.CanBeCanceled && TryJoinCrowd<TResult>(key) is { } shared ? new(shared)
         : ExecuteCoreAsync(key, state, work, cancellationToken);
 
     // The usual join of a caller without a token whose wait is measured. It is here because ExecuteCoreAsync would cost another generic virtual call.
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private Task<TResult>? TryJoinCrowd<TResult>(TKey key)
     {
-        if (_engine is null || LocalResult<TResult>.Is || Waits is not { } waits) return null;
+        if (_engine is null || _parts is not { Waits.HaveListener: true, AreIdle: true } || LocalResult<TResult>.Is) return null;
         if (_engine.TryShare<TResult>(key) is not { } shared) return null;
-        return waits.NowOrNull() is { } start ? MeasuredCrowd.Join(waits, shared, start) : shared;
+        return _parts.Waits.NowOrNull() is { } start ? MeasuredCrowd.Join(_parts.Waits, shared, start) : shared;
     }
 
     private static Task<TResult> Started<TResult>(Task<TResult>? task) =>

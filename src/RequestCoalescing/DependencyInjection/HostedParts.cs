@@ -17,4 +17,11 @@ internal sealed record HostedParts<TKey>(
     RolloutSingleflight<TKey> Rollout,
     IServiceScopeFactory Scopes,
     CallerWaits Waits)
-    where TKey : notnull;
+    where TKey : notnull
+{
+    /// <summary>Whether every call can go to the engine at once.</summary>
+    public bool AreTransparent => !Waits.AreMeasured && AreIdle;
+
+    /// <summary>Whether every call could go to the engine at once if its wait were not measured.</summary>
+    public bool AreIdle => Rollout.LetsAllThrough && !Verification.IsOn;
+}

@@ -7,20 +7,13 @@ using RequestCoalescing.Verification;
 namespace RequestCoalescing.DependencyInjection;
 
 /// <summary>The service that dependency injection provides: it passes calls to the instance through its rollout, and measures their waits if a listener asks for that.</summary>
-internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightBase<TKey>(parts.Engine), IScopedSingleflight
+internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightBase<TKey>(parts), IScopedSingleflight
     where TKey : notnull
 {
-    private readonly VerifyingSingleflight<TKey> _verification = parts.Verification;
     private readonly RolloutSingleflight<TKey> _rollout = parts.Rollout;
     private readonly CallerWaits _waits = parts.Waits;
 
     public IServiceScopeFactory? Scopes { get; } = parts.Scopes;
-
-    private protected override bool IsTransparent => !_waits.AreMeasured && IsUndecorated;
-
-    private protected override CallerWaits? Waits => _waits.HaveListener && IsUndecorated ? _waits : null;
-
-    private bool IsUndecorated => _rollout.LetsAllThrough && !_verification.IsOn;
 
     public override void Clear() => _rollout.Clear();
 
@@ -48,5 +41,5 @@ internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightB
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken) =>
-        _engine is not null && IsUndecorated ? _engine.JoinOrLead(key, state, work, cancellationToken) : _rollout.ExecuteAsync(key, state, work, cancellationToken);
+        _engine is not null && _parts!.AreIdle ? _engine.JoinOrLead(key, state, work, cancellationToken) : _rollout.ExecuteAsync(key, state, work, cancellationToken);
 }

@@ -53,6 +53,7 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
             var adapting = registration.AdaptsMaxDuration ? Follow<AdaptiveMaxDurationOptions>(services, registration) : null;
             var adaptive = adapting is null ? null : new AdaptiveMaxDuration(adapting.Current, clock);
             _telemetry = new FlightTelemetry(Name, _logger, _metrics, _redactor, clock, telemetry, adaptive);
+            telemetry.Apply(_telemetry.Change);
             _engine = new Singleflight<TKey>(options.Current, comparer: null, Name, _redactor.Redact, _telemetry);
 
             ISingleflight<TKey> decorated = _engine;
@@ -69,6 +70,8 @@ internal sealed class Instance<TKey> : Instance, IAsyncDisposable, IDisposable
             _owned.Add(observation);
             var rolledOut = new RolloutSingleflight<TKey>(
                 verified, _engine, new KeySampler<TKey>(registration.TextOf, Name, _logger), registration.CreateSwitch?.Invoke(services), Name, _logger, rollout, observation);
+            verification.Apply(verified.Change);
+            rollout.Apply(rolledOut.Change);
             var waits = new CallerWaits(_metrics, _telemetry.Latencies, clock, Name);
             Entry = HostedSingleflight.Create(
                 new HostedParts<TKey>(decorated as Singleflight<TKey>, verified, rolledOut, services.GetRequiredService<IServiceScopeFactory>(), waits));

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 
 namespace RequestCoalescing.Engine;
@@ -177,6 +178,14 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
         if (State == FlightState.Expired) Shard.EndAbandoned(this);
         else if (State != FlightState.Landed) Close(FlightState.Landed, outcome);
         return isInFlight;
+    }
+
+    /// <summary>Notifies the listener that a follower has joined. Call it outside the gate.</summary>
+    /// <param name="ordinal">See <see cref="FlightListener.WantsJoin"/>.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)] // as Turnstile.Enter
+    protected void ReportJoin(long ordinal)
+    {
+        if (Shard.Settings.Listener is { } listener && listener.WantsJoin(this, ordinal)) listener.Joined(this);
     }
 
     /// <summary>Notifies the listener that the work has ended. Call it outside the gate, before any subscriber is completed.</summary>

@@ -8,12 +8,29 @@ namespace RequestCoalescing.Engine;
 /// </summary>
 internal abstract class FlightListener
 {
+    /// <summary>The <see cref="Flight.ListenerState"/> of a flight whose joins do not matter, except for their number.</summary>
+    public static readonly object Indifferent = new();
+
+    // Which joins of a flight matter for their number: those whose ordinal has none of these bits.
+    private int _mask;
+
+    /// <summary>Whether every join matters for its number. Otherwise, only one in sixteen does.</summary>
+    protected bool CountsEveryJoin
+    {
+        set => _mask = value ? 0 : 15;
+    }
+
+    /// <summary>Whether the listener wants to know that a follower has joined.</summary>
+    /// <param name="flight">The flight.</param>
+    /// <param name="ordinal">A number that increases by one with each of the joins that are counted in the same place.</param>
+    public bool WantsJoin(Flight flight, long ordinal) => (ordinal & _mask) == 0 || Volatile.Read(ref flight.ListenerState) != Indifferent;
+
     /// <summary>The work is about to begin. Called in the flight's own context: async locals that are set here stay set for the work.</summary>
     /// <param name="flight">The flight.</param>
     /// <param name="leader">The leader's span, if the flight's context does not have it. Otherwise null.</param>
     public abstract void TakingOff(Flight flight, Activity? leader);
 
-    /// <summary>A follower has joined. Called in the follower's context.</summary>
+    /// <summary>A follower has joined, and <see cref="WantsJoin"/> was true. Called in the follower's context.</summary>
     /// <param name="flight">The flight; it may have landed by now.</param>
     public abstract void Joined(Flight flight);
 

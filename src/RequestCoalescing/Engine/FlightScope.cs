@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 
 namespace RequestCoalescing.Engine;
 
@@ -9,8 +10,11 @@ internal static class FlightScope
     private static readonly Lazy<ExecutionContext> s_empty = new(CaptureEmpty);
 
     /// <summary>The flight whose work calls this. Null outside of any work, and in a task that the work has started and that outlives it.</summary>
-    public static Flight? Current =>
-        s_current.Value is { State: FlightState.InFlight or FlightState.Cancelled } flight && !ExecutionContext.IsFlowSuppressed() ? flight : null;
+    public static Flight? Current
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)] // as Turnstile.Enter
+        get => s_current.Value is { State: FlightState.InFlight or FlightState.Cancelled } flight && !ExecutionContext.IsFlowSuppressed() ? flight : null;
+    }
 
     /// <summary>
     /// Lets the current async method be part of the work of a flight. A batch runs for many flights, and is part of the work of one of them. Call it on a

@@ -44,10 +44,10 @@ internal sealed partial class Flight<TKey, TResult>
             }
 
             shared = Unsafe.As<SharedWait<TResult>>(First!);
-            shared.TryEnter();
+            shared.Enter();
         }
 
-        Shard.Settings.Listener?.Joined(this);
+        ReportJoin(ordinal: 0);
         return shared.Task;
     }
 
@@ -70,7 +70,7 @@ internal sealed partial class Flight<TKey, TResult>
 
         if (!hasJoined) return null;
         if (cancellationToken.IsCancellationRequested) follower.LeaveAtOnce(cancellationToken); // it may have fired before the follower was there
-        Shard.Settings.Listener?.Joined(this);
+        ReportJoin(ordinal: Math.Max(0, follower.Depth)); // the usual way has an ordinal
         observer?.OnJoined(lineage!);
         return follower;
     }

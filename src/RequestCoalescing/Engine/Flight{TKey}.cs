@@ -44,8 +44,8 @@ internal abstract class Flight<TKey> : Flight
     {
         if (Volatile.Read(ref First) is not { IsShared: true } first || first.GetType() != typeof(SharedWait<TResult>)) return null;
         var shared = Unsafe.As<SharedWait<TResult>>(first);
-        if (FlightScope.Current is not null || !Table.CanShare(this) || !shared.TryEnter()) return null;
-        Shard.Settings.Listener?.Joined(this);
+        if (FlightScope.Current is not null || !Table.CanShare(this) || shared.Enter() is not (> 0 and var ordinal)) return null;
+        ReportJoin(ordinal);
         return shared.Task;
     }
 

@@ -69,6 +69,7 @@ internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<T
         IsInWindow(current);
 
     /// <summary>Whether a caller may try to join a flight without the gate. It may not if a limit or a drain must be checked under the gate.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)] // as Turnstile.Enter
     public bool CanShare(Flight current) =>
         Settings.MaxSubscribers == int.MaxValue &&
         Settings.Drain is null &&

@@ -25,7 +25,8 @@ internal sealed class SharedWait<TResult> : Subscriber
     public override bool HasCancelled => false;
 
     /// <summary>Lets another caller join. Needs no gate: it succeeds exactly while the flight is current.</summary>
-    public bool TryEnter() => _callers.TryEnter();
+    /// <returns>See <see cref="Turnstile.Enter"/>.</returns>
+    public long Enter() => _callers.Enter();
 
     public override void CloseToJoiners() => _callers.Close();
 

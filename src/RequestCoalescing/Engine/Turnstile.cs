@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace RequestCoalescing.Engine;
@@ -40,13 +41,14 @@ internal sealed class Turnstile
         }
     }
 
-    /// <returns>False if it is closed.</returns>
-    public bool TryEnter()
+    /// <summary>Lets a caller enter.</summary>
+    /// <returns>The number of callers that have entered through the same counter, or a negative number if it is closed.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)] // a part of the usual join; without this, the compiler inlines it in some processes and not in others
+    public long Enter()
     {
-        if (Volatile.Read(ref _cells) is { } cells) return TryEnter(cells);
+        if (Volatile.Read(ref _cells) is { } cells) return EnterCell(cells);
         var count = Volatile.Read(ref _count);
-        if (count < 0) return false;
-        return Interlocked.CompareExchange(ref _count, count + 1, count) == count || TryEnter(MakeCells());
+        return count < 0 || Interlocked.CompareExchange(ref _count, count + 1, count) == count ? count + 1 : EnterCell(MakeCells());
     }
 
     /// <summary>Closes it. Only one thread may call this at a time.</summary>
@@ -63,7 +65,7 @@ internal sealed class Turnstile
     }
 
     // A step that comes after the close increases a counter that is no longer read.
-    private static bool TryEnter(Cell[] cells) => Interlocked.Increment(ref cells[CellOfProcessor].Count) > 0;
+    private static long EnterCell(Cell[] cells) => Interlocked.Increment(ref cells[CellOfProcessor].Count);
 
     private Cell[] MakeCells()
     {

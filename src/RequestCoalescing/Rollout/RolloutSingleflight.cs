@@ -20,9 +20,14 @@ internal sealed class RolloutSingleflight<TKey>(
     private static readonly RolloutOptions s_off = new() { Enabled = false };
 
     private readonly ForgetLines _lines = new();
+    private bool _letsAllThrough; // every call reads it
 
     /// <summary>Whether the rollout coalesces every call now. Then calls can skip this decorator.</summary>
-    public bool LetsAllThrough => outerSwitch is null && options.Current is { Enabled: true, Mode: RolloutMode.Coalesce, Fraction: 1 };
+    public bool LetsAllThrough => Volatile.Read(ref _letsAllThrough);
+
+    /// <summary>Takes over changed options.</summary>
+    public void Change(RolloutOptions changed) =>
+        Volatile.Write(ref _letsAllThrough, outerSwitch is null && changed is { Enabled: true, Mode: RolloutMode.Coalesce, Fraction: 1 });
 
     public override void Clear()
     {

@@ -1,15 +1,20 @@
+using System.Diagnostics.Metrics;
+using System.Runtime.CompilerServices;
+
 namespace RequestCoalescing.Telemetry;
 
 /// <summary>Measures how long the callers of an instance wait.</summary>
 internal sealed class CallerWaits(SingleflightMetrics metrics, Latencies latencies, TimeProvider clock, string instance)
 {
+    private readonly bool _isSystemClock = clock == TimeProvider.System; // it is asked without a virtual call, and never throws
+    private readonly Histogram<double> _histogram = metrics.CallerWait;
     private readonly KeyValuePair<string, object?> _name = SingleflightMetrics.NameTag(instance);
 
     /// <summary>Whether any wait is measured.</summary>
     public bool AreMeasured => HaveListener || latencies.IsWatched;
 
     /// <summary>Whether a listener to the metrics wants the wait of every caller.</summary>
-    public bool HaveListener => metrics.CallerWait.Enabled;
+    public bool HaveListener => _histogram.Enabled;
 
     /// <summary>Decides whether the wait of an arriving call is measured.</summary>
     /// <param name="weight">The number of waits that this one stands for in a history, or 0.</param>
@@ -20,10 +25,13 @@ internal sealed class CallerWaits(SingleflightMetrics metrics, Latencies latenci
         return haveListener || weight > 0;
     }
 
-    public long Now() => clock.GetTimestamp();
+    public long Now() => _isSystemClock ? TimeProvider.System.GetTimestamp() : clock.GetTimestamp();
 
     /// <returns>Null if the clock throws.</returns>
-    public long? NowOrNull()
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public long? NowOrNull() => _isSystemClock ? TimeProvider.System.GetTimestamp() : OwnNowOrNull();
+
+    private long? OwnNowOrNull()
     {
         try
         {
@@ -60,7 +68,7 @@ internal sealed class CallerWaits(SingleflightMetrics metrics, Latencies latenci
         {
             var waited = clock.GetElapsedTime(start, end);
             if (weight > 0) latencies.Waits.Record(waited, weight);
-            metrics.CallerWait.Record(waited.TotalSeconds, _name);
+            _histogram.Record(waited.TotalSeconds, _name);
         }
         catch (Exception)
         {

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using RequestCoalescing.Engine;
 
 namespace RequestCoalescing.Telemetry;
 
@@ -6,9 +7,6 @@ namespace RequestCoalescing.Telemetry;
 internal sealed class FlightSpan
 {
     public static readonly ActivitySource Source = new(SingleflightTelemetry.ActivitySourceName, typeof(FlightSpan).Assembly.GetName().Version?.ToString(3));
-
-    // The state of a flight that has no span, or whose span has ended.
-    private static readonly object s_none = new();
 
     private readonly Lock _gate = new();
     private List<Activity>? _early; // followers who were there before the span was
@@ -27,11 +25,11 @@ internal sealed class FlightSpan
         Activity? span = null;
         try
         {
-            if (Source.HasListeners() && Volatile.Read(ref state) != s_none) span = Source.StartActivity("singleflight.flight", ActivityKind.Internal, leader?.Context ?? default);
+            if (Source.HasListeners() && Volatile.Read(ref state) != FlightListener.Indifferent) span = Source.StartActivity("singleflight.flight", ActivityKind.Internal, leader?.Context ?? default);
         }
         finally
         {
-            if (span is null) Volatile.Write(ref state, s_none);
+            if (span is null) Volatile.Write(ref state, FlightListener.Indifferent);
         }
 
         if (span is null) return;
@@ -44,14 +42,14 @@ internal sealed class FlightSpan
     /// <summary>Links the span of a follower and the flight's span, in both directions. A follower that joins before the flight's span starts is linked when it starts.</summary>
     public static void Join(ref object? state, int maxLinks)
     {
-        if (Volatile.Read(ref state) == s_none || !Source.HasListeners() || Activity.Current is not { } follower) return;
+        if (Volatile.Read(ref state) == FlightListener.Indifferent || !Source.HasListeners() || Activity.Current is not { } follower) return;
         In(ref state)?.Join(follower, maxLinks);
     }
 
     /// <summary>Ends the span, if there is one.</summary>
     public static void End(ref object? state, string outcome, int subscribers, Exception? error)
     {
-        if (Volatile.Read(ref state) != s_none) (Interlocked.Exchange(ref state, s_none) as FlightSpan)?.End(outcome, subscribers, error);
+        if (Volatile.Read(ref state) != FlightListener.Indifferent) (Interlocked.Exchange(ref state, FlightListener.Indifferent) as FlightSpan)?.End(outcome, subscribers, error);
     }
 
     private static FlightSpan? In(ref object? state)

@@ -34,6 +34,9 @@ internal sealed class FlightTelemetry(
     /// <summary>The failures by the type of their cause. The group with the latest failure comes first.</summary>
     public IReadOnlyList<SingleflightFailureGroup> FailureGroups => _groups.List();
 
+    /// <summary>Takes over changed options.</summary>
+    public void Change(TelemetryOptions changed) => CountsEveryJoin = changed.SubscriberWarningThreshold < ExactThresholds; // the landing counts once more
+
     public override void TakingOff(Flight flight, Activity? leader)
     {
         try
@@ -54,7 +57,7 @@ internal sealed class FlightTelemetry(
     public override void Joined(Flight flight)
     {
         var current = options.Current;
-        if (!flight.IsLarge && IsCounting(current.SubscriberWarningThreshold)) WarnIfLarge(flight, flight.SubscriberCount, current.SubscriberWarningThreshold);
+        if (!flight.IsLarge) WarnIfLarge(flight, flight.SubscriberCount, current.SubscriberWarningThreshold);
         try
         {
             FlightSpan.Join(ref flight.ListenerState, current.MaxSpanLinks);
@@ -91,10 +94,6 @@ internal sealed class FlightTelemetry(
     {
         if (logger.IsEnabled(LogLevel.Information)) Log.AbandonedWorkEnded(logger, instance, KeyOf(flight), AgeOf(flight).TotalMilliseconds);
     }
-
-    // A count may read memory of every processor. If the threshold is high, one join in 16 counts, chosen at random because a thread may join several
-    // flights in turn. The landing counts once more.
-    private static bool IsCounting(int threshold) => threshold < ExactThresholds || Random.Shared.Next(16) == 0;
 
     private void WarnIfLarge(Flight flight, int subscribers, int threshold)
     {

@@ -34,8 +34,9 @@ internal sealed class MeasuredCrowd
     /// <returns>The task of the crowd. It gets the outcome of <paramref name="shared"/>.</returns>
     public static Task<TResult> Join<TResult>(CallerWaits waits, Task<TResult> shared, long start)
     {
-        ref var recent = ref (s_recent ??= new MeasuredCrowd?[Remembered])[shared.Id & (Remembered - 1)];
-        return Unsafe.As<Task<TResult>>(recent?.TryAdd(waits, shared, start)) ?? Begin(waits, shared, start, out recent);
+        var recent = s_recent ??= new MeasuredCrowd?[Remembered];
+        var place = shared.Id & (Remembered - 1);
+        return Unsafe.As<Task<TResult>>(recent[place]?.TryAdd(waits, shared, start)) ?? Begin(waits, shared, start, out recent[place]);
     }
 
     private static Task<TResult> Begin<TResult>(CallerWaits waits, Task<TResult> shared, long start, out MeasuredCrowd crowd)
@@ -52,7 +53,9 @@ internal sealed class MeasuredCrowd
         var (outcome, last, count) = (Volatile.Read(ref _outcome), Volatile.Read(ref _last), Volatile.Read(ref _count));
         if (_shared != shared || _waits != waits || count == Ended) return null;
         if (count - last!.First == last.Callers.Length) _last = last = new Chunk(last);
-        last.Callers[count - last.First] = (start, ExecutionContext.Capture());
+        ref var caller = ref last.Callers[count - last.First];
+        caller.Start = start;
+        if (ExecutionContext.Capture() is { } context) caller.Context = context;
         if (Interlocked.CompareExchange(ref _count, count + 1, count) == count) return outcome;
         _last = null; // the crowd has ended meanwhile
         return null;

@@ -20,11 +20,15 @@ internal sealed class VerifyingSingleflight<TKey>(
     private const int Attempts = 2;
 
     private readonly ConcurrentDictionary<Type, bool> _logged = new();
+    private bool _isOn; // every call reads it
     private long _mismatches;
     private long _unverifiable;
 
     /// <summary>Whether any follower is verified now.</summary>
-    public bool IsOn => options.Current.Fraction > 0;
+    public bool IsOn => Volatile.Read(ref _isOn);
+
+    /// <summary>Takes over changed options.</summary>
+    public void Change(VerificationOptions changed) => Volatile.Write(ref _isOn, changed.Fraction > 0);
 
     public override void Clear() => inner.Clear();
 

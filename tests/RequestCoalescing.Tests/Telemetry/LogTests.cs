@@ -148,16 +148,21 @@ public sealed class LogTests() : TelemetryFixture(configure: options => options.
         Assert.Equal(TimeSpan.FromSeconds(19), kept[0].At - kept[^1].At);
     }
 
-    [Fact]
-    public async Task A_large_flight_is_noticed_while_its_callers_join_another_one_in_turn()
+    [Theory]
+    [InlineData(false, int.MaxValue)]
+    [InlineData(true, int.MaxValue)]
+    [InlineData(false, 1_000_000)] // a limit is checked under the gate
+    [InlineData(true, 1_000_000)]
+    public async Task A_large_flight_is_noticed_while_its_callers_join_another_one_in_turn(bool withTokens, int maxSubscribers)
     {
         var logs = new FakeLogCollector();
         var services = new ServiceCollection();
         services.AddLogging(logging => logging.AddProvider(new FakeLoggerProvider(logs)));
-        services.AddSingleflight(options => options.MaxDuration = TimeSpan.FromMinutes(5)).WithTelemetry(static options => options.SubscriberWarningThreshold = 1_000);
+        services.AddSingleflight(options => (options.MaxDuration, options.MaxSubscribers) = (TimeSpan.FromMinutes(5), maxSubscribers)).WithTelemetry(static options => options.SubscriberWarningThreshold = 1_000);
         await using var provider = services.BuildServiceProvider();
         var singleflight = provider.GetRequiredService<ISingleflight>();
         var end = new TaskCompletionSource<int>();
+        using var token = new CancellationTokenSource();
         Call("hot");
         for (var i = 0; i < 20_000; i++)
         {
@@ -175,6 +180,6 @@ public sealed class LogTests() : TelemetryFixture(configure: options => options.
         end.SetResult(1);
         Assert.Equal(4, Assert.Single(logged, static entry => entry.Level == LogLevel.Warning).Id.Id);
 
-        void Call(string key) => _ = singleflight.ExecuteAsync(key, end, static (end, _) => end.Task);
+        void Call(string key) => _ = singleflight.ExecuteAsync(key, end, static (end, _) => end.Task, withTokens ? token.Token : default);
     }
 }
