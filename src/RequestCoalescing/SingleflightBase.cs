@@ -106,16 +106,20 @@ public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken) =>
         _engine is not null && (_parts is null || _parts.AreTransparent) ? _engine.JoinOrLead(key, state, work, cancellationToken)
+        : _engine is null || !_parts!.AreIdle ? ExecuteCoreAsync(key, state, work, cancellationToken)
         : !cancellationToken.CanBeCanceled && TryJoinCrowd<TResult>(key) is { } shared ? new(shared)
-        : ExecuteCoreAsync(key, state, work, cancellationToken);
+        : _engine.JoinOrLead(key, state, work, BeginWait<TResult>(), cancellationToken);
 
-    // The usual join of a caller without a token whose wait is measured. It is here because ExecuteCoreAsync would cost another generic virtual call.
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    /// <summary>Begins the wait of a caller of this instance of dependency injection. A stream is not measured, because it lasts as long as it is read.</summary>
+    private protected CallerWait BeginWait<TResult>() => LocalResult<TResult>.Is ? default : CallerWait.Begin(_parts!.Waits);
+
+    // The usual join of a caller without a token whose wait is measured.
+    [MethodImpl(MethodImplOptions.NoInlining)] // the callers that are not measured have a shorter way without it
     private Task<TResult>? TryJoinCrowd<TResult>(TKey key)
     {
-        if (_engine is null || _parts is not { Waits.HaveListener: true, AreIdle: true } || LocalResult<TResult>.Is) return null;
-        if (_engine.TryShare<TResult>(key) is not { } shared) return null;
-        return _parts.Waits.NowOrNull() is { } start ? MeasuredCrowd.Join(_parts.Waits, shared, start) : shared;
+        var waits = _parts!.Waits;
+        if (!waits.HaveListener || LocalResult<TResult>.Is || _engine!.TryShare<TResult>(key) is not { } shared) return null;
+        return waits.NowOrNull() is { } start ? MeasuredCrowd.Join(waits, shared, start) : shared;
     }
 
     private static Task<TResult> Started<TResult>(Task<TResult>? task) =>

@@ -139,6 +139,19 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
         return ShardOf(hash).Execute(key, hash, state, work, cancellationToken);
     }
 
+    /// <summary>Does the same, and measures the caller's wait.</summary>
+    internal ValueTask<TResult> JoinOrLead<TState, TResult>(
+        TKey key,
+        TState state,
+        Func<TState, FlightContext, ValueTask<TResult>> work,
+        CallerWait wait,
+        CancellationToken cancellationToken)
+    {
+        if (cancellationToken.IsCancellationRequested) return wait.For(ValueTask.FromCanceled<TResult>(cancellationToken));
+        var hash = HashOf(key);
+        return ShardOf(hash).Execute(key, hash, state, work, wait, cancellationToken);
+    }
+
     /// <summary>Joins a caller without a token to the current flight of the key, if that needs no gate.</summary>
     /// <returns>The task that the caller shares with others. Null if the caller must take another way.</returns>
     internal Task<TResult>? TryShare<TResult>(TKey key)

@@ -11,7 +11,6 @@ internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightB
     where TKey : notnull
 {
     private readonly RolloutSingleflight<TKey> _rollout = parts.Rollout;
-    private readonly CallerWaits _waits = parts.Waits;
 
     public IServiceScopeFactory? Scopes { get; } = parts.Scopes;
 
@@ -25,21 +24,9 @@ internal class HostedSingleflight<TKey>(HostedParts<TKey> parts) : SingleflightB
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken)
     {
-        if (LocalResult<TResult>.Is) return Pass(key, state, work, cancellationToken); // a stream lasts as long as it is read
-        if (!_waits.IsMeasured(out var weight)) return Pass(key, state, work, cancellationToken);
-        var start = _waits.Now();
-        var call = Pass(key, state, work, cancellationToken);
-        if (!call.IsCompletedSuccessfully) return new MeasuredCall<TResult>(_waits, start, weight, call).Call;
-        _waits.Record(start, weight);
-        return call;
+        var wait = BeginWait<TResult>();
+        return wait.For(_rollout.ExecuteAsync(key, state, work, cancellationToken));
     }
 
     protected sealed override bool ForgetCore(TKey key) => _rollout.Forget(key);
-
-    private ValueTask<TResult> Pass<TState, TResult>(
-        TKey key,
-        TState state,
-        Func<TState, FlightContext, ValueTask<TResult>> work,
-        CancellationToken cancellationToken) =>
-        _engine is not null && _parts!.AreIdle ? _engine.JoinOrLead(key, state, work, cancellationToken) : _rollout.ExecuteAsync(key, state, work, cancellationToken);
 }

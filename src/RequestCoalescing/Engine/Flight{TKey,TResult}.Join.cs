@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using RequestCoalescing.Telemetry;
 
 namespace RequestCoalescing.Engine;
 
@@ -8,25 +9,27 @@ internal sealed partial class Flight<TKey, TResult>
     /// <summary>Joins a caller, if the flight is current and may be joined.</summary>
     /// <param name="state">The state of the caller's work.</param>
     /// <param name="work">The caller's work, in case that it is elected to lead.</param>
+    /// <param name="wait">Measures the caller's wait.</param>
     /// <param name="cancellationToken">The caller's token.</param>
-    /// <param name="wait">The caller's wait.</param>
+    /// <param name="call">What the caller awaits.</param>
     public bool TryJoin<TState>(
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
+        CallerWait wait,
         CancellationToken cancellationToken,
-        out ValueTask<TResult> wait)
+        out ValueTask<TResult> call)
     {
         // Callers without a token cannot leave, so that they can share one task. A caller within work needs a wait of its own, for the graph of
         // waits. No caller shares the task of a flight that has observers.
         if (cancellationToken.CanBeCanceled || FlightScope.Current is not null || FlightObserver.Current is FlightObserver<TResult>)
         {
-            var follower = TryFollow(state, work, cancellationToken);
-            wait = follower?.Wait ?? default;
+            var follower = TryFollow(state, work, wait, cancellationToken);
+            call = follower?.Wait ?? default;
             return follower is not null;
         }
 
         var shared = Share(state, work);
-        wait = shared is null ? default : new(shared);
+        call = shared is null ? default : wait.For(shared);
         return shared is not null;
     }
 
@@ -51,12 +54,12 @@ internal sealed partial class Flight<TKey, TResult>
         return shared.Task;
     }
 
-    private Follower<TKey, TState, TResult>? TryFollow<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CancellationToken cancellationToken)
+    private Follower<TKey, TState, TResult>? TryFollow<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CallerWait wait, CancellationToken cancellationToken)
     {
         // Everything that needs no gate comes first, so that callers hold the gate for a few instructions only.
         var observer = FlightObserver.Current as FlightObserver<TResult>;
         var lineage = observer?.LineageOf(this); // the flight may be over right after the join
-        var follower = Follower<TKey, TState, TResult>.Rent(state, work);
+        var follower = Follower<TKey, TState, TResult>.Rent(state, work, wait);
         follower.Begin(this, cancellationToken);
         var hasJoined = false;
         try

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using RequestCoalescing.Telemetry;
 
 namespace RequestCoalescing.Engine;
 
@@ -9,15 +10,18 @@ internal sealed class Follower<TKey, TState, TResult> : PooledWait<TResult>, IPo
     private TState _state = default!;
     private Func<TState, FlightContext, ValueTask<TResult>> _work = null!;
     private ExecutionContext? _context;
+    private CallerWait _wait;
 
     public static int Size => 160 + Unsafe.SizeOf<TState>();
 
-    public static Follower<TKey, TState, TResult> Rent(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
+    public static Follower<TKey, TState, TResult> Rent(TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CallerWait wait)
     {
         var follower = Pool<Follower<TKey, TState, TResult>>.Rent();
         follower._state = state;
         follower._work = work;
         follower._context = ExecutionContext.Capture();
+        follower._wait = wait;
+        follower.IsMeasured = wait.IsMeasured;
         return follower;
     }
 
@@ -27,11 +31,19 @@ internal sealed class Follower<TKey, TState, TResult> : PooledWait<TResult>, IPo
         return new ElectedRun<TKey, TState, TResult>((Flight<TKey, TResult>)flight, _state, _work, _context);
     }
 
+    // In the context of the caller, as a listener may look at its span.
+    protected override void EndWait()
+    {
+        if (_context is null) _wait.End();
+        else ExecutionContext.Run(_context, static follower => ((Follower<TKey, TState, TResult>)follower!)._wait.End(), this);
+    }
+
     protected override void Release()
     {
         _state = default!;
         _work = null!;
         _context = null;
+        _wait = default;
     }
 
     protected override void Recycle()

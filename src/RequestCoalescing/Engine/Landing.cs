@@ -19,6 +19,7 @@ internal sealed class Landing(Subscriber first, object outcome) : IThreadPoolWor
     {
         CutPart(first, outcome);
         Subscriber? shared = null;
+        Subscriber? measured = null;
         for (Subscriber? subscriber = first, next; subscriber is not null; subscriber = next)
         {
             next = subscriber.Next; // a completed subscriber may wait for another flight at once
@@ -31,12 +32,18 @@ internal sealed class Landing(Subscriber first, object outcome) : IThreadPoolWor
                 subscriber.Next = null;
                 new Landing(subscriber, outcome).Queue(); // a synchronization context may block in Post
             }
+            else if (subscriber.IsMeasured)
+            {
+                subscriber.Next = measured; // a listener may block, too
+                measured = subscriber;
+            }
             else
             {
                 Complete(subscriber, outcome, continuesHere: false);
             }
         }
 
+        if (measured is not null) new Landing(measured, outcome).Queue();
         if (shared is not null) Complete(shared, outcome, continuesHere: false);
     }
 

@@ -62,6 +62,7 @@ internal abstract class PooledWait<TResult> : Subscriber, IValueTaskSource<TResu
     public override void Complete(object outcome, bool continuesHere)
     {
         Detach();
+        if (IsMeasured) EndWait();
         if (!continuesHere || Volatile.Read(ref _step) >> 16 != Hooked >> 16 || _hookingThread > 0)
         {
             Signal(outcome);
@@ -161,12 +162,9 @@ internal abstract class PooledWait<TResult> : Subscriber, IValueTaskSource<TResu
         _core.RunContinuationsAsynchronously = true;
         (_token, _registration) = (default, default);
         _hookingThread = 0;
-        WorkWait = null;
-        HasArrived = HasLeft = false;
+        (Flight, WorkWait, Next, Previous) = (null, null, null, null);
+        (HasArrived, HasLeft, IsLeader, IsMeasured) = (false, false, false, false);
         Depth = 0;
-        Next = Previous = null;
-        Flight = null;
-        IsLeader = false;
     }
 
     /// <summary>Lets go of the caller's work.</summary>
@@ -249,6 +247,7 @@ internal abstract class PooledWait<TResult> : Subscriber, IValueTaskSource<TResu
     private void SignalLeft(object? outcome)
     {
         _isSpent = true;
+        if (IsMeasured) EndWait();
         Release();
         Signal(outcome);
     }

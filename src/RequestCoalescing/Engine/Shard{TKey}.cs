@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
+using RequestCoalescing.Telemetry;
 
 namespace RequestCoalescing.Engine;
 
@@ -27,8 +28,18 @@ internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<T
         var found = Peek(key, hash);
         return !cancellationToken.CanBeCanceled && found?.TryShare<TResult>() is { } shared
             ? new(shared)
-            : JoinOrLead(found, key, hash, state, work, cancellationToken);
+            : JoinOrLead(found, key, hash, state, work, default, cancellationToken);
     }
+
+    /// <summary>Does the same for a caller whose wait may be measured.</summary>
+    public ValueTask<TResult> Execute<TState, TResult>(
+        TKey key,
+        uint hash,
+        TState state,
+        Func<TState, FlightContext, ValueTask<TResult>> work,
+        CallerWait wait,
+        CancellationToken cancellationToken) =>
+        JoinOrLead(Peek(key, hash), key, hash, state, work, wait, cancellationToken);
 
     /// <summary>Joins a caller without a token, if that needs no gate. Otherwise returns null.</summary>
     public Task<TResult>? TryShare<TResult>(TKey key, uint hash) => Peek(key, hash)?.TryShare<TResult>();
@@ -40,14 +51,15 @@ internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<T
         uint hash,
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
+        CallerWait wait,
         CancellationToken cancellationToken)
     {
         ThrowIfComparing();
         while (true)
         {
             // A flight that was found may be closed by now. The join finds out.
-            if (found is Flight<TKey, TResult> current && current.TryJoin(state, work, cancellationToken, out var wait)) return wait;
-            if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(cancellationToken);
+            if (found is Flight<TKey, TResult> current && current.TryJoin(state, work, wait, cancellationToken, out var call)) return call;
+            if (cancellationToken.IsCancellationRequested) return wait.For(ValueTask.FromCanceled<TResult>(cancellationToken));
 
             Flight<TKey, TResult>? flight;
             FlightRejectedException? rejection;
@@ -58,7 +70,7 @@ internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<T
                 flight = Admit<TResult>(key, hash, found, out rejection);
             }
 
-            return flight is null ? new(Outcome.Failed<TResult>(rejection!)) : flight.TakeOff(state, work, cancellationToken);
+            return wait.For(flight is null ? new(Outcome.Failed<TResult>(rejection!)) : flight.TakeOff(state, work, cancellationToken));
         }
     }
 

@@ -48,6 +48,13 @@ internal abstract class Subscriber
         protected init => Mark(4, value);
     }
 
+    /// <summary>Whether the wait of its caller is measured.</summary>
+    public bool IsMeasured
+    {
+        get => (_marks & 8) != 0;
+        protected set => Mark(8, value);
+    }
+
     /// <summary>The callers that a <see cref="SharedWait{TResult}"/> stands for. Zero for any other subscriber, which the flight counts itself.</summary>
     public virtual long CallerCount => 0;
 
@@ -77,6 +84,11 @@ internal abstract class Subscriber
 
     /// <summary>Completes a subscriber that has left the ring because its token has fired.</summary>
     public abstract void CompleteCancelled();
+
+    /// <summary>Records the wait of its caller, before the caller goes on.</summary>
+    protected virtual void EndWait()
+    {
+    }
 
     private void Mark(int mark, bool value) => _marks = (byte)(value ? _marks | mark : _marks & ~mark);
 }

@@ -25,8 +25,6 @@ internal sealed class CallerWaits(SingleflightMetrics metrics, Latencies latenci
         return haveListener || weight > 0;
     }
 
-    public long Now() => _isSystemClock ? TimeProvider.System.GetTimestamp() : clock.GetTimestamp();
-
     /// <returns>Null if the clock throws.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public long? NowOrNull() => _isSystemClock ? TimeProvider.System.GetTimestamp() : OwnNowOrNull();
@@ -35,7 +33,7 @@ internal sealed class CallerWaits(SingleflightMetrics metrics, Latencies latenci
     {
         try
         {
-            return Now();
+            return clock.GetTimestamp();
         }
         catch (Exception)
         {

@@ -8,15 +8,13 @@ namespace RequestCoalescing.Telemetry;
 /// </summary>
 internal sealed class MeasuredCall<TResult> : Relay<TResult>
 {
-    private readonly CallerWaits _waits;
-    private readonly long _start;
-    private readonly int _weight;
+    private readonly CallerWait _wait;
 
-    public MeasuredCall(CallerWaits waits, long start, int weight, ValueTask<TResult> inner)
+    public MeasuredCall(CallerWait wait, ValueTask<TResult> inner)
     {
-        (_waits, _start, _weight) = (waits, start, weight);
+        _wait = wait;
         Start(inner, awaitsAtOnce: FlightScope.Current is null);
     }
 
-    protected override void OnEnded() => _waits.Record(_start, _weight);
+    protected override void OnEnded() => _wait.End();
 }

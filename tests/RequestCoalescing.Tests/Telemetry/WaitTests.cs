@@ -7,7 +7,7 @@ using Microsoft.Extensions.Diagnostics.Metrics.Testing;
 
 namespace RequestCoalescing.Tests.Telemetry;
 
-/// <summary>The waits of callers that share one task.</summary>
+/// <summary>The waits of callers that share one task, and of callers that have a token.</summary>
 public sealed class WaitTests : IAsyncDisposable
 {
     private readonly HookedClock _clock = new();
@@ -15,6 +15,7 @@ public sealed class WaitTests : IAsyncDisposable
     private readonly ISingleflight _singleflight;
     private readonly MeterListener _listener = new();
     private readonly ConcurrentQueue<double> _waits = new();
+    private readonly CancellationTokenSource _source = new();
 
     public WaitTests()
     {
@@ -35,20 +36,23 @@ public sealed class WaitTests : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _listener.Dispose();
+        _source.Dispose();
         _clock.OnTimestamp = null;
         await _provider.DisposeAsync();
     }
 
     [Theory]
-    [InlineData(3)]
-    [InlineData(4_000)]
-    public async Task Every_wait_lasts_from_the_caller_s_arrival_to_the_outcome(int callers)
+    [InlineData(3, false)]
+    [InlineData(4_000, false)]
+    [InlineData(3, true)]
+    [InlineData(4_000, true)]
+    public async Task Every_wait_lasts_from_the_caller_s_arrival_to_the_outcome(int callers, bool withTokens)
     {
         var end = new TaskCompletionSource<int>();
         var calls = new List<Task<int>>();
         for (var i = 0; i < callers; i++)
         {
-            calls.Add(_singleflight.ExecuteAsync("a", _ => end.Task).AsTask());
+            calls.Add(_singleflight.ExecuteAsync("a", _ => end.Task, TokenIf(withTokens)).AsTask());
             _clock.Advance(TimeSpan.FromMilliseconds(1));
         }
 
@@ -161,8 +165,10 @@ public sealed class WaitTests : IAsyncDisposable
         await UntilMeasuredAsync(5);
     }
 
-    [Fact]
-    public async Task A_wait_is_recorded_in_the_context_of_its_caller()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_wait_is_recorded_in_the_context_of_its_caller(bool withTokens)
     {
         var seen = new ConcurrentQueue<string?>();
         _listener.SetMeasurementEventCallback<double>((_, _, _, _) => seen.Enqueue(Activity.Current?.OperationName));
@@ -175,12 +181,14 @@ public sealed class WaitTests : IAsyncDisposable
         async Task CallAsync(int caller)
         {
             using var activity = new Activity($"caller {caller}").Start();
-            await _singleflight.ExecuteAsync("a", _ => end.Task);
+            await _singleflight.ExecuteAsync("a", _ => end.Task, TokenIf(withTokens));
         }
     }
 
-    [Fact]
-    public async Task A_listener_that_fails_at_one_wait_sees_the_others()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_listener_that_fails_at_one_wait_sees_the_others(bool withTokens)
     {
         const int Callers = 1_000;
         var seen = 0;
@@ -189,7 +197,7 @@ public sealed class WaitTests : IAsyncDisposable
             if (Interlocked.Increment(ref seen) == 4) throw new InvalidDataException();
         });
         var end = new TaskCompletionSource<int>();
-        var calls = Enumerable.Range(0, Callers).Select(_ => _singleflight.ExecuteAsync("a", _ => end.Task).AsTask()).ToArray();
+        var calls = Enumerable.Range(0, Callers).Select(_ => _singleflight.ExecuteAsync("a", _ => end.Task, TokenIf(withTokens)).AsTask()).ToArray();
         end.SetResult(7);
         await Task.WhenAll(calls).SoonAsync();
         Assert.Equal(Callers, seen);
@@ -257,6 +265,95 @@ public sealed class WaitTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_follower_with_a_token_leaves_nothing_but_a_pooled_wait()
+    {
+        const int Callers = 10_000;
+        var allocated = new List<long>();
+        for (var burst = 0; burst < 3; burst++)
+        {
+            var end = new TaskCompletionSource<int>();
+            var calls = new ValueTask<int>[Callers];
+            var first = Enumerable.Range(0, 4).Select(_ => _singleflight.ExecuteAsync("a", end, static (end, _) => end.Task, _source.Token).AsTask()).ToArray();
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            for (var i = 0; i < Callers; i++) calls[i] = _singleflight.ExecuteAsync("a", end, static (end, _) => end.Task, _source.Token);
+            allocated.Add((GC.GetAllocatedBytesForCurrentThread() - before) / Callers);
+            end.SetResult(7);
+            await Task.WhenAll(first).SoonAsync();
+            foreach (var call in calls) Assert.Equal(7, await call);
+        }
+
+        Assert.InRange(allocated.Min(), 0, 16); // in the first bursts, the pool and the list of the token's callbacks grow
+        await UntilMeasuredAsync(3 * (Callers + 4));
+    }
+
+    [Fact]
+    public async Task A_wait_ends_when_the_caller_leaves_and_before_it_goes_on()
+    {
+        var end = new TaskCompletionSource<int>();
+        var others = Enumerable.Range(0, 3).Select(_ => _singleflight.ExecuteAsync("a", _ => end.Task).AsTask()).ToArray();
+        using var source = new CancellationTokenSource();
+        var leaver = _singleflight.ExecuteAsync("a", _ => end.Task, source.Token).AsTask();
+        _clock.Advance(TimeSpan.FromMilliseconds(5));
+        await source.CancelAsync();
+        await leaver.LeavesWithAsync(source.Token);
+        var measured = _waits.ToArray();
+        end.SetResult(7);
+        await Task.WhenAll(others).SoonAsync();
+        Assert.Equal(0.005, Assert.Single(measured), 6);
+    }
+
+    [Fact]
+    public async Task A_listener_that_blocks_does_not_hold_up_the_end_of_the_work()
+    {
+        var end = new TaskCompletionSource<int>();
+        using var isUnblocked = new ManualResetEventSlim();
+        _ = _singleflight.ExecuteAsync("a", _ => end.Task).AsTask();
+        var withTokens = Enumerable.Range(0, 3).Select(_ => _singleflight.ExecuteAsync("a", _ => end.Task, _source.Token).AsTask()).ToArray();
+        _listener.SetMeasurementEventCallback<double>((_, _, _, _) => isUnblocked.Wait());
+        try
+        {
+            await Task.Run(() => end.SetResult(7)).SoonAsync();
+            Assert.All(withTokens, static call => Assert.False(call.IsCompleted));
+        }
+        finally
+        {
+            isUnblocked.Set();
+        }
+
+        await Task.WhenAll(withTokens).SoonAsync();
+    }
+
+    [Fact]
+    public async Task Every_wait_of_a_caller_with_a_token_is_measured_once_while_callers_leave_and_a_flight_lands()
+    {
+        const int Threads = 3;
+        const int Rounds = 300;
+        var calls = 0;
+        for (var round = 0; round < Rounds; round++)
+        {
+            var end = new TaskCompletionSource<int>();
+            Crowd.Run(Threads, thread =>
+            {
+                var mine = new List<Task<int>>();
+                var sources = new Queue<CancellationTokenSource>();
+                for (var i = 0; !end.Task.IsCompleted || i < 20; i++)
+                {
+                    var source = new CancellationTokenSource();
+                    sources.Enqueue(source);
+                    mine.Add(_singleflight.ExecuteAsync("hot", end, static (end, flight) => end.Task.WaitAsync(flight.CancellationToken), source.Token).AsTask());
+                    if (i % 3 == 0) sources.Dequeue().Cancel();
+                    if (thread == 0 && i == 50) end.SetResult(7);
+                }
+
+                Task.WhenAll(mine).ContinueWith(static _ => { }, TaskScheduler.Default).SoonAsync().GetAwaiter().GetResult();
+                Interlocked.Add(ref calls, mine.Count);
+            });
+        }
+
+        await UntilMeasuredAsync(calls);
+    }
+
+    [Fact]
     public async Task A_thread_that_remembers_a_crowd_keeps_neither_the_services_nor_their_clock_alive()
     {
         var services = new List<WeakReference>();
@@ -320,6 +417,8 @@ public sealed class WaitTests : IAsyncDisposable
         await UntilMeasuredAsync(Rounds + calls);
         Assert.All(_waits, wait => Assert.Equal(0, wait));
     }
+
+    private CancellationToken TokenIf(bool condition) => condition ? _source.Token : default;
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private async Task<WeakReference> LoadAsync()
