@@ -62,6 +62,34 @@ public sealed class ErrorTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task The_error_of_callers_that_share_a_task_shows_no_frames_of_other_callers()
+    {
+        await using var posts = new Singleflight(new SingleflightOptions { TimeProvider = _clock });
+        using var source = new CancellationTokenSource();
+        for (var round = 0; round < 100; round++)
+        {
+            var end = new TaskCompletionSource<int>();
+            var leader = posts.ExecuteAsync("a", _ => end.Task, source.Token).AsTask();
+            var shared = posts.ExecuteAsync("a", _ => end.Task);
+            var others = Enumerable.Range(0, 300).Select(_ => CallWithTokenAsync(end.Task)).ToArray();
+            _clock.Advance(TimeSpan.FromMinutes(10));
+            await Task.WhenAll([leader, .. others]).ThrowsAsync<FlightTimeoutException>();
+            try
+            {
+                await shared;
+            }
+            catch (FlightTimeoutException timeout)
+            {
+                Assert.DoesNotContain(nameof(CallWithTokenAsync), timeout.StackTrace!, StringComparison.Ordinal);
+            }
+
+            end.SetResult(1);
+        }
+
+        async Task<int> CallWithTokenAsync(Task<int> end) => await posts.ExecuteAsync("a", _ => end, source.Token);
+    }
+
+    [Fact]
     public async Task A_deadlock_names_the_instances_and_keys_of_all_engines_in_it()
     {
         await using var users = new Singleflight<long>();

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.ExceptionServices;
 
 namespace RequestCoalescing.Engine;
 
@@ -132,7 +131,7 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
             listener.Abandoned(this);
         }
 
-        Complete(ExceptionDispatchInfo.Capture(timeout)); // makes less garbage than a task
+        CompleteFailed(timeout);
         CancelWork();
     }
 
@@ -142,6 +141,9 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
         Shard.Settings.Listener?.Landed(this, FlightOutcome.Cancelled, subscribers: 0, error: null);
         CancelWork();
     }
+
+    /// <summary>Completes the subscribers of a closed flight with an error. Outside the gate.</summary>
+    protected abstract void CompleteFailed(Exception exception);
 
     /// <summary>Takes the flight out of the table of current flights.</summary>
     protected abstract void RemoveFromTable();
@@ -181,12 +183,9 @@ internal abstract partial class Flight(Shard shard) : CancellationTokenSource, I
     }
 
     /// <summary>Notifies the listener that a follower has joined. Call it outside the gate.</summary>
-    /// <param name="ordinal">See <see cref="FlightListener.WantsJoin"/>.</param>
+    /// <param name="ordinal">See <see cref="FlightListener.OnJoined"/>.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // as Turnstile.Enter
-    protected void ReportJoin(long ordinal)
-    {
-        if (Shard.Settings.Listener is { } listener && listener.WantsJoin(this, ordinal)) listener.Joined(this);
-    }
+    protected void ReportJoin(long ordinal) => Shard.Settings.Listener?.OnJoined(this, ordinal);
 
     /// <summary>Notifies the listener that the work has ended. Call it outside the gate, before any subscriber is completed.</summary>
     protected void ReportEnd(bool hasLanded, FlightOutcome outcome, int subscribers, Exception? error)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 
 namespace RequestCoalescing.Engine;
 
@@ -20,19 +21,25 @@ internal abstract class FlightListener
         set => _mask = value ? 0 : 15;
     }
 
-    /// <summary>Whether the listener wants to know that a follower has joined.</summary>
-    /// <param name="flight">The flight.</param>
-    /// <param name="ordinal">A number that increases by one with each of the joins that are counted in the same place.</param>
-    public bool WantsJoin(Flight flight, long ordinal) => (ordinal & _mask) == 0 || Volatile.Read(ref flight.ListenerState) != Indifferent;
+    /// <summary>A follower has joined. Called in the follower's context.</summary>
+    /// <param name="flight">The flight; it may have landed by now.</param>
+    /// <param name="ordinal">A number that increases by one with each of the joins that are counted in the same place. The places begin with different numbers.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)] // as Turnstile.Enter
+    public void OnJoined(Flight flight, long ordinal)
+    {
+        var isCounted = (ordinal & _mask) == 0;
+        if (isCounted || Volatile.Read(ref flight.ListenerState) != Indifferent) Joined(flight, isCounted);
+    }
 
     /// <summary>The work is about to begin. Called in the flight's own context: async locals that are set here stay set for the work.</summary>
     /// <param name="flight">The flight.</param>
     /// <param name="leader">The leader's span, if the flight's context does not have it. Otherwise null.</param>
     public abstract void TakingOff(Flight flight, Activity? leader);
 
-    /// <summary>A follower has joined, and <see cref="WantsJoin"/> was true. Called in the follower's context.</summary>
-    /// <param name="flight">The flight; it may have landed by now.</param>
-    public abstract void Joined(Flight flight);
+    /// <summary>A follower has joined that matters for its number, or because of the flight's <see cref="Flight.ListenerState"/>.</summary>
+    /// <param name="flight">The flight.</param>
+    /// <param name="isCounted">Whether it matters for its number. A count may read memory of every processor.</param>
+    protected abstract void Joined(Flight flight, bool isCounted);
 
     /// <summary>The flight is over for its subscribers, which are about to be completed.</summary>
     /// <param name="flight">The flight.</param>

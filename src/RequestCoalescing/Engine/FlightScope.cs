@@ -9,6 +9,9 @@ internal static class FlightScope
     private static readonly AsyncLocal<Flight?> s_current = new();
     private static readonly Lazy<ExecutionContext> s_empty = new(CaptureEmpty);
 
+    /// <summary>A context without async locals.</summary>
+    public static ExecutionContext Empty => s_empty.Value;
+
     /// <summary>The flight whose work calls this. Null outside of any work, and in a task that the work has started and that outlives it.</summary>
     public static Flight? Current
     {
@@ -93,7 +96,7 @@ internal static class FlightScope
         Func<TState, FlightContext, ValueTask<TResult>> work)
     {
         var call = new Call<TState, TResult>(flight, state, work);
-        ExecutionContext.Run(s_empty.Value, static call => ((Call<TState, TResult>)call!).Run(), call);
+        ExecutionContext.Run(Empty, static call => ((Call<TState, TResult>)call!).Run(), call);
         return new(call.Pending!);
     }
 

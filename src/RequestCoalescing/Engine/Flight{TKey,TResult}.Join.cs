@@ -73,7 +73,7 @@ internal sealed partial class Flight<TKey, TResult>
 
         if (!hasJoined) return null;
         if (cancellationToken.IsCancellationRequested) follower.LeaveAtOnce(cancellationToken); // it may have fired before the follower was there
-        ReportJoin(ordinal: Math.Max(0, follower.Depth)); // the usual way has an ordinal
+        ReportJoin(ordinal: follower.HasArrived ? follower.Depth + Turnstile.CellOfProcessor : 0); // each stack counts from another number
         observer?.OnJoined(lineage!);
         return follower;
     }

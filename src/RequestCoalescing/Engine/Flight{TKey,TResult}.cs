@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
 
 namespace RequestCoalescing.Engine;
 
@@ -67,6 +68,10 @@ internal sealed partial class Flight<TKey, TResult>(Shard<TKey> shard, TKey key,
         _runOrTimeout ??= Outcome.Failed<TResult>(timeout);
         base.Expire(timeout);
     }
+
+    // Callers that share a task get a task, as an error that has been thrown at other callers would show their frames. Otherwise there is less garbage.
+    protected override void CompleteFailed(Exception exception) =>
+        Complete(First is { IsShared: true } ? Outcome.Failed<TResult>(exception) : ExceptionDispatchInfo.Capture(exception));
 
     protected override Flight CreateSuccessor()
     {

@@ -31,12 +31,9 @@ internal sealed class Follower<TKey, TState, TResult> : PooledWait<TResult>, IPo
         return new ElectedRun<TKey, TState, TResult>((Flight<TKey, TResult>)flight, _state, _work, _context);
     }
 
-    // In the context of the caller, as a listener may look at its span.
-    protected override void EndWait()
-    {
-        if (_context is null) _wait.End();
-        else ExecutionContext.Run(_context, static follower => ((Follower<TKey, TState, TResult>)follower!)._wait.End(), this);
-    }
+    // In the context of the caller, as a listener may look at its span. The caller may have suppressed the flow of its context.
+    protected override void EndWait() =>
+        ExecutionContext.Run(_context ?? FlightScope.Empty, static follower => ((Follower<TKey, TState, TResult>)follower!)._wait.End(), this);
 
     protected override void Release()
     {

@@ -1,4 +1,3 @@
-using System.Runtime.ExceptionServices;
 using System.Threading.Tasks.Sources;
 
 namespace RequestCoalescing.Engine;
@@ -13,7 +12,7 @@ namespace RequestCoalescing.Engine;
 /// would end the process. One word holds the version and the holder's progress. Each step of the holder is a compare-exchange on it, so that a
 /// holder of an old version does not disturb a later wait.
 /// </remarks>
-internal abstract class PooledWait<TResult> : Subscriber, IValueTaskSource<TResult>
+internal abstract partial class PooledWait<TResult> : Subscriber, IValueTaskSource<TResult>
 {
     // The holder's progress, above the 16 bits of the version.
     private const int Handed = 0;
@@ -163,7 +162,7 @@ internal abstract class PooledWait<TResult> : Subscriber, IValueTaskSource<TResu
         (_token, _registration) = (default, default);
         _hookingThread = 0;
         (Flight, WorkWait, Next, Previous) = (null, null, null, null);
-        (HasArrived, HasLeft, IsLeader, IsMeasured) = (false, false, false, false);
+        (HasArrived, HasLeft, IsLeader) = (false, false, false);
         Depth = 0;
     }
 
@@ -174,83 +173,6 @@ internal abstract class PooledWait<TResult> : Subscriber, IValueTaskSource<TResu
 
     /// <summary>Resets this and returns it to its pool.</summary>
     protected abstract void Recycle();
-
-    /// <summary>Lets the caller leave before its token's callback runs. The callback is removed first, so that it cannot affect a later wait.</summary>
-    public void LeaveAtOnce(CancellationToken token)
-    {
-        Detach();
-        Leave(token);
-    }
-
-    /// <summary>Lets the caller leave, if it is a subscriber of a flight that is in flight. Called when its token has fired.</summary>
-    public void Leave(CancellationToken token)
-    {
-        var flight = Flight!;
-        if (flight.Shard.Gate.IsHeldByCurrentThread)
-        {
-            // A clock fires its timers when it is asked for the time. Listeners are notified when a caller leaves, which must not happen under a gate.
-            _isSpent = true;
-            ThreadPool.UnsafeQueueUserWorkItem(static leave => leave.Wait.Leave(leave.Token), (Wait: this, Token: token), preferLocal: false);
-            return;
-        }
-
-        // A joiner that has just made its step may not have noted it yet. Once it is in the ring, it can leave without the note.
-        while (!Volatile.Read(ref HasArrived) && Volatile.Read(ref Depth) != InRing && flight.AdmitArrivals()) Shard.LetOthersIn();
-
-        bool isLast;
-        lock (flight.Shard.Gate)
-        {
-            if (!IsWaiting) return;
-            flight = Flight!; // an election may have come first
-            isLast = flight.Leave(this);
-        }
-
-        if (isLast) flight.OnAllLeft(); // first, because a synchronization context may block
-        SignalLeft(null);
-    }
-
-    // From here on the work cannot go on until this wait is over. If the wait cannot end before the work does, the caller gets an error.
-    private void WaitWithin(Flight work)
-    {
-        if (Flight is not { } flight) return;
-
-        bool mayCloseCircle;
-        WaitGraph.Wait wait;
-        lock (flight.Shard.Gate)
-        {
-            if (!IsWaiting) return;
-            WorkWait = wait = WaitGraph.Add(work, Flight!, out mayCloseCircle);
-        }
-
-        if (!mayCloseCircle) return;
-        if (WaitGraph.FindCircle(wait, out var circle) is not { } isCircle) work.Shard.Settings.CountUncheckedWait();
-        else if (isCircle) Refuse(FlightScope.DeadlockOf(circle));
-    }
-
-    private void Refuse(FlightDeadlockException deadlock)
-    {
-        Flight flight;
-        bool isLast;
-        lock (Flight!.Shard.Gate)
-        {
-            if (!IsWaiting) return;
-            flight = Flight!;
-            isLast = flight.Leave(this);
-        }
-
-        Detach();
-        if (isLast) flight.OnAllLeft();
-        SignalLeft(ExceptionDispatchInfo.Capture(deadlock));
-    }
-
-    // It may lie on a stack for long, and serves no other caller: see Arrivals.
-    private void SignalLeft(object? outcome)
-    {
-        _isSpent = true;
-        if (IsMeasured) EndWait();
-        Release();
-        Signal(outcome);
-    }
 
     private void Signal(object? outcome)
     {

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using System.Runtime.ExceptionServices;
 
 namespace RequestCoalescing.Engine;
 
@@ -38,8 +37,7 @@ internal sealed class SharedWait<TResult> : Subscriber
 
     public override void Complete(object outcome, bool continuesHere)
     {
-        if (outcome is ExceptionDispatchInfo error) _completion.SetException(error.SourceException);
-        else _completion.SetFromTask(Unsafe.As<Task<TResult>>(outcome));
+        _completion.SetFromTask(Unsafe.As<Task<TResult>>(outcome)); // see Flight.CompleteFailed
         Outcome.Observe(_completion.Task);
     }
 

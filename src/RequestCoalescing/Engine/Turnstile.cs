@@ -42,7 +42,7 @@ internal sealed class Turnstile
     }
 
     /// <summary>Lets a caller enter.</summary>
-    /// <returns>The number of callers that have entered through the same counter, or a negative number if it is closed.</returns>
+    /// <returns>A positive number that increases by one with each caller that enters through the same counter. A negative number if it is closed.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // a part of the usual join; without this, the compiler inlines it in some processes and not in others
     public long Enter()
     {
@@ -65,7 +65,11 @@ internal sealed class Turnstile
     }
 
     // A step that comes after the close increases a counter that is no longer read.
-    private static long EnterCell(Cell[] cells) => Interlocked.Increment(ref cells[CellOfProcessor].Count);
+    private static long EnterCell(Cell[] cells)
+    {
+        var cell = CellOfProcessor;
+        return Interlocked.Increment(ref cells[cell].Count) + cell; // the cells begin with different numbers
+    }
 
     private Cell[] MakeCells()
     {

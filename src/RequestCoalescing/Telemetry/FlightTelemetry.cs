@@ -54,10 +54,10 @@ internal sealed class FlightTelemetry(
         if (logger.IsEnabled(LogLevel.Debug)) Log.FlightStarted(logger, instance, KeyOf(flight));
     }
 
-    public override void Joined(Flight flight)
+    protected override void Joined(Flight flight, bool isCounted)
     {
         var current = options.Current;
-        if (!flight.IsLarge) WarnIfLarge(flight, flight.SubscriberCount, current.SubscriberWarningThreshold);
+        if (isCounted && !flight.IsLarge) WarnIfLarge(flight, flight.SubscriberCount, current.SubscriberWarningThreshold);
         try
         {
             FlightSpan.Join(ref flight.ListenerState, current.MaxSpanLinks);

@@ -324,6 +324,121 @@ public sealed class WaitTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_listener_that_blocks_does_not_hold_up_the_token_that_fires()
+    {
+        var end = new TaskCompletionSource<int>();
+        using var source = new CancellationTokenSource();
+        using var isUnblocked = new ManualResetEventSlim();
+        var leader = _singleflight.ExecuteAsync("a", _ => end.Task).AsTask();
+        var leavers = Enumerable.Range(0, 3).Select(_ => _singleflight.ExecuteAsync("a", _ => end.Task, source.Token).AsTask()).ToArray();
+        _listener.SetMeasurementEventCallback<double>((_, _, _, _) => isUnblocked.Wait());
+        try
+        {
+            await Task.Run(source.Cancel).SoonAsync();
+        }
+        finally
+        {
+            isUnblocked.Set();
+            end.SetResult(7);
+        }
+
+        foreach (var leaver in leavers) await leaver.LeavesWithAsync(source.Token);
+        await leader.SoonAsync();
+    }
+
+    [Fact]
+    public async Task A_listener_that_blocks_does_not_hold_up_an_election()
+    {
+        var end = new TaskCompletionSource<int>();
+        using var leaders = new CancellationTokenSource();
+        using var leavers = new CancellationTokenSource();
+        using var isUnblocked = new ManualResetEventSlim();
+        var leader = _singleflight.ExecuteAsync("a", _ => end.Task, leaders.Token).AsTask();
+        var calls = Enumerable.Range(0, 3).Select(_ => _singleflight.ExecuteAsync("a", _ => end.Task, leavers.Token).AsTask()).ToArray();
+        var elected = _singleflight.ExecuteAsync("a", static _ => new ValueTask<int>(7), _source.Token).AsTask();
+        _listener.SetMeasurementEventCallback<double>((_, _, _, _) => isUnblocked.Wait());
+
+        // The callbacks of the followers come after this one, so that the election finds them with a token that has fired.
+        await using var ends = leavers.Token.Register(() =>
+        {
+            leaders.Cancel();
+            end.SetCanceled();
+        });
+        try
+        {
+            await Task.Run(leavers.Cancel).SoonAsync();
+        }
+        finally
+        {
+            isUnblocked.Set();
+        }
+
+        await leader.LeavesWithAsync(leaders.Token);
+        foreach (var call in calls) await call.LeavesWithAsync(leavers.Token);
+        Assert.Equal(7, await elected.SoonAsync());
+    }
+
+    [Fact]
+    public async Task A_wait_without_a_context_is_recorded_in_no_other_context()
+    {
+        var seen = new ConcurrentQueue<string?>();
+        var local = new AsyncLocal<string?>();
+        var end = new TaskCompletionSource<int>();
+        using var source = new CancellationTokenSource();
+        Task<int> leader;
+        Task<int> follower;
+        Task<int> leaver;
+        using (ExecutionContext.SuppressFlow())
+        {
+            leader = _singleflight.ExecuteAsync("a", _ => end.Task, _source.Token).AsTask();
+            follower = _singleflight.ExecuteAsync("a", _ => end.Task, _source.Token).AsTask();
+            leaver = _singleflight.ExecuteAsync("a", _ => end.Task, source.Token).AsTask();
+        }
+
+        _listener.SetMeasurementEventCallback<double>((_, _, _, _) =>
+        {
+            seen.Enqueue(Activity.Current?.OperationName ?? local.Value);
+            local.Value = "leaked";
+        });
+        using (new Activity("canceller").Start())
+        {
+            source.Cancel();
+            await leaver.LeavesWithAsync(source.Token);
+            end.SetResult(7);
+        }
+
+        Assert.Equal(14, await leader.SoonAsync() + await follower.SoonAsync());
+        await Patience.UntilAsync(() => seen.Count == 3, "three waits are recorded");
+        Assert.All(seen, Assert.Null);
+        Assert.Null(local.Value);
+    }
+
+    [Fact]
+    public async Task A_wait_is_recorded_under_no_gate_of_another_shard()
+    {
+        var end = new TaskCompletionSource<int>();
+        using var source = new CancellationTokenSource();
+        var leader = _singleflight.ExecuteAsync("a", _ => end.Task).AsTask();
+        var leaver = _singleflight.ExecuteAsync("a", _ => end.Task, source.Token).AsTask();
+        var looks = new ConcurrentQueue<bool>();
+        _listener.SetMeasurementEventCallback<double>((_, _, _, _) => looks.Enqueue(Task.Run(_singleflight.GetStats).Wait(Patience.Limit / 4)));
+
+        // A clock that is asked for the time under the gate of "b" fires the token of a caller of "a".
+        var asked = 0;
+        _clock.OnTimestamp = () =>
+        {
+            if (++asked != 2) return; // at first, the wait of the caller of "b" begins
+            _clock.OnTimestamp = null;
+            source.Cancel();
+        };
+        var other = _singleflight.ExecuteAsync("b", _ => end.Task).AsTask();
+        await leaver.LeavesWithAsync(source.Token);
+        end.SetResult(7);
+        await Task.WhenAll(leader, other).SoonAsync();
+        Assert.All(looks, Assert.True);
+    }
+
+    [Fact]
     public async Task Every_wait_of_a_caller_with_a_token_is_measured_once_while_callers_leave_and_a_flight_lands()
     {
         const int Threads = 3;
