@@ -385,13 +385,14 @@ public sealed class WaitTests : IAsyncDisposable
         var local = new AsyncLocal<string?>();
         var end = new TaskCompletionSource<int>();
         using var source = new CancellationTokenSource();
+        var after = new TaskCompletionSource<string?>();
         Task<int> leader;
-        Task<int> follower;
         Task<int> leaver;
         using (ExecutionContext.SuppressFlow())
         {
             leader = _singleflight.ExecuteAsync("a", _ => end.Task, _source.Token).AsTask();
-            follower = _singleflight.ExecuteAsync("a", _ => end.Task, _source.Token).AsTask();
+            var follower = _singleflight.ExecuteAsync("a", _ => end.Task, _source.Token).ConfigureAwait(false).GetAwaiter();
+            follower.UnsafeOnCompleted(() => after.SetResult(local.Value)); // goes on in the context of the thread
             leaver = _singleflight.ExecuteAsync("a", _ => end.Task, source.Token).AsTask();
         }
 
@@ -407,7 +408,8 @@ public sealed class WaitTests : IAsyncDisposable
             end.SetResult(7);
         }
 
-        Assert.Equal(14, await leader.SoonAsync() + await follower.SoonAsync());
+        Assert.Equal(7, await leader.SoonAsync());
+        Assert.Null(await after.Task.SoonAsync());
         await Patience.UntilAsync(() => seen.Count == 3, "three waits are recorded");
         Assert.All(seen, Assert.Null);
         Assert.Null(local.Value);
