@@ -115,12 +115,8 @@ public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
 
     // The usual join of a caller without a token whose wait is measured.
     [MethodImpl(MethodImplOptions.NoInlining)] // the callers that are not measured have a shorter way without it
-    private Task<TResult>? TryJoinCrowd<TResult>(TKey key)
-    {
-        var waits = _parts!.Waits;
-        if (!waits.HaveListener || LocalResult<TResult>.Is || _engine!.TryShare<TResult>(key) is not { } shared) return null;
-        return waits.NowOrNull() is { } start ? MeasuredCrowd.Join(waits, shared, start) : shared;
-    }
+    private Task<TResult>? TryJoinCrowd<TResult>(TKey key) =>
+        _parts!.Waits.HaveListener && !LocalResult<TResult>.Is ? _engine!.TryShare<TResult>(key, _parts.Waits) : null;
 
     private static Task<TResult> Started<TResult>(Task<TResult>? task) =>
         task ?? throw new InvalidOperationException("The work returned null. It must return a task.");

@@ -152,12 +152,12 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
         return ShardOf(hash).Execute(key, hash, state, work, wait, cancellationToken);
     }
 
-    /// <summary>Joins a caller without a token to the current flight of the key, if that needs no gate.</summary>
+    /// <summary>Joins a caller without a token, whose wait is measured, to the current flight of the key, if that needs no gate.</summary>
     /// <returns>The task that the caller shares with others. Null if the caller must take another way.</returns>
-    internal Task<TResult>? TryShare<TResult>(TKey key)
+    internal Task<TResult>? TryShare<TResult>(TKey key, CallerWaits waits)
     {
         var hash = HashOf(key);
-        return ShardOf(hash).TryShare<TResult>(key, hash);
+        return ShardOf(hash).TryShare<TResult>(key, hash, waits);
     }
 
     /// <summary>Runs a call alone. It joins no flight, and no other call joins it.</summary>

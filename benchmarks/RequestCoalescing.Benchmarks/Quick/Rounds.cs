@@ -92,14 +92,14 @@ internal static class Rounds
         return threads => [scenario.Run(peer, threads, withTokens)];
     }
 
-    // Nanoseconds a join, and nanoseconds a leave.
+    // See Leaving.Run.
     private static Func<int, double[]> Leave(Peer peer)
     {
         var scenario = new Leaving();
         return _ =>
         {
-            var (join, leave) = scenario.Run(peer);
-            return [join, leave];
+            var (join, leave, fire) = scenario.Run(peer);
+            return [join, leave, fire];
         };
     }
 

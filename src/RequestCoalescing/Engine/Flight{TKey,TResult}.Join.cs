@@ -3,7 +3,7 @@ using RequestCoalescing.Telemetry;
 
 namespace RequestCoalescing.Engine;
 
-/// <content>The ways into a flight. See also <see cref="Flight{TKey}.TryShare"/>.</content>
+/// <content>The ways into a flight. See also <see cref="Flight{TKey}.TryShare{TResult}()"/>.</content>
 internal sealed partial class Flight<TKey, TResult>
 {
     /// <summary>Joins a caller, if the flight is current and may be joined.</summary>
@@ -28,15 +28,21 @@ internal sealed partial class Flight<TKey, TResult>
             return follower is not null;
         }
 
-        var shared = Share(state, work);
-        call = shared is null ? default : wait.For(shared);
-        return shared is not null;
+        if (Share(state, work, wait) is not { } shared)
+        {
+            call = default;
+            return false;
+        }
+
+        call = new(shared.Task);
+        if (!shared.IsMeasured) call = wait.For(call);
+        return true;
     }
 
     // Under the gate, as the flight may have no shared wait yet, or a limit must be checked.
-    private Task<TResult>? Share<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
+    private (Task<TResult> Task, bool IsMeasured)? Share<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CallerWait wait)
     {
-        SharedWait<TResult> shared;
+        (Task<TResult>, bool) shared;
         lock (Gate)
         {
             if (!MayJoin()) return null;
@@ -46,12 +52,11 @@ internal sealed partial class Flight<TKey, TResult>
                 Volatile.Write(ref First, First!.Previous); // the next callers find it there
             }
 
-            shared = Unsafe.As<SharedWait<TResult>>(First!);
-            shared.Enter();
+            shared = wait.Enter(Unsafe.As<SharedWait<TResult>>(First!));
         }
 
         ReportJoin(ordinal: 0);
-        return shared.Task;
+        return shared;
     }
 
     private Follower<TKey, TState, TResult>? TryFollow<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CallerWait wait, CancellationToken cancellationToken)

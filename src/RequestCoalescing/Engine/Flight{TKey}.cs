@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using RequestCoalescing.Telemetry;
 
 namespace RequestCoalescing.Engine;
 
@@ -42,12 +43,26 @@ internal abstract class Flight<TKey> : Flight
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Task<TResult>? TryShare<TResult>()
     {
-        if (Volatile.Read(ref First) is not { IsShared: true } first || first.GetType() != typeof(SharedWait<TResult>)) return null;
-        var shared = Unsafe.As<SharedWait<TResult>>(first);
-        if (FlightScope.Current is not null || !Table.CanShare(this) || shared.Enter() is not (> 0 and var ordinal)) return null;
+        if (FindShared<TResult>() is not { } shared || shared.Enter() is not (> 0 and var ordinal)) return null;
         ReportJoin(ordinal);
         return shared.Task;
     }
+
+    /// <summary>Does the same for a caller whose wait is measured.</summary>
+    public Task<TResult>? TryShare<TResult>(CallerWaits waits)
+    {
+        if (FindShared<TResult>() is not { } shared) return null;
+        if (waits.NowOrNull() is not { } start) return TryShare<TResult>();
+        var task = MeasuredCrowd.Enter(waits, shared, start, out var ordinal);
+        if (task is not null) ReportJoin(ordinal);
+        return task;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private SharedWait<TResult>? FindShared<TResult>() =>
+        Volatile.Read(ref First) is { IsShared: true } first && first.GetType() == typeof(SharedWait<TResult>) && FlightScope.Current is null && Table.CanShare(this)
+            ? Unsafe.As<SharedWait<TResult>>(first)
+            : null;
 
     protected Shard<TKey> Table => Unsafe.As<Shard<TKey>>(Shard); // as the constructor has it
 

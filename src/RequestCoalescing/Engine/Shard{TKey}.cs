@@ -41,8 +41,8 @@ internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<T
         CancellationToken cancellationToken) =>
         JoinOrLead(Peek(key, hash), key, hash, state, work, wait, cancellationToken);
 
-    /// <summary>Joins a caller without a token, if that needs no gate. Otherwise returns null.</summary>
-    public Task<TResult>? TryShare<TResult>(TKey key, uint hash) => Peek(key, hash)?.TryShare<TResult>();
+    /// <summary>Joins a caller without a token, whose wait is measured, if that needs no gate. Otherwise returns null.</summary>
+    public Task<TResult>? TryShare<TResult>(TKey key, uint hash, CallerWaits waits) => Peek(key, hash)?.TryShare<TResult>(waits);
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private ValueTask<TResult> JoinOrLead<TState, TResult>(

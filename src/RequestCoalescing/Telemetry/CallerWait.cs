@@ -1,3 +1,5 @@
+using RequestCoalescing.Engine;
+
 namespace RequestCoalescing.Telemetry;
 
 /// <summary>The wait of one caller, from its arrival. The default value is a wait that is not measured.</summary>
@@ -27,7 +29,12 @@ internal readonly struct CallerWait
         return call;
     }
 
-    /// <summary>Measures the wait for a task that the caller shares with others.</summary>
-    public ValueTask<TResult> For<TResult>(Task<TResult> shared) =>
-        _waits is { HaveListener: true } ? new(MeasuredCrowd.Join(_waits, shared, _start)) : For(new ValueTask<TResult>(shared));
+    /// <summary>Lets the caller enter a shared wait, which is open.</summary>
+    /// <returns>What the caller awaits, and whether its wait is measured already.</returns>
+    public (Task<TResult> Task, bool IsMeasured) Enter<TResult>(SharedWait<TResult> shared)
+    {
+        if (_waits is { HaveListener: true }) return (MeasuredCrowd.Enter(_waits, shared, _start, out _)!, true);
+        shared.Enter();
+        return (shared.Task, false);
+    }
 }
