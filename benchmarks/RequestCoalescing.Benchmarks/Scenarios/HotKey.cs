@@ -7,7 +7,7 @@ namespace RequestCoalescing.Benchmarks.Scenarios;
 public sealed class HotKey
 {
     /// <summary>The joins of a round, shared by its threads: so many that the start of the threads takes a small part of the round. Divisible by the numbers of threads.</summary>
-    public const int Joins = 64_000;
+    public const int Joins = 32_000;
 
     private static readonly CancellationToken[] s_tokens = [.. Enumerable.Range(0, Joins).Select(_ => new CancellationTokenSource().Token)];
 
