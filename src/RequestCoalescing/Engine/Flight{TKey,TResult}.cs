@@ -205,5 +205,4 @@ internal sealed partial class Flight<TKey, TResult>(Shard<TKey> shard, TKey key,
         run.IsCompletedSuccessfully ? FlightOutcome.Succeeded
         : IsCancellationRequested && Outcome.IsCancelled(run) ? FlightOutcome.Cancelled
         : FlightOutcome.Failed;
-
 }

@@ -58,12 +58,6 @@ internal abstract class Flight<TKey> : Flight
         return task;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private SharedWait<TResult>? FindShared<TResult>() =>
-        Volatile.Read(ref First) is { IsShared: true } first && first.GetType() == typeof(SharedWait<TResult>) && FlightScope.Current is null && Table.CanShare(this)
-            ? Unsafe.As<SharedWait<TResult>>(first)
-            : null;
-
     protected Shard<TKey> Table => Unsafe.As<Shard<TKey>>(Shard); // as the constructor has it
 
     protected sealed override void RemoveFromTable() => Table.Remove(this);
@@ -79,4 +73,10 @@ internal abstract class Flight<TKey> : Flight
 
         Key = default!;
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private SharedWait<TResult>? FindShared<TResult>() =>
+        Volatile.Read(ref First) is { IsShared: true } first && first.GetType() == typeof(SharedWait<TResult>) && FlightScope.Current is null && Table.CanShare(this)
+            ? Unsafe.As<SharedWait<TResult>>(first)
+            : null;
 }

@@ -391,8 +391,7 @@ public sealed class WaitTests : IAsyncDisposable
         using (ExecutionContext.SuppressFlow())
         {
             leader = _singleflight.ExecuteAsync("a", _ => end.Task, _source.Token).AsTask();
-            var follower = _singleflight.ExecuteAsync("a", _ => end.Task, _source.Token).ConfigureAwait(false).GetAwaiter();
-            follower.UnsafeOnCompleted(() => after.SetResult(local.Value)); // goes on in the context of the thread
+            GoOnWithoutContext(_singleflight.ExecuteAsync("a", _ => end.Task, _source.Token), () => after.SetResult(local.Value));
             leaver = _singleflight.ExecuteAsync("a", _ => end.Task, source.Token).AsTask();
         }
 
@@ -534,6 +533,9 @@ public sealed class WaitTests : IAsyncDisposable
         await UntilMeasuredAsync(Rounds + calls);
         Assert.All(_waits, wait => Assert.Equal(0, wait));
     }
+
+    // The continuation sees the context of the thread that runs it.
+    private static void GoOnWithoutContext(ValueTask<int> call, Action continuation) => call.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(continuation);
 
     private CancellationToken TokenIf(bool condition) => condition ? _source.Token : default;
 
