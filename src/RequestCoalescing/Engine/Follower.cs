@@ -12,7 +12,7 @@ internal sealed class Follower<TKey, TState, TResult> : PooledWait<TResult>, IPo
     private ExecutionContext? _context;
     private CallerWait _wait;
 
-    public static int Size => 160 + Unsafe.SizeOf<TState>();
+    public static int Size => 184 + Unsafe.SizeOf<TState>();
 
     public static Follower<TKey, TState, TResult> Rent(TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CallerWait wait)
     {
