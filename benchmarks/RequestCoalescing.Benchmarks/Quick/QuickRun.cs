@@ -53,7 +53,7 @@ public static class QuickRun
 
     internal static string Verdict(bool isKept) => isKept ? "kept" : "**missed**";
 
-    // Compares the first peer with the second. Without a budget, the budgets against HybridCache hold. Infinity is no budget.
+    // Compares the first peer with the second. If no budget is given, each row has its budget against HybridCache. Rows with an infinite budget get no verdict.
     private static void CompareTimes(TextWriter output, IReadOnlyList<string> peers, double? budget = null)
     {
         WriteHeader(output, "scenario", peers);

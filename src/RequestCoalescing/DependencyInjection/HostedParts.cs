@@ -22,6 +22,6 @@ internal sealed record HostedParts<TKey>(
     /// <summary>Whether every call can go to the engine at once.</summary>
     public bool AreTransparent => !Waits.AreMeasured && AreIdle;
 
-    /// <summary>Whether every call could go to the engine at once if its wait were not measured.</summary>
+    /// <summary>Whether neither the rollout nor the verification has anything to do. The wait of a call may still be measured.</summary>
     public bool AreIdle => Rollout.LetsAllThrough && !Verification.IsOn;
 }

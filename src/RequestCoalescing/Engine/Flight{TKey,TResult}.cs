@@ -69,7 +69,8 @@ internal sealed partial class Flight<TKey, TResult>(Shard<TKey> shard, TKey key,
         base.Expire(timeout);
     }
 
-    // Callers that share a task get a task, as an error that has been thrown at other callers would show their frames. Otherwise there is less garbage.
+    // If callers share a task, the error becomes a failed task before any caller gets it. Otherwise, these callers could see the stack frames of callers that got
+    // the error first. If no callers share a task, the error alone makes less garbage.
     protected override void CompleteFailed(Exception exception) =>
         Complete(First is { IsShared: true } ? Outcome.Failed<TResult>(exception) : ExceptionDispatchInfo.Capture(exception));
 

@@ -5,8 +5,8 @@ using System.Threading.Tasks.Sources;
 namespace RequestCoalescing.Engine;
 
 /// <summary>
-/// Outcomes are tasks: the task of the work, or a failure that counts as observed even if no subscriber is left. The error of a flight that has expired goes
-/// to its subscribers as an <see cref="ExceptionDispatchInfo"/>, which makes half the garbage.
+/// Outcomes are tasks: the task of the work, or a failure that counts as observed even if no subscriber is left. If no callers share
+/// a task, the error of an expired flight goes to its subscribers as an <see cref="ExceptionDispatchInfo"/>, which makes half the garbage. The error of a deadlock goes to its caller in the same way.
 /// </summary>
 internal static class Outcome
 {

@@ -37,7 +37,7 @@ internal sealed class SharedWait<TResult> : Subscriber
 
     public override void Complete(object outcome, bool continuesHere)
     {
-        _completion.SetFromTask(Unsafe.As<Task<TResult>>(outcome)); // see Flight.CompleteFailed
+        _completion.SetFromTask(Unsafe.As<Task<TResult>>(outcome)); // a flight with a shared wait never has another outcome: see Flight.CompleteFailed
         Outcome.Observe(_completion.Task);
     }
 

@@ -62,7 +62,7 @@ internal sealed class MeasuredCrowd
     private Task? Place(CallerWaits waits, Task shared, long start)
     {
         var (outcome, last, placed) = (Volatile.Read(ref _outcome), Volatile.Read(ref _last), _placed);
-        if (Volatile.Read(ref _shared) != shared || _waits != waits) return null; // it is null after the end, and what was read before is not
+        if (Volatile.Read(ref _shared) != shared || _waits != waits) return null; // if it is still set, the crowd had not ended when the fields above were read
         if (placed - last!.First == last.Callers.Length) Volatile.Write(ref _last, last = new Chunk(last));
         last.Callers[placed - last.First] = (start, ExecutionContext.Capture());
         Volatile.Write(ref _placed, placed + 1);
