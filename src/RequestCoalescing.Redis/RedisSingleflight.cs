@@ -15,7 +15,7 @@ namespace RequestCoalescing;
 /// </remarks>
 public sealed class RedisSingleflight : SingleflightBase<string>, ISingleflight, IClusterSingleflight<string>, IAsyncDisposable
 {
-    private readonly Singleflight _engine;
+    private readonly Singleflight _local;
     private readonly ClusterSingleflight<string> _cluster;
 
     /// <summary>Creates an instance.</summary>
@@ -30,9 +30,9 @@ public sealed class RedisSingleflight : SingleflightBase<string>, ISingleflight,
         options ??= new SingleflightOptions();
         redisOptions ??= new RedisSingleflightOptions();
         redisOptions.Validate();
-        _engine = new Singleflight(options);
+        _local = new Singleflight(options);
         _cluster = new ClusterSingleflight<string>(
-            _engine, connection, static key => key, redisOptions, options.JoinWindow, new ClusterTelemetry(redisOptions.KeyPrefix, NullLogger.Instance, factory: null));
+            _local, connection, static key => key, redisOptions, options.JoinWindow, new ClusterTelemetry(redisOptions.KeyPrefix, NullLogger.Instance, factory: null));
     }
 
     /// <inheritdoc/>
@@ -60,12 +60,12 @@ public sealed class RedisSingleflight : SingleflightBase<string>, ISingleflight,
     public override void Clear() => _cluster.Clear();
 
     /// <inheritdoc/>
-    public override SingleflightStats GetStats() => _engine.GetStats();
+    public override SingleflightStats GetStats() => _local.GetStats();
 
     /// <summary>Gives this node's leases up, cancels its flights and waits until they have ended.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _engine.DisposeAsync().ConfigureAwait(false);
+        await _local.DisposeAsync().ConfigureAwait(false);
         await _cluster.DisposeAsync().ConfigureAwait(false);
     }
 
@@ -75,7 +75,7 @@ public sealed class RedisSingleflight : SingleflightBase<string>, ISingleflight,
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken) =>
-        _cluster.ExecuteAsync(key, state, work, cancellationToken);
+        _cluster.CallAsync(key, state, work, cancellationToken);
 
     /// <inheritdoc/>
     protected override bool ForgetCore(string key) => _cluster.Forget(key);

@@ -152,6 +152,14 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
         return ShardOf(hash).Execute(key, hash, state, work, wait, cancellationToken);
     }
 
+    /// <summary>Joins a caller without a token to the current flight of the key, if that needs no gate.</summary>
+    /// <returns>The wait that the caller shares with others. Null if the caller must take another way.</returns>
+    internal SharedWait<TResult>? TryEnter<TResult>(TKey key)
+    {
+        var hash = HashOf(key);
+        return ShardOf(hash).TryEnter<TResult>(key, hash);
+    }
+
     /// <summary>Joins a caller without a token, whose wait is measured, to the current flight of the key, if that needs no gate.</summary>
     /// <returns>The task that the caller shares with others. Null if the caller must take another way.</returns>
     internal Task<TResult>? TryShare<TResult>(TKey key, CallerWaits waits)

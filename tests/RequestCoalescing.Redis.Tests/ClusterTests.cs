@@ -166,6 +166,77 @@ public abstract partial class ClusterTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Callers_without_a_token_that_join_their_leading_node_share_its_outcome()
+    {
+        var node = (await NodesAsync(1))[0];
+        var leader = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var run = await _backend.NextRunAsync();
+        var callers = Enumerable.Range(0, 100).Select(_ => node.ExecuteAsync(Key, _backend.RunAsync).AsTask()).ToArray();
+        await node.UntilSubscribersAsync(101);
+        Assert.Same(callers[^2], callers[^1]);
+        run.Succeed(42);
+        Assert.All(await Task.WhenAll([leader, .. callers]).SoonAsync(), result => Assert.Equal(42, result));
+        Assert.Equal(1, _backend.Runs);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Callers_without_a_token_that_may_have_come_after_a_forget_share_another_run(bool fails)
+    {
+        var nodes = await NodesAsync(2, options => options.LeaseDuration = TimeSpan.FromMinutes(5));
+        var before = nodes[0].ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
+        var old = await _backend.NextRunAsync();
+        var unsure = Enumerable.Range(0, 10).Select(_ => nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask()).ToArray();
+        await nodes[1].ForgetAsync(Key);
+        await Patience.UntilAsync(() => !old.Flight.IsCurrent, "the leader has received the forget");
+
+        if (fails) old.Fail(new InvalidTimeZoneException("too old"));
+        else old.Succeed(1);
+        var fresh = await _backend.NextRunAsync();
+        Assert.DoesNotContain(unsure, call => call.IsCompleted);
+        fresh.Succeed(2);
+        Assert.All(await Task.WhenAll(unsure).SoonAsync(), result => Assert.Equal(2, result));
+        if (fails) await before.ThrowsAsync<InvalidTimeZoneException>();
+        else Assert.Equal(1, await before.SoonAsync());
+        Assert.Equal(2, _backend.Runs);
+    }
+
+    [Fact]
+    public async Task Callers_without_a_token_that_came_long_before_a_forget_get_the_old_outcome()
+    {
+        var nodes = await NodesAsync(2, options => options.LeaseDuration = TimeSpan.FromSeconds(2));
+        var before = nodes[0].ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
+        var old = await _backend.NextRunAsync();
+        var first = Join(); // the first caller without a token joins in another way than those after it
+        var certain = Join();
+        Assert.Same(certain, Join());
+        await HeartbeatAsync();
+        await HeartbeatAsync(); // sent after the first one was granted
+        var unsure = Join();
+        Assert.NotSame(certain, unsure); // those that come between two heartbeats share a task
+
+        await nodes[1].ForgetAsync(Key);
+        await Patience.UntilAsync(() => !old.Flight.IsCurrent, "the leader has received the forget");
+        old.Succeed(1);
+        Assert.Equal(1, await before.SoonAsync());
+        Assert.Equal(1, await first.SoonAsync());
+        Assert.Equal(1, await certain.SoonAsync());
+        var fresh = await _backend.NextRunAsync();
+        Assert.False(unsure.IsCompleted);
+        fresh.Succeed(2);
+        Assert.Equal(2, await unsure.SoonAsync());
+
+        Task<int> Join() => nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+
+        async Task HeartbeatAsync()
+        {
+            await Patience.UntilAsync(() => DatabaseOf(0).KeyTimeToLive(LeaseKey) < TimeSpan.FromSeconds(1.7), "a part of the lease is over");
+            await Patience.UntilAsync(() => DatabaseOf(0).KeyTimeToLive(LeaseKey) > TimeSpan.FromSeconds(1.7), "the lease has been extended");
+        }
+    }
+
+    [Fact]
     public async Task A_publish_without_the_lease_is_refused()
     {
         var nodes = await NodesAsync(2, options => options.LeaseDuration = TimeSpan.FromMinutes(5));

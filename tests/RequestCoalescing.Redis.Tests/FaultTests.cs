@@ -467,10 +467,33 @@ public sealed class FaultTests : IAsyncLifetime
         var (node, _) = await NodeAsync();
         var leader = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
         var run = await _backend.NextRunAsync();
-        await new DeadContext().AwaitUnderAsync(() => node.ExecuteAsync(Key, _backend.RunAsync));
-        var other = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var others = new List<Task<int>> { leader };
+        for (var i = 0; i < 3; i++) // the first caller without a token joins in another way than those after it
+        {
+            await new DeadContext().AwaitUnderAsync(() => node.ExecuteAsync(Key, _backend.RunAsync));
+            others.Add(node.ExecuteAsync(Key, _backend.RunAsync).AsTask());
+        }
+
         run.Succeed(1);
-        Assert.Equal((1, 1), (await leader.SoonAsync(), await other.SoonAsync()));
+        Assert.All(await Task.WhenAll(others).SoonAsync(), result => Assert.Equal(1, result));
+    }
+
+    [Fact]
+    public async Task A_synchronization_context_that_blocks_holds_up_only_its_own_caller()
+    {
+        using var context = new BlockingContext();
+        var (node, _) = await NodeAsync();
+        var leader = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var run = await _backend.NextRunAsync();
+        var others = new List<Task<int>> { leader };
+        for (var i = 0; i < 3; i++)
+        {
+            await context.AwaitUnderAsync(() => node.ExecuteAsync(Key, _backend.RunAsync));
+            others.Add(node.ExecuteAsync(Key, _backend.RunAsync).AsTask());
+        }
+
+        run.Succeed(1);
+        Assert.All(await Task.WhenAll(others).SoonAsync(), result => Assert.Equal(1, result));
     }
 
     [Fact]
@@ -554,4 +577,13 @@ public sealed class FaultTests : IAsyncLifetime
 
     // The node sends its command within the call. The answer to a later ping therefore comes after the answer to that command.
     private async Task UntilWaitsAsync(RedisSingleflight node) => await _connections[node].GetDatabase().PingAsync();
+
+    private sealed class BlockingContext : SynchronizationContext, IDisposable
+    {
+        private readonly ManualResetEventSlim _end = new();
+
+        public override void Post(SendOrPostCallback d, object? state) => _end.Wait();
+
+        public void Dispose() => _end.Set();
+    }
 }

@@ -4,6 +4,46 @@ namespace RequestCoalescing.Redis.Tests;
 public sealed class MisuseTests
 {
     [Fact]
+    public async Task An_await_of_a_call_that_is_over_throws_while_its_source_serves_another_call()
+    {
+        await using var server = RedisServer.StartGarnet();
+        await using var connection = await server.ConnectAsync();
+        await using var singleflight = new RedisSingleflight(connection);
+        using var stays = new CancellationTokenSource();
+        for (var round = 0; round < 20; round++)
+        {
+            var over = singleflight.ExecuteAsync("over", static _ => ValueTask.FromResult(1), stays.Token);
+            await Patience.UntilAsync(() => over.IsCompleted, "the call is over");
+            Assert.Equal(1, await over);
+
+            var backend = new Backend<int>();
+            var call = singleflight.ExecuteAsync("another", backend.RunAsync, stays.Token); // has the source of the other call
+            var run = await backend.NextRunAsync();
+            _ = over.IsCompleted || over.IsFaulted;
+            await AwaitAsync(over).ThrowsAsync<InvalidOperationException>();
+            run.Succeed(2);
+            Assert.Equal(2, await AwaitAsync(call).SoonAsync());
+            await AwaitAsync(call).ThrowsAsync<InvalidOperationException>();
+        }
+
+        static async Task<int> AwaitAsync(ValueTask<int> call) => await call;
+    }
+
+    [Fact]
+    public async Task A_second_await_of_a_failed_call_throws_another_error()
+    {
+        await using var server = RedisServer.StartGarnet();
+        await using var connection = await server.ConnectAsync();
+        await using var singleflight = new RedisSingleflight(connection);
+        using var stays = new CancellationTokenSource();
+        var call = singleflight.ExecuteAsync("post:12345", static _ => ValueTask.FromException<int>(new InvalidTimeZoneException()), stays.Token);
+        await AwaitAsync(call).ThrowsAsync<InvalidTimeZoneException>();
+        await AwaitAsync(call).ThrowsAsync<InvalidOperationException>();
+
+        static async Task<int> AwaitAsync(ValueTask<int> call) => await call;
+    }
+
+    [Fact]
     public async Task A_second_await_of_a_call_throws()
     {
         await using var server = RedisServer.StartGarnet();

@@ -14,6 +14,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
     where TKey : notnull
 {
     private readonly ISingleflight<TKey> _inner;
+    private readonly Singleflight<TKey>? _innerEngine; // if no decorator is between; a call of an interface's generic method takes longer
     private readonly Func<TKey, string> _textOf;
     private readonly RedisSingleflightOptions _options;
     private readonly ClusterTelemetry _telemetry;
@@ -33,12 +34,15 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         bool ownsConnection = false)
     {
         options.Validate();
-        (_inner, _textOf, _options, _telemetry) = (inner, textOf, options, telemetry);
+        (_inner, _innerEngine, _textOf, _options, _telemetry) = (inner, inner as Singleflight<TKey>, textOf, options, telemetry);
         _ownedConnection = ownsConnection ? connection : null;
         _payload = new Payload(options, telemetry);
         _node = new Node(connection, options, joinWindow, telemetry);
         _tagged = new TaggedFlights<TKey>(_node);
     }
+
+    /// <summary>Whether calls are pooled. A decorator between could start the work of a caller that has its result.</summary>
+    public bool PoolsCalls => _innerEngine is not null;
 
     public override void Clear()
     {
@@ -92,9 +96,31 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
     /// <summary>This node's clock, as a timestamp.</summary>
     public long Now() => _options.TimeProvider.GetTimestamp();
 
+    /// <summary>A call whose arguments have been validated.</summary>
+    public ValueTask<TResult> CallAsync<TState, TResult>(
+        TKey key,
+        TState state,
+        Func<TState, FlightContext, ValueTask<TResult>> work,
+        CancellationToken cancellationToken)
+    {
+        // Callers without a token share tasks, unless they resume in a context: one that blocks or fails must not affect other callers.
+        if (cancellationToken.CanBeCanceled ||
+            SynchronizationContext.Current is not null ||
+            TaskScheduler.Current != TaskScheduler.Default ||
+            LocalResult<TResult>.Is ||
+            _innerEngine?.TryEnter<Landing<TResult>>(key) is not { } flight)
+        {
+            return Start(key, state, work, cancellationToken);
+        }
+
+        return (flight.Companion as Crowds<TKey, TResult>)?.Join() is { } outcome ? new(outcome) : Share(flight, key, state, work);
+    }
+
     /// <summary>Joins or leads the flight of this node (point 1 of the protocol).</summary>
     public ValueTask<Landing<TResult>> BoardAsync<TState, TResult>(TKey key, Call<TKey, TState, TResult> call, CancellationToken cancellationToken) =>
-        _inner.ExecuteAsync(key, call, static (call, flight) => call.FlyAsync(flight), cancellationToken);
+        _innerEngine is not null
+            ? _innerEngine.ExecuteAsync(key, call, static (call, flight) => call.FlyAsync(flight), cancellationToken)
+            : _inner.ExecuteAsync(key, call, static (call, flight) => call.FlyAsync(flight), cancellationToken);
 
     /// <summary>As <see cref="Landing{TResult}.Until"/>, for an error.</summary>
     public long UntilOf(Exception error, TKey key) => _errors.UntilOf(error, key);
@@ -130,15 +156,37 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken) =>
-        LocalResult<TResult>.Is
-            ? _inner.ExecuteAsync(key, state, work, cancellationToken)
-            : new Call<TKey, TState, TResult>(this, key, state, work, cancellationToken).StartAsync();
+        CallAsync(key, state, work, cancellationToken);
 
     protected override bool ForgetCore(TKey key)
     {
         _ = ForgetAsync(key, out var hadFlight);
         return hadFlight;
     }
+
+    [MethodImpl(MethodImplOptions.NoInlining)] // for a short way above
+    private ValueTask<TResult> Start<TState, TResult>(TKey key, TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CancellationToken cancellationToken) =>
+        LocalResult<TResult>.Is
+            ? _inner.ExecuteAsync(key, state, work, cancellationToken)
+            : Call<TKey, TState, TResult>.Start(this, key, state, work, cancellationToken);
+
+    // For a caller that has entered the flight of this node.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private ValueTask<TResult> Share<TState, TResult>(SharedWait<Landing<TResult>> flight, TKey key, TState state, Func<TState, FlightContext, ValueTask<TResult>> work)
+    {
+        var crowds = flight.Companion as Crowds<TKey, TResult> ?? CrowdsOf(flight, key);
+        return crowds is { AreOpen: true } && Begin(crowds, key, state, work) is { } outcome
+            ? new(outcome)
+            : Call<TKey, TState, TResult>.Start(this, key, state, work, default, flight.Task);
+    }
+
+    private Task<TResult>? Begin<TState, TResult>(Crowds<TKey, TResult> crowds, TKey key, TState state, Func<TState, FlightContext, ValueTask<TResult>> work) =>
+        crowds.Begin(() => CallAsync(key, state, work, default));
+
+    private Crowds<TKey, TResult>? CrowdsOf<TResult>(SharedWait<Landing<TResult>> flight, TKey key) =>
+        _node.Mailbox.Find(NamesOf(key).Key, flight.Flight!) is { } participation
+            ? (Crowds<TKey, TResult>)flight.Accompany(new Crowds<TKey, TResult>(this, key, participation, flight.Task))
+            : null;
 
     private Task ForgetAsync(TKey key, out bool hadFlight)
     {

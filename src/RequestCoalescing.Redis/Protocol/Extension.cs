@@ -44,9 +44,8 @@ internal sealed class Extension(Lease[] leases, RedisSingleflightOptions options
 
     private long Ask()
     {
-        var now = options.TimeProvider.GetTimestamp();
         foreach (var lease in leases) lease.Ask();
-        return now;
+        return options.TimeProvider.GetTimestamp(); // not before the end of their epochs
     }
 
     private void Hear(string? answer, long sentAt)

@@ -10,6 +10,7 @@ internal sealed class Lease(Names names, string owner, RedisSingleflightOptions 
     private readonly TimeSpan _trusted = options.LeaseDuration * 0.9;
     private Action? _whenLost;
     private Grant? _granted;
+    private LeaseEpoch _epoch = new();
     private long _askedAt;
     private long? _lostAt;
     private volatile bool _isLost;
@@ -31,6 +32,9 @@ internal sealed class Lease(Names names, string owner, RedisSingleflightOptions 
     /// <summary>The last grant. It must not be read before there is one.</summary>
     public Grant Granted => Volatile.Read(ref _granted)!;
 
+    /// <summary>The time since the lease was last asked for, as an object that changes when it is asked for again.</summary>
+    public LeaseEpoch Epoch => Volatile.Read(ref _epoch);
+
     /// <summary>Whether it is lost or given up.</summary>
     public bool IsLost => _isLost;
 
@@ -51,7 +55,9 @@ internal sealed class Lease(Names names, string owner, RedisSingleflightOptions 
     /// <returns>The current timestamp.</returns>
     public long Ask()
     {
+        var ended = Interlocked.Exchange(ref _epoch, new LeaseEpoch());
         var now = options.TimeProvider.GetTimestamp();
+        ended.Ended(now);
         Volatile.Write(ref _askedAt, now);
         return now;
     }

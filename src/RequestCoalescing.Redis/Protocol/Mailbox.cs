@@ -34,6 +34,9 @@ internal sealed class Mailbox(string node, Heartbeat heartbeat)
         }
     }
 
+    /// <summary>The part that a flight of this node takes in the cluster. Null if it takes none, or no longer.</summary>
+    public Participation? Find(string key, IFlight flight) => Array.Find(Of(key), participation => participation.IsOf(flight));
+
     /// <summary>The owners of this node's other leases for the key that the flight respects, as <see cref="Scripts.Enter"/> takes them.</summary>
     public string RespectedBy(Participation participation)
     {

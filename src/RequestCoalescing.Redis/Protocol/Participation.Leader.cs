@@ -5,6 +5,12 @@ namespace RequestCoalescing.Redis.Protocol;
 /// <summary>The part of a flight that leads for the cluster. The work sees its flight through this object.</summary>
 internal sealed partial class Participation : IFlight
 {
+    private const int NotWorking = 0;
+    private const int Working = 1;
+    private const int Worked = 2;
+
+    private int _work;
+    private long _workedUntil;
     private CancellationTokenSource? _cancelled; // null if the work goes on after the lease is lost
     private CancellationTokenRegistration _abandonment;
 
@@ -13,6 +19,16 @@ internal sealed partial class Participation : IFlight
     public bool IsCurrent => flight.IsCurrent && lease.IsHeld;
 
     public int SubscriberCount => flight.SubscriberCount;
+
+    /// <summary>The epoch of the lease with which this leads, while its work goes on. Null before and after.</summary>
+    public LeaseEpoch? WorkEpoch => Volatile.Read(ref _work) == Working ? lease.Epoch : null;
+
+    /// <summary>A timestamp from after the end of the last <see cref="WorkEpoch"/>. Call it when the flight has landed.</summary>
+    public long WorkedUntil()
+    {
+        EndWork(); // of a flight that has expired
+        return Volatile.Read(ref _workedUntil) is not 0 and var until ? until : Clock.GetTimestamp();
+    }
 
     public async ValueTask<bool> ConfirmCurrentAsync()
     {
@@ -36,6 +52,7 @@ internal sealed partial class Participation : IFlight
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<long> PublishAsync(byte[] payload)
     {
+        EndWork();
         lease.TryEnd();
         var isHeld = lease.IsHeld;
         var sentAt = Clock.GetTimestamp();
@@ -92,7 +109,14 @@ internal sealed partial class Participation : IFlight
         if (Options.OnLostLease == LostLeaseBehavior.Cancel) _cancelled = CancellationTokenSource.CreateLinkedTokenSource(flight.CancellationToken);
         lease.WhenLost(OnLost);
         node.Telemetry.Acquired(isTakeover: _bound > 0);
+        Interlocked.CompareExchange(ref _work, Working, NotWorking);
         _abandonment = flight.CancellationToken.UnsafeRegister(static self => ((Participation)self!).Abandon(), this); // all callers of this node have left
+    }
+
+    // A caller that has seen the work go on has come before the exchange, which is a full fence, and so before the time that is read after it.
+    private void EndWork()
+    {
+        if (Interlocked.Exchange(ref _work, Worked) != Worked) Volatile.Write(ref _workedUntil, Clock.GetTimestamp());
     }
 
     private void StopLeading()

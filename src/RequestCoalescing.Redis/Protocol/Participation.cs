@@ -18,6 +18,9 @@ internal sealed partial class Participation(Node node, Lease lease, FlightContex
     /// <summary>The lease that this flight asks for, or leads with.</summary>
     public Lease Lease => lease;
 
+    /// <summary>Whether this is the part of a flight of this node.</summary>
+    public bool IsOf(IFlight other) => flight.IsOf(other);
+
     private RedisSingleflightOptions Options => node.Options;
 
     private TimeProvider Clock => node.Options.TimeProvider;
@@ -73,6 +76,7 @@ internal sealed partial class Participation(Node node, Lease lease, FlightContex
     {
         if (lease.Token > 0) StopLeading();
         node.Mailbox.Unregister(this);
+        EndWork();
     }
 
     // Point 2. Fails if Redis cannot be reached.

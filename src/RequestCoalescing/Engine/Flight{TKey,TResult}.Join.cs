@@ -3,7 +3,7 @@ using RequestCoalescing.Telemetry;
 
 namespace RequestCoalescing.Engine;
 
-/// <content>The ways into a flight. See also <see cref="Flight{TKey}.TryShare{TResult}()"/>.</content>
+/// <content>The ways into a flight. See also <see cref="Flight{TKey}.TryEnter{TResult}"/>.</content>
 internal sealed partial class Flight<TKey, TResult>
 {
     /// <summary>Joins a caller, if the flight is current and may be joined.</summary>

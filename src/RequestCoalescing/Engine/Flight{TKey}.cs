@@ -39,20 +39,21 @@ internal abstract class Flight<TKey> : Flight
     /// Joins a caller without a token, without the gate. That is the usual case: the first subscriber is a shared wait, which a caller can enter exactly
     /// as long as the flight is current.
     /// </summary>
-    /// <returns>The task of the shared wait. Null if the caller must take another way.</returns>
+    /// <returns>The shared wait. Null if the caller must take another way.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public Task<TResult>? TryShare<TResult>()
+    public SharedWait<TResult>? TryEnter<TResult>()
     {
         if (FindShared<TResult>() is not { } shared || shared.Enter() is not (> 0 and var ordinal)) return null;
         ReportJoin(ordinal);
-        return shared.Task;
+        return shared;
     }
 
     /// <summary>Does the same for a caller whose wait is measured.</summary>
+    /// <returns>The task that the caller shares with others. Null if the caller must take another way.</returns>
     public Task<TResult>? TryShare<TResult>(CallerWaits waits)
     {
         if (FindShared<TResult>() is not { } shared) return null;
-        if (waits.NowOrNull() is not { } start) return TryShare<TResult>();
+        if (waits.NowOrNull() is not { } start) return TryEnter<TResult>()?.Task;
         var task = MeasuredCrowd.Enter(waits, shared, start, out var ordinal);
         if (task is not null) ReportJoin(ordinal);
         return task;

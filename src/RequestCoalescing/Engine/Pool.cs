@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 
 namespace RequestCoalescing.Engine;
 
-/// <summary>Subscribers between two waits. Each thread keeps a few, and exchanges them with other threads in batches.</summary>
+/// <summary>Objects between two calls. Each thread keeps a few, and exchanges them with other threads in batches.</summary>
 internal static class Pool<T>
     where T : class, IPooled, new()
 {
@@ -14,8 +14,8 @@ internal static class Pool<T>
 
     private static readonly int s_batchSize = Math.Clamp(MaxBatch * 160 / T.Size, 1, MaxBatch);
     private static readonly int s_capacity = Math.Clamp(MaxBytes / T.Size, 1, MaxItems) / s_batchSize;
-    private static readonly ConcurrentQueue<T[]> s_full = new();
-    private static readonly ConcurrentQueue<T[]> s_empty = new();
+    private static readonly ConcurrentQueue<Place[]> s_full = new();
+    private static readonly ConcurrentQueue<Place[]> s_empty = new();
     private static int s_fullCount;
 
     [ThreadStatic]
@@ -25,9 +25,9 @@ internal static class Pool<T>
     {
         var cache = s_cache ??= new Cache();
         if (cache.Next == cache.End && !TryRefill(cache)) return new T();
-        ref var place = ref cache.Rents[cache.Next++]!; // in the order of their return, which is often that of their addresses
-        var item = place;
-        place = null; // a subscriber that is not pooled again must not stay alive here
+        ref var place = ref cache.Rents[cache.Next++]; // in the order of their return, which is often that of their addresses
+        var item = place.Item!;
+        place.Item = null; // an object that is not pooled again must not stay alive here
         return item;
     }
 
@@ -35,7 +35,7 @@ internal static class Pool<T>
     {
         var cache = s_cache ??= new Cache();
         if (cache.Returned == s_batchSize) Spill(cache);
-        cache.Returns[cache.Returned++] = item;
+        cache.Returns[cache.Returned++].Item = item;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -62,7 +62,7 @@ internal static class Pool<T>
         if (Interlocked.Increment(ref s_fullCount) <= s_capacity)
         {
             s_full.Enqueue(cache.Returns);
-            if (!s_empty.TryDequeue(out cache.Returns!)) cache.Returns = new T[s_batchSize];
+            if (!s_empty.TryDequeue(out cache.Returns!)) cache.Returns = new Place[s_batchSize];
         }
         else
         {
@@ -71,10 +71,16 @@ internal static class Pool<T>
         }
     }
 
+    // An element of an array of references is checked for its type when it is written.
+    private struct Place
+    {
+        public T? Item;
+    }
+
     private sealed class Cache
     {
-        public T[] Rents = new T[s_batchSize];
-        public T[] Returns = new T[s_batchSize];
+        public Place[] Rents = new Place[s_batchSize];
+        public Place[] Returns = new Place[s_batchSize];
         public int Next;
         public int End;
         public int Returned;

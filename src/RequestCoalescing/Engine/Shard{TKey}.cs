@@ -26,8 +26,8 @@ internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<T
     {
         // The usual join of a caller without a token needs no gate.
         var found = Peek(key, hash);
-        return !cancellationToken.CanBeCanceled && found?.TryShare<TResult>() is { } shared
-            ? new(shared)
+        return !cancellationToken.CanBeCanceled && found?.TryEnter<TResult>() is { } shared
+            ? new(shared.Task)
             : JoinOrLead(found, key, hash, state, work, default, cancellationToken);
     }
 
@@ -40,6 +40,9 @@ internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<T
         CallerWait wait,
         CancellationToken cancellationToken) =>
         JoinOrLead(Peek(key, hash), key, hash, state, work, wait, cancellationToken);
+
+    /// <summary>Joins a caller without a token, if that needs no gate. Otherwise returns null.</summary>
+    public SharedWait<TResult>? TryEnter<TResult>(TKey key, uint hash) => Peek(key, hash)?.TryEnter<TResult>();
 
     /// <summary>Joins a caller without a token, whose wait is measured, if that needs no gate. Otherwise returns null.</summary>
     public Task<TResult>? TryShare<TResult>(TKey key, uint hash, CallerWaits waits) => Peek(key, hash)?.TryShare<TResult>(waits);

@@ -9,6 +9,7 @@ internal sealed class SharedWait<TResult> : Subscriber
     private readonly TaskCompletionSource<TResult> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly FollowerWork<TResult> _work;
     private readonly Turnstile _callers = new();
+    private object? _companion;
 
     /// <param name="work">The work of the first caller, for the case that these callers are elected to lead.</param>
     public SharedWait(FollowerWork<TResult> work)
@@ -19,6 +20,9 @@ internal sealed class SharedWait<TResult> : Subscriber
 
     public Task<TResult> Task => _completion.Task;
 
+    /// <summary>What a decorator of the engine keeps for these callers. Set once at most.</summary>
+    public object? Companion => Volatile.Read(ref _companion);
+
     public override long CallerCount => _callers.Count;
 
     public override bool HasCancelled => false;
@@ -26,6 +30,10 @@ internal sealed class SharedWait<TResult> : Subscriber
     /// <summary>Lets another caller join. Needs no gate: it succeeds exactly while the flight is current.</summary>
     /// <returns>See <see cref="Turnstile.Enter"/>.</returns>
     public long Enter() => _callers.Enter();
+
+    /// <summary>Sets <see cref="Companion"/>, unless it is set.</summary>
+    /// <returns>The companion.</returns>
+    public object Accompany(object companion) => Interlocked.CompareExchange(ref _companion, companion, null) ?? companion;
 
     public override void CloseToJoiners() => _callers.Close();
 
