@@ -25,6 +25,12 @@ static IEnumerable<string> Check(string package)
     if (!readme.Contains($"dotnet add package {metadata["id"].Value}\n", StringComparison.Ordinal) && !readme.Contains($"dotnet tool install --global {metadata["id"].Value}\n", StringComparison.Ordinal)) yield return "its README.md does not say how to add it.";
     foreach (Match link in Regex.Matches(readme, @"\]\((?!https://)[^)]*\)")) yield return $"the link {link.Value} in its README.md is not absolute.";
 
+    var own = metadata["id"].Value.Split('.')[0];
+    foreach (var dependency in metadata.TryGetValue("dependencies", out var dependencies) ? dependencies.Descendants().Where(element => element.Name.LocalName == "dependency") : [])
+    {
+        if (dependency.Attribute("id")!.Value.Split('.')[0] == own && !dependency.Attribute("version")!.Value.StartsWith('[')) yield return $"it takes any later version of {dependency.Attribute("id")!.Value}, and may use its internals.";
+    }
+
     var icon = Read(archive, "icon.png");
     if (icon is null || BinaryPrimitives.ReadInt32BigEndian(icon.AsSpan(16)) != 128 || BinaryPrimitives.ReadInt32BigEndian(icon.AsSpan(20)) != 128) yield return "its icon is not 128 x 128 pixels.";
 }
