@@ -12,6 +12,7 @@ using RequestCoalescing.Benchmarks.Streaming;
 if (args is ["--quick"]) QuickRun.Run(Console.Out);
 else if (args is ["--hot"]) HotKeyRun.Run(Console.Out);
 else if (args is ["--quick", "--telemetry"]) QuickRun.RunTelemetry(Console.Out);
+else if (args is ["--cluster", var server, "--joins"]) QuickRun.RunJoinsThroughRedis(Console.Out, server);
 else if (args is ["--rounds", var scenario, var peer]) PeerProcess.Serve(scenario, peer);
 else if (args is ["--caching"]) await CachingRun.RunAsync(Console.Out);
 else if (args is ["--batching"]) await BatchingRun.RunAsync(Console.Out);

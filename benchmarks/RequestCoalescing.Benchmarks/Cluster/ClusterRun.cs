@@ -38,59 +38,9 @@ internal static class ClusterRun
         foreach (var row in rows) await output.WriteLineAsync(row);
         if (server is not null) return; // an embedded server allocates in the same process
         await output.WriteLineAsync();
-        await output.WriteLineAsync(await JoinsAsync(redis));
+        QuickRun.RunJoinsThroughRedis(output, redis);
         await output.WriteLineAsync();
         await output.WriteLineAsync($"A flight allocates {await AllocatedAsync(redis):N0} bytes on the leading node, its result of four bytes included.");
-    }
-
-    // Callers that join their own node's flight, and callers that join a flight of the bare engine. The best round counts.
-    private static async Task<string> JoinsAsync(string redis)
-    {
-        await using var connection = await ConnectionMultiplexer.ConnectAsync(redis);
-        await using var node = new RedisSingleflight(connection);
-        var engine = new Singleflight();
-        var cells = new List<string>();
-        foreach (var withTokens in new[] { false, true })
-        {
-            var (ofNode, ofEngine) = (new QuickResult(double.MaxValue, double.MaxValue), new QuickResult(double.MaxValue, double.MaxValue));
-            for (var round = 0; round < 40; round++)
-            {
-                ofNode = Better(ofNode, await JoinAsync(node, round, withTokens));
-                ofEngine = Better(ofEngine, await JoinAsync(engine, round, withTokens));
-            }
-
-            cells.Add(string.Create(
-                CultureInfo.InvariantCulture,
-                $"| {(withTokens ? "own token" : "no token")} | {ofNode.Nanoseconds:N0} ns, {ofNode.Bytes:N0} B | {ofEngine.Nanoseconds:N0} ns, {ofEngine.Bytes:N0} B | {ofNode.Nanoseconds / ofEngine.Nanoseconds:N2} | 2, 64 B | {QuickRun.Verdict(ofNode.Nanoseconds <= 2 * ofEngine.Nanoseconds && ofNode.Bytes <= 64)} |"));
-        }
-
-        return string.Join(Environment.NewLine, ["| a caller joins its own node's flight | through Redis | bare engine | ratio | budget | |", "|---|---:|---:|---:|---:|---|", .. cells]);
-
-        static QuickResult Better(QuickResult best, QuickResult result) => new(Math.Min(best.Nanoseconds, result.Nanoseconds), Math.Min(best.Bytes, result.Bytes));
-    }
-
-    private static async Task<QuickResult> JoinAsync(ISingleflight<string> singleflight, int round, bool withTokens)
-    {
-        const int Joins = 10_000;
-        var key = $"hot:{round}";
-        var work = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
-        var hasBegun = new TaskCompletionSource();
-        using var source = new CancellationTokenSource();
-        var leader = singleflight.ExecuteAsync(key, _ =>
-        {
-            hasBegun.SetResult();
-            return new ValueTask<int>(work.Task);
-        }).AsTask();
-        await hasBegun.Task;
-        var joined = new ValueTask<int>[Joins];
-        var result = Rounds.Measure(Joins, () =>
-        {
-            for (var i = 0; i < Joins; i++) joined[i] = singleflight.ExecuteAsync(key, work, static (work, _) => new ValueTask<int>(work.Task), withTokens ? source.Token : default);
-        });
-        work.SetResult(1);
-        await leader;
-        foreach (var call in joined) await call;
-        return result;
     }
 
     // Flights that no other caller joins, one after the other: all of them lead.

@@ -40,6 +40,15 @@ public static class QuickRun
         CompareTimes(output, ["registered, metrics and spans", ByInterface, Bare], double.PositiveInfinity);
     }
 
+    /// <summary>Measures what a cluster adds to the join of a caller whose own node has a flight.</summary>
+    public static void RunJoinsThroughRedis(TextWriter output, string server)
+    {
+        string[] peers = [Peer.NameThroughRedis(server), ByInterface];
+        WriteHeader(output, "a caller joins its own node's flight", peers);
+        Compare(output, peers, "follower", "no token", 2, 64);
+        Compare(output, peers, "follower, token", "own token", 2, 64);
+    }
+
     internal static void WriteHeader(TextWriter output, string first, IReadOnlyList<string> peers)
     {
         output.WriteLine($"| {first} | {string.Join(" | ", peers)} | ratio to {peers[1]} | budget | |");
@@ -57,23 +66,24 @@ public static class QuickRun
     private static void CompareTimes(TextWriter output, IReadOnlyList<string> peers, double? budget = null)
     {
         WriteHeader(output, "scenario", peers);
-        Compare("leader", "leader, no token", budget ?? 0.6, 200);
-        Compare("leader, token", "leader, cancellable token", budget ?? 0.2, null);
-        Compare("follower", "follower, no token", budget ?? 0.5, 0);
-        Compare("follower, token", "follower, own token", budget ?? 0.5, 16);
-        Compare("landing", "landing for 10,000 followers, own tokens", budget ?? 0.6, null);
+        Compare(output, peers, "leader", "leader, no token", budget ?? 0.6, BytesOrNull(200));
+        Compare(output, peers, "leader, token", "leader, cancellable token", budget ?? 0.2, null);
+        Compare(output, peers, "follower", "follower, no token", budget ?? 0.5, BytesOrNull(0));
+        Compare(output, peers, "follower, token", "follower, own token", budget ?? 0.5, BytesOrNull(16));
+        Compare(output, peers, "landing", "landing for 10,000 followers, own tokens", budget ?? 0.6, null);
 
-        void Compare(string scenario, string name, double limit, double? bytesLimit)
-        {
-            var culture = CultureInfo.InvariantCulture;
-            if (budget is not null) bytesLimit = null; // the engine's own bytes are in the cell beside it
-            var (results, ratio) = Medians(scenario, peers);
-            var cells = results.Select(result => string.Create(culture, $"{result.Nanoseconds:N0} ns, {result.Bytes:N0} B"));
-            var isKept = ratio <= limit && !(results[0].Bytes >= bytesLimit + 1);
-            var bytes = bytesLimit is null ? "" : string.Create(culture, $", {bytesLimit:N0} B");
-            var verdict = double.IsInfinity(limit) ? " | " : $"{limit.ToString(culture)}{bytes} | {Verdict(isKept)}";
-            output.WriteLine($"| {name} | {string.Join(" | ", cells)} | {ratio.ToString("N2", culture)} | {verdict} |");
-        }
+        double? BytesOrNull(double bytes) => budget is null ? bytes : null; // otherwise, the engine's own bytes are in the cell beside it
+    }
+
+    private static void Compare(TextWriter output, IReadOnlyList<string> peers, string scenario, string name, double limit, double? bytesLimit)
+    {
+        var culture = CultureInfo.InvariantCulture;
+        var (results, ratio) = Medians(scenario, peers);
+        var cells = results.Select(result => string.Create(culture, $"{result.Nanoseconds:N0} ns, {result.Bytes:N0} B"));
+        var isKept = ratio <= limit && !(results[0].Bytes >= bytesLimit + 1);
+        var bytes = bytesLimit is null ? "" : string.Create(culture, $", {bytesLimit:N0} B");
+        var verdict = double.IsInfinity(limit) ? " | " : $"{limit.ToString(culture)}{bytes} | {Verdict(isKept)}";
+        output.WriteLine($"| {name} | {string.Join(" | ", cells)} | {ratio.ToString("N2", culture)} | {verdict} |");
     }
 
     // The median of each peer, and the median of the rounds' ratios.

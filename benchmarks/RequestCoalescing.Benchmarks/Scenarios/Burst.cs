@@ -8,6 +8,7 @@ public sealed class Burst(int followers)
     private readonly ValueTask<string>[] _joined = new ValueTask<string>[followers];
     private readonly CancellationToken[] _tokens = new CancellationToken[followers];
     private readonly CancellationTokenSource[] _sources = [.. Enumerable.Range(0, followers).Select(_ => new CancellationTokenSource())];
+    private readonly ManualResetEventSlim _hasBegun = new();
     private readonly ManualResetEventSlim _allResumed = new();
     private TaskCompletionSource<string> _work = new();
     private ValueTask<string> _leader;
@@ -20,9 +21,11 @@ public sealed class Burst(int followers)
     {
         _peer = peer;
         _key = $"{Peer.Key}:{_bursts++}"; // a new key for each burst, because one peer caches
-        _work = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _hasBegun.Reset();
+        _work = new TaskCompletionSource<string>(_hasBegun, TaskCreationOptions.RunContinuationsAsynchronously);
         for (var i = 0; i < followers; i++) _tokens[i] = withTokens ? _sources[i].Token : default;
         _leader = peer.CallAsync(_key, _work.Task, default);
+        peer.WaitForBegin(_work.Task);
     }
 
     public void Join()
