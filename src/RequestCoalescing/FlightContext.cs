@@ -37,7 +37,7 @@ public readonly struct FlightContext(IFlight flight)
     /// <summary>Whether the flight runs for one caller alone because a limit is reached. No other caller can join it, and it is never current.</summary>
     public bool IsAlone => flight?.IsAlone ?? false;
 
-    /// <summary>Whether this is the view of a flight.</summary>
+    /// <summary>Whether this is a view of the given flight.</summary>
     internal bool IsOf(IFlight other) => flight == other;
 
     /// <summary>The flight, if it can go on after its subscribers have got the beginning of a stream.</summary>

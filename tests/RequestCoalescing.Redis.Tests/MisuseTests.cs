@@ -17,16 +17,14 @@ public sealed class MisuseTests
             Assert.Equal(1, await over);
 
             var backend = new Backend<int>();
-            var call = singleflight.ExecuteAsync("another", backend.RunAsync, stays.Token); // has the source of the other call
+            var call = singleflight.ExecuteAsync("another", backend.RunAsync, stays.Token); // usually has the source of the other call
             var run = await backend.NextRunAsync();
-            _ = over.IsCompleted || over.IsFaulted;
+            _ = over.IsCompleted || over.IsFaulted; // does not throw
             await AwaitAsync(over).ThrowsAsync<InvalidOperationException>();
             run.Succeed(2);
             Assert.Equal(2, await AwaitAsync(call).SoonAsync());
             await AwaitAsync(call).ThrowsAsync<InvalidOperationException>();
         }
-
-        static async Task<int> AwaitAsync(ValueTask<int> call) => await call;
     }
 
     [Fact]
@@ -39,8 +37,6 @@ public sealed class MisuseTests
         var call = singleflight.ExecuteAsync("post:12345", static _ => ValueTask.FromException<int>(new InvalidTimeZoneException()), stays.Token);
         await AwaitAsync(call).ThrowsAsync<InvalidTimeZoneException>();
         await AwaitAsync(call).ThrowsAsync<InvalidOperationException>();
-
-        static async Task<int> AwaitAsync(ValueTask<int> call) => await call;
     }
 
     [Fact]
@@ -57,7 +53,7 @@ public sealed class MisuseTests
         await second.ThrowsAsync<InvalidOperationException>();
         run.Succeed(1);
         Assert.Equal(1, await first.SoonAsync());
-
-        static async Task<int> AwaitAsync(ValueTask<int> call) => await call;
     }
+
+    private static async Task<int> AwaitAsync(ValueTask<int> call) => await call;
 }

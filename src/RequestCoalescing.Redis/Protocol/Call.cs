@@ -135,7 +135,7 @@ internal sealed class Call<TKey, TState, TResult> : IValueTaskSource<TResult>, I
 #pragma warning restore CA2012
     }
 
-    // The caller may be resumed, and this serve another one, before the last line returns.
+    // Before the last line returns, the caller may have resumed, and this object may serve another caller.
     private void Await()
     {
         var flight = _flight.ConfigureAwait(false).GetAwaiter();

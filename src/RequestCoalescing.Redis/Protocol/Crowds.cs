@@ -8,8 +8,8 @@ namespace RequestCoalescing.Redis.Protocol;
 /// </summary>
 /// <remarks>
 /// A caller enters the flight first, and then sees that the work goes on in the epoch of its crowd. The end of the work or of the epoch is noted first, and
-/// then the clock is read. So that time is later than the arrival of each caller, and stands for all of them when the outcome has come. An outcome that
-/// was forgotten counts as valid until a heartbeat was sent (point 5 of the protocol), so that it divides no crowd.
+/// then the clock is read. So that time is later than the arrival of each caller, and stands for all of them when the outcome has come. If the outcome was
+/// forgotten, its time is that of a heartbeat (point 5 of the protocol), so that it falls between two crowds.
 /// </remarks>
 /// <param name="cluster">The node.</param>
 /// <param name="key">The key.</param>

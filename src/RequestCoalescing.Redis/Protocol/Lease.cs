@@ -32,7 +32,7 @@ internal sealed class Lease(Names names, string owner, RedisSingleflightOptions 
     /// <summary>The last grant. It must not be read before there is one.</summary>
     public Grant Granted => Volatile.Read(ref _granted)!;
 
-    /// <summary>The time since the lease was last asked for, as an object that changes when it is asked for again.</summary>
+    /// <summary>The current epoch. Another one begins when the lease is asked for.</summary>
     public LeaseEpoch Epoch => Volatile.Read(ref _epoch);
 
     /// <summary>Whether it is lost or given up.</summary>
@@ -57,7 +57,7 @@ internal sealed class Lease(Names names, string owner, RedisSingleflightOptions 
     {
         var ended = Interlocked.Exchange(ref _epoch, new LeaseEpoch());
         var now = options.TimeProvider.GetTimestamp();
-        ended.Ended(now);
+        ended.EndAt(now);
         Volatile.Write(ref _askedAt, now);
         return now;
     }

@@ -26,7 +26,7 @@ internal sealed partial class Participation : IFlight
     /// <summary>A timestamp from after the end of the last <see cref="WorkEpoch"/>. Call it when the flight has landed.</summary>
     public long WorkedUntil()
     {
-        EndWork(); // of a flight that has expired
+        EndWork(); // if the flight has expired, its work may still go on
         return Volatile.Read(ref _workedUntil) is not 0 and var until ? until : Clock.GetTimestamp();
     }
 

@@ -18,7 +18,7 @@ internal sealed partial class Participation(Node node, Lease lease, FlightContex
     /// <summary>The lease that this flight asks for, or leads with.</summary>
     public Lease Lease => lease;
 
-    /// <summary>Whether this is the part of a flight of this node.</summary>
+    /// <summary>Whether this is the part that the given flight of this node takes.</summary>
     public bool IsOf(IFlight other) => flight.IsOf(other);
 
     private RedisSingleflightOptions Options => node.Options;

@@ -14,8 +14,8 @@ internal static class Pool<T>
 
     private static readonly int s_batchSize = Math.Clamp(MaxBatch * 160 / T.Size, 1, MaxBatch);
     private static readonly int s_capacity = Math.Clamp(MaxBytes / T.Size, 1, MaxItems) / s_batchSize;
-    private static readonly ConcurrentQueue<Place[]> s_full = new();
-    private static readonly ConcurrentQueue<Place[]> s_empty = new();
+    private static readonly ConcurrentQueue<T[]> s_full = new();
+    private static readonly ConcurrentQueue<T[]> s_empty = new();
     private static int s_fullCount;
 
     [ThreadStatic]
@@ -25,9 +25,9 @@ internal static class Pool<T>
     {
         var cache = s_cache ??= new Cache();
         if (cache.Next == cache.End && !TryRefill(cache)) return new T();
-        ref var place = ref cache.Rents[cache.Next++]; // in the order of their return, which is often that of their addresses
-        var item = place.Item!;
-        place.Item = null; // an object that is not pooled again must not stay alive here
+        ref var place = ref cache.Rents[cache.Next++]!; // in the order of their return, which is often that of their addresses
+        var item = place;
+        place = null; // an object that is not pooled again must not stay alive here
         return item;
     }
 
@@ -35,7 +35,7 @@ internal static class Pool<T>
     {
         var cache = s_cache ??= new Cache();
         if (cache.Returned == s_batchSize) Spill(cache);
-        cache.Returns[cache.Returned++].Item = item;
+        cache.Returns[cache.Returned++] = item;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -62,7 +62,7 @@ internal static class Pool<T>
         if (Interlocked.Increment(ref s_fullCount) <= s_capacity)
         {
             s_full.Enqueue(cache.Returns);
-            if (!s_empty.TryDequeue(out cache.Returns!)) cache.Returns = new Place[s_batchSize];
+            if (!s_empty.TryDequeue(out cache.Returns!)) cache.Returns = new T[s_batchSize];
         }
         else
         {
@@ -71,16 +71,10 @@ internal static class Pool<T>
         }
     }
 
-    // An element of an array of references is checked for its type when it is written.
-    private struct Place
-    {
-        public T? Item;
-    }
-
     private sealed class Cache
     {
-        public Place[] Rents = new Place[s_batchSize];
-        public Place[] Returns = new Place[s_batchSize];
+        public T[] Rents = new T[s_batchSize];
+        public T[] Returns = new T[s_batchSize];
         public int Next;
         public int End;
         public int Returned;
