@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Microsoft.Extensions.Time.Testing;
 using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Tests;
@@ -194,6 +195,7 @@ public abstract partial class ClusterTests : IAsyncLifetime
         if (fails) old.Fail(new InvalidTimeZoneException("too old"));
         else old.Succeed(1);
         var fresh = await _backend.NextRunAsync();
+        await nodes[0].UntilSubscribersAsync(2); // the first caller joins by itself, and those after it as one
         Assert.DoesNotContain(unsure, call => call.IsCompleted);
         fresh.Succeed(2);
         Assert.All(await Task.WhenAll(unsure).SoonAsync(), result => Assert.Equal(2, result));
@@ -205,7 +207,8 @@ public abstract partial class ClusterTests : IAsyncLifetime
     [Fact]
     public async Task Callers_without_a_token_that_came_long_before_a_forget_get_the_old_outcome()
     {
-        var nodes = await NodesAsync(2, options => options.LeaseDuration = TimeSpan.FromSeconds(2));
+        var clock = new FakeTimeProvider();
+        var nodes = await NodesAsync(2, options => (options.LeaseDuration, options.TimeProvider) = (TimeSpan.FromSeconds(3), clock));
         var before = nodes[0].ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
         var old = await _backend.NextRunAsync();
         var first = Join(); // the first caller without a token joins in another way than those after it
@@ -215,6 +218,7 @@ public abstract partial class ClusterTests : IAsyncLifetime
         await HeartbeatAsync(); // sent after the first one was granted
         var unsure = Join();
         Assert.NotSame(certain, unsure); // those that come between two heartbeats share a task
+        clock.Advance(TimeSpan.FromMilliseconds(1)); // it came after the last heartbeat
 
         await nodes[1].ForgetAsync(Key);
         await Patience.UntilAsync(() => !old.Flight.IsCurrent, "the leader has received the forget");
@@ -229,11 +233,16 @@ public abstract partial class ClusterTests : IAsyncLifetime
 
         Task<int> Join() => nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
 
+        // The heartbeat sleeps by the machine's clock, and then reads the node's clock to see whether the lease is due.
         async Task HeartbeatAsync()
         {
-            await Patience.UntilAsync(() => DatabaseOf(0).KeyTimeToLive(LeaseKey) < TimeSpan.FromSeconds(1.7), "a part of the lease is over");
-            await Patience.UntilAsync(() => DatabaseOf(0).KeyTimeToLive(LeaseKey) > TimeSpan.FromSeconds(1.7), "the lease has been extended");
+            await Patience.UntilAsync(() => LeaseLeft() < TimeSpan.FromSeconds(2.5), "a part of the lease is over");
+            var left = LeaseLeft();
+            clock.Advance(TimeSpan.FromSeconds(0.8));
+            await Patience.UntilAsync(() => LeaseLeft() > left, "the lease has been extended");
         }
+
+        TimeSpan? LeaseLeft() => DatabaseOf(0).KeyTimeToLive(LeaseKey);
     }
 
     [Fact]
