@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
 using StackExchange.Redis;
 
 namespace RequestCoalescing.Redis.Tests;
@@ -459,6 +460,33 @@ public sealed class FaultTests : IAsyncLifetime
                 return channels() == before;
             },
             "the first node has subscribed again, and nothing of the second one is left");
+    }
+
+    [Fact]
+    public async Task Callers_that_came_between_a_forget_that_was_not_heard_and_the_next_heartbeat_start_a_new_run()
+    {
+        var clock = new FakeTimeProvider();
+        var (leading, proxy) = await NodeAsync(options => (options.LeaseDuration, options.TimeProvider) = (TimeSpan.FromSeconds(3), clock));
+        var (other, _) = await NodeAsync();
+        var before = leading.ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
+        var old = await _backend.NextRunAsync();
+        clock.Advance(TimeSpan.FromMilliseconds(1));
+        proxy.Deafen();
+        await other.ForgetAsync(Key);
+        var first = Join(); // the first caller without a token joins in another way than those after it
+        var second = Join();
+        clock.Advance(TimeSpan.FromSeconds(0.8)); // the next heartbeat is due
+        await Patience.UntilAsync(() => !old.Flight.IsCurrent, "the heartbeat has been refused");
+
+        old.Succeed(1);
+        Assert.Equal(1, await before.SoonAsync());
+        var fresh = await _backend.NextRunAsync();
+        await leading.UntilSubscribersAsync(2);
+        fresh.Succeed(2);
+        Assert.Equal((2, 2), (await first.SoonAsync(), await second.SoonAsync()));
+        proxy.CatchUp();
+
+        Task<int> Join() => leading.ExecuteAsync(Key, _backend.RunAsync).AsTask();
     }
 
     [Fact]
