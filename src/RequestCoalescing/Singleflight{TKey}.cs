@@ -160,6 +160,14 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
         return ShardOf(hash).TryEnter<TResult>(key, hash);
     }
 
+    /// <summary>Finds the current flight of the key without the gate. It may be over by now.</summary>
+    internal Flight<TKey, TResult>? Find<TResult>(TKey key)
+    {
+        Shard.ThrowIfComparing();
+        var hash = HashOf(key);
+        return ShardOf(hash).Peek(key, hash) as Flight<TKey, TResult>;
+    }
+
     /// <summary>Joins a caller without a token, whose wait is measured, to the current flight of the key, if that needs no gate.</summary>
     /// <returns>The task that the caller shares with others. Null if the caller must take another way.</returns>
     internal Task<TResult>? TryShare<TResult>(TKey key, CallerWaits waits)

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
 using RequestCoalescing.Engine;
 using RequestCoalescing.Redis.Payloads;
 using RequestCoalescing.Redis.Telemetry;
@@ -104,15 +105,12 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         CancellationToken cancellationToken)
     {
         // Callers without a token share tasks, unless they resume in a context: one that blocks or fails must not affect other callers.
-        if (cancellationToken.CanBeCanceled ||
-            SynchronizationContext.Current is not null ||
-            TaskScheduler.Current != TaskScheduler.Default ||
-            LocalResult<TResult>.Is ||
-            _innerEngine?.TryEnter<Landing<TResult>>(key) is not { } flight)
+        if (cancellationToken.CanBeCanceled || SynchronizationContext.Current is not null || TaskScheduler.Current != TaskScheduler.Default)
         {
-            return Start(key, state, work, cancellationToken);
+            return FollowOrStart(key, state, work, cancellationToken);
         }
 
+        if (LocalResult<TResult>.Is || _innerEngine?.TryEnter<Landing<TResult>>(key) is not { } flight) return Start(key, state, work, cancellationToken);
         return (flight.Companion as Crowds<TKey, TResult>)?.Join() is { } outcome ? new(outcome) : Share(flight, key, state, work);
     }
 
@@ -124,6 +122,11 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
 
     /// <summary>As <see cref="Landing{TResult}.Until"/>, for an error.</summary>
     public long UntilOf(Exception error, TKey key) => _errors.UntilOf(error, key);
+
+    /// <summary>As <see cref="Landing{TResult}.Until"/>, for the outcome of a flight of this node.</summary>
+    public long UntilOf<TResult>(object outcome, TKey key) =>
+        outcome is Task<Landing<TResult>> { IsCompletedSuccessfully: true } landed ? landed.Result.Until
+        : UntilOf(outcome is Task failed ? Outcome.ErrorOf(failed) : ((ExceptionDispatchInfo)outcome).SourceException, key);
 
     /// <summary>The work of this node's flight: it leads for the cluster, or waits for the node that does.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -163,6 +166,16 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         _ = ForgetAsync(key, out var hadFlight);
         return hadFlight;
     }
+
+    // A call within work is awaited in another way, for the graph of waits.
+    private ValueTask<TResult> FollowOrStart<TState, TResult>(TKey key, TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CancellationToken cancellationToken) =>
+        !LocalResult<TResult>.Is &&
+        FlightScope.Current is null &&
+        !cancellationToken.IsCancellationRequested &&
+        _innerEngine?.Find<Landing<TResult>>(key) is { } flight &&
+        ClusterFollower<TKey, TState, TResult>.TryJoin(flight, this, key, state, work, cancellationToken) is { } call
+            ? call
+            : Start(key, state, work, cancellationToken);
 
     [MethodImpl(MethodImplOptions.NoInlining)] // for a short way above
     private ValueTask<TResult> Start<TState, TResult>(TKey key, TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CancellationToken cancellationToken) =>

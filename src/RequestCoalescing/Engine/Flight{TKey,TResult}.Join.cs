@@ -23,9 +23,9 @@ internal sealed partial class Flight<TKey, TResult>
         // waits. No caller shares the task of a flight that has observers.
         if (cancellationToken.CanBeCanceled || FlightScope.Current is not null || FlightObserver.Current is FlightObserver<TResult>)
         {
-            var follower = TryFollow(state, work, wait, cancellationToken);
-            call = follower?.Wait ?? default;
-            return follower is not null;
+            var follower = Follower<TKey, TState, TResult>.Rent(state, work, wait);
+            call = follower.Wait;
+            return TryFollow(follower, cancellationToken);
         }
 
         if (Share(state, work, wait) is not { } shared)
@@ -59,12 +59,12 @@ internal sealed partial class Flight<TKey, TResult>
         return shared;
     }
 
-    private Follower<TKey, TState, TResult>? TryFollow<TState>(TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CallerWait wait, CancellationToken cancellationToken)
+    /// <summary>Joins a caller that has a wait of its own, if the flight is current and may be joined. Otherwise the wait returns to its pool.</summary>
+    public bool TryFollow(PooledWait<TResult> follower, CancellationToken cancellationToken)
     {
         // Everything that needs no gate comes first, so that callers hold the gate for a few instructions only.
         var observer = FlightObserver.Current as FlightObserver<TResult>;
         var lineage = observer?.LineageOf(this); // the flight may be over right after the join
-        var follower = Follower<TKey, TState, TResult>.Rent(state, work, wait);
         follower.Begin(this, cancellationToken);
         var hasJoined = false;
         try
@@ -76,11 +76,11 @@ internal sealed partial class Flight<TKey, TResult>
             if (!hasJoined) follower.Withdraw(); // also if the clock throws
         }
 
-        if (!hasJoined) return null;
+        if (!hasJoined) return false;
         if (cancellationToken.IsCancellationRequested) follower.LeaveAtOnce(cancellationToken); // it may have fired before the follower was there
         ReportJoin(ordinal: follower.HasArrived ? follower.Depth + Turnstile.CellOfProcessor : 0); // each stack counts from another number
         observer?.OnJoined(lineage!);
-        return follower;
+        return true;
     }
 
     // The usual way into a flight that has several followers needs no gate. It is open exactly while the flight is current.

@@ -38,7 +38,13 @@ internal abstract partial class PooledWait<TResult> : Subscriber, IValueTaskSour
     private bool IsWaiting => (HasArrived || Depth == InRing) && !HasLeft && Flight is { State: FlightState.InFlight, HasOutcome: false };
 
     /// <summary>The task that the caller awaits.</summary>
-    public ValueTask<TResult> Wait => new(this, _core.Version);
+    public ValueTask<TResult> Wait => new(this, Version);
+
+    /// <summary>The version that the holder of the task has.</summary>
+    protected short Version => _core.Version;
+
+    /// <summary>The caller's token.</summary>
+    protected CancellationToken Token => _token;
 
     /// <summary>Begins the wait of a caller that is about to join a flight. Call it outside the gate. The caller can leave once it has joined.</summary>
     public void Begin(Flight flight, CancellationToken cancellationToken)

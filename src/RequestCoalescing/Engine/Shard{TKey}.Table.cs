@@ -77,7 +77,7 @@ internal sealed partial class Shard<TKey>
 
     // Looks for the current flight without the gate. Flights may be added and removed meanwhile, so that it may miss one, or find one that is no
     // longer current. It comes to an end all the same: a flight is never added twice, and no links ever form a circle.
-    private Flight<TKey>? Peek(TKey key, uint hash)
+    public Flight<TKey>? Peek(TKey key, uint hash)
     {
         var buckets = Volatile.Read(ref _buckets);
         for (var flight = Volatile.Read(ref buckets[hash & (uint)(buckets.Length - 1)]); flight is not null; flight = Volatile.Read(ref flight.NextInBucket))
