@@ -1,18 +1,42 @@
 namespace RequestCoalescing.Redis.Tests;
 
-/// <content>Callers with a token of their own that join their node's flight. One that may have come after the end of the flight calls again.</content>
+/// <content>Callers that join their node's flight. A caller that may have come after a forget of another node calls again when the flight lands.</content>
 public abstract partial class ClusterTests
 {
+    private static readonly AsyncLocal<string?> s_local = new();
+
+    public enum WorkEnd
+    {
+        Result,
+        Error,
+        Cancellation,
+    }
+
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task Callers_with_a_token_that_may_have_come_after_a_forget_share_another_run(bool fails)
+    [InlineData(WorkEnd.Result)]
+    [InlineData(WorkEnd.Error)]
+    [InlineData(WorkEnd.Cancellation)] // for example the timeout of an HttpClient
+    public async Task Callers_without_a_token_that_may_have_come_after_a_forget_share_another_run(WorkEnd end)
+    {
+        var (old, unsure) = await ForgottenFlightAsync(10, JoinWith(_ => default));
+        Land(old, end);
+        var fresh = await _backend.NextRunAsync();
+        await _nodes[0].UntilSubscribersAsync(2); // the first caller joins by itself, and those after it as one
+        Assert.DoesNotContain(unsure, call => call.IsCompleted);
+        fresh.Succeed(2);
+        Assert.All(await Task.WhenAll(unsure).SoonAsync(), result => Assert.Equal(2, result));
+        Assert.Equal(2, _backend.Runs);
+    }
+
+    [Theory]
+    [InlineData(WorkEnd.Result)]
+    [InlineData(WorkEnd.Error)]
+    [InlineData(WorkEnd.Cancellation)]
+    public async Task Callers_with_a_token_that_may_have_come_after_a_forget_share_another_run(WorkEnd end)
     {
         using var stays = new CancellationTokenSource();
-        var (old, unsure) = await ForgottenFlightAsync(10, _ => stays.Token);
-        if (fails) old.Fail(new InvalidTimeZoneException("too old"));
-        else old.Succeed(1);
-
+        var (old, unsure) = await ForgottenFlightAsync(10, JoinWith(_ => stays.Token));
+        Land(old, end);
         var fresh = await _backend.NextRunAsync();
         await _nodes[0].UntilSubscribersAsync(10);
         Assert.DoesNotContain(unsure, call => call.IsCompleted);
@@ -21,12 +45,53 @@ public abstract partial class ClusterTests
         Assert.Equal(2, _backend.Runs);
     }
 
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public async Task The_work_of_a_caller_that_calls_again_sees_the_async_locals_of_the_call(bool hasToken, bool suppressesFlow)
+    {
+        using var stays = new CancellationTokenSource();
+        var seen = new TaskCompletionSource<string?>();
+        var (old, calls) = await ForgottenFlightAsync(1, (_, _) => CallAsync());
+        old.Succeed(1);
+        Assert.Equal(3, await calls[0].SoonAsync());
+        Assert.Equal(suppressesFlow ? null : "the caller's", await seen.Task.SoonAsync());
+
+        async Task<int> CallAsync()
+        {
+            s_local.Value = "the caller's";
+            ValueTask<int> call;
+            if (suppressesFlow)
+            {
+                using (ExecutionContext.SuppressFlow()) call = Begin();
+            }
+            else
+            {
+                call = Begin();
+            }
+
+            s_local.Value = "after the call";
+            return await call;
+        }
+
+        ValueTask<int> Begin() => _nodes[0].ExecuteAsync(
+            Key,
+            _ =>
+            {
+                seen.SetResult(s_local.Value);
+                return ValueTask.FromResult(3);
+            },
+            hasToken ? stays.Token : default);
+    }
+
     [Fact]
     public async Task A_caller_that_waits_for_another_run_can_leave_it()
     {
         using var leaves = new CancellationTokenSource();
         using var stays = new CancellationTokenSource();
-        var (old, unsure) = await ForgottenFlightAsync(2, caller => caller == 0 ? leaves.Token : stays.Token);
+        var (old, unsure) = await ForgottenFlightAsync(2, JoinWith(caller => caller == 0 ? leaves.Token : stays.Token));
         old.Succeed(1);
         var fresh = await _backend.NextRunAsync();
         await _nodes[0].UntilSubscribersAsync(2);
@@ -41,7 +106,7 @@ public abstract partial class ClusterTests
     public async Task A_caller_that_waits_for_another_run_gets_its_error()
     {
         using var stays = new CancellationTokenSource();
-        var (old, unsure) = await ForgottenFlightAsync(2, _ => stays.Token);
+        var (old, unsure) = await ForgottenFlightAsync(2, JoinWith(_ => stays.Token));
         old.Succeed(1);
         var fresh = await _backend.NextRunAsync();
         await _nodes[0].UntilSubscribersAsync(2);
@@ -53,20 +118,29 @@ public abstract partial class ClusterTests
     public async Task A_caller_that_would_call_again_while_its_node_is_disposed_gets_an_error()
     {
         using var stays = new CancellationTokenSource();
-        var (old, unsure) = await ForgottenFlightAsync(2, _ => stays.Token);
+        var (old, unsure) = await ForgottenFlightAsync(2, JoinWith(_ => stays.Token));
         var disposal = _nodes[0].DisposeAsync().AsTask();
         old.Succeed(1);
         foreach (var call in unsure) await call.ThrowsAsync<ObjectDisposedException>();
         await disposal.SoonAsync();
     }
 
+    private static void Land(BackendRun<int> run, WorkEnd end)
+    {
+        if (end == WorkEnd.Result) run.Succeed(1);
+        else run.Fail(end == WorkEnd.Error ? new InvalidTimeZoneException("too old") : new TaskCanceledException("too old"));
+    }
+
+    private Func<RedisSingleflight, int, Task<int>> JoinWith(Func<int, CancellationToken> tokenOf) => (node, caller) => node.ExecuteAsync(Key, _backend.RunAsync, tokenOf(caller)).AsTask();
+
     // The first node leads. Callers join it, and another node forgets the key before the next heartbeat.
-    private async Task<(BackendRun<int> Run, Task<int>[] Unsure)> ForgottenFlightAsync(int callers, Func<int, CancellationToken> tokenOf)
+    private async Task<(BackendRun<int> Run, Task<int>[] Unsure)> ForgottenFlightAsync(int callers, Func<RedisSingleflight, int, Task<int>> join)
     {
         var nodes = await NodesAsync(2, options => options.LeaseDuration = TimeSpan.FromMinutes(5));
-        _ = nodes[0].ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask().ContinueWith(static before => before.Exception, TaskScheduler.Default);
+        var before = nodes[0].ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
+        _ = before.ContinueWith(static before => before.Exception, TaskScheduler.Default);
         var run = await _backend.NextRunAsync();
-        var unsure = Enumerable.Range(0, callers).Select(caller => nodes[0].ExecuteAsync(Key, _backend.RunAsync, tokenOf(caller)).AsTask()).ToArray();
+        var unsure = Enumerable.Range(0, callers).Select(caller => join(nodes[0], caller)).ToArray();
         await nodes[1].ForgetAsync(Key);
         await Patience.UntilAsync(() => !run.Flight.IsCurrent, "the leader has received the forget");
         return (run, unsure);

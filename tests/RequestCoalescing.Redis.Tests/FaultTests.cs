@@ -490,6 +490,67 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Callers_after_a_forget_do_not_get_the_old_error_that_flights_of_several_keys_share()
+    {
+        var (leading, proxy) = await NodeAsync();
+        var (other, _) = await NodeAsync();
+        var dependency = new Singleflight();
+        var flights = Enumerable.Range(0, 10).Select(i => leading.ExecuteAsync($"{Key}:{i}", _ => dependency.ExecuteAsync("shared", _backend.RunStubbornAsync)).AsTask()).ToArray();
+        var run = await _backend.NextRunAsync();
+        await dependency.UntilSubscribersAsync(10);
+        proxy.Deafen();
+        await other.ForgetAsync($"{Key}:0");
+        var after = leading.ExecuteAsync($"{Key}:0", static _ => ValueTask.FromResult(2)).AsTask();
+        run.Fail(new InvalidTimeZoneException("old"));
+        foreach (var flight in flights) await flight.ThrowsAsync<InvalidTimeZoneException>();
+        Assert.Equal(2, await after.SoonAsync());
+        proxy.CatchUp();
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public async Task A_clock_that_fails_once_after_the_work_loses_neither_a_result_nor_a_lease(int reading)
+    {
+        var clock = new ThrowingClock();
+        var (node, _) = await NodeAsync(options => options.TimeProvider = clock);
+        var leader = node.ExecuteAsync(Key, WorkAsync).AsTask();
+        var run = await _backend.NextRunAsync();
+        var followers = Enumerable.Range(0, 3).Select(_ => node.ExecuteAsync(Key, static _ => ValueTask.FromResult(1)).AsTask()).ToArray(); // they may call again
+        run.Succeed(1);
+        Assert.All(await Task.WhenAll([leader, .. followers]).SoonAsync(), result => Assert.Equal(1, result));
+        var database = _connections[node].GetDatabase();
+        await Patience.UntilAsync(() => !database.KeyExists($"singleflight:{{{Key}}}:{Key}:lease"), "the lease is given up");
+
+        async ValueTask<int> WorkAsync(CancellationToken flight)
+        {
+            var result = await _backend.RunAsync(flight);
+            clock.FailAt(reading);
+            return result;
+        }
+    }
+
+    [Fact]
+    public async Task A_clock_that_fails_on_the_thread_of_the_heartbeat_only_delays_it()
+    {
+        var clock = new ThrowingClock();
+        var (node, _) = await NodeAsync(options => (options.TimeProvider, options.LeaseDuration) = (clock, TimeSpan.FromSeconds(4)));
+        var leader = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var run = await _backend.NextRunAsync();
+        clock.FailsHeartbeat = true;
+        await Patience.UntilAsync(() => clock.HeartbeatFailures > 0, "the clock has failed");
+        var left = LeaseLeft();
+        clock.FailsHeartbeat = false;
+        await Patience.UntilAsync(() => LeaseLeft() > left, "the lease has been extended");
+        run.Succeed(1);
+        Assert.Equal(1, await leader.SoonAsync());
+
+        TimeSpan? LeaseLeft() => _connections[node].GetDatabase().KeyTimeToLive($"singleflight:{{{Key}}}:{Key}:lease");
+    }
+
+    [Fact]
     public async Task A_synchronization_context_that_accepts_no_work_loses_only_its_own_caller()
     {
         var (node, _) = await NodeAsync();

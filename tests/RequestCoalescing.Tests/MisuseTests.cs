@@ -45,6 +45,33 @@ public sealed class MisuseTests
         });
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_synchronization_context_that_accepts_no_work_loses_its_caller_and_not_the_process(bool isSecondAwait)
+    {
+        await using var singleflight = new Singleflight();
+        using var alive = new CancellationTokenSource();
+        var backend = new Backend<int>();
+        var call = singleflight.ExecuteAsync(Key, backend.RunAsync, alive.Token);
+        var first = isSecondAwait ? call.AsTask() : null;
+        var run = await backend.NextRunAsync();
+        if (!isSecondAwait)
+        {
+            run.Succeed(1);
+            await Patience.UntilAsync(() => call.IsCompleted, "the caller has its result");
+        }
+
+        Crowd.Run(1, _ =>
+        {
+            SynchronizationContext.SetSynchronizationContext(new DeadContext());
+            call.GetAwaiter().OnCompleted(static () => { }); // an exception here would end the process
+        });
+        if (!isSecondAwait) return;
+        run.Succeed(1);
+        Assert.Equal(1, await first!.SoonAsync());
+    }
+
     [Fact]
     public async Task A_second_conversion_to_a_task_throws()
     {

@@ -37,7 +37,6 @@ internal sealed class Call<TKey, TState, TResult> : IValueTaskSource<TResult>, I
     private ValueTask<Landing<TResult>> _flight;
     private ManualResetValueTaskSourceCore<TResult> _outcome;
     private int _wakingThread;
-    private bool _hasResult;
 
     public Call() => _wake = Wake;
 
@@ -87,12 +86,17 @@ internal sealed class Call<TKey, TState, TResult> : IValueTaskSource<TResult>, I
     public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
     {
         int step;
-        for (var spinner = default(SpinWait); (step = Volatile.Read(ref _step)) == ((ushort)token | Looking);) spinner.SpinOnce(); // another thread asks whether the call is over
-        if ((step != ((ushort)token | Handed) && step != ((ushort)token | Settled)) || !Step(step, (ushort)token | Awaited))
+        var spinner = default(SpinWait);
+        do
         {
-            Misuse.Resume(continuation, state, flags);
-            return;
+            while ((step = Volatile.Read(ref _step)) == ((ushort)token | Looking)) spinner.SpinOnce(); // another thread asks whether the call is over
+            if (step != ((ushort)token | Handed) && step != ((ushort)token | Settled))
+            {
+                Misuse.Resume(continuation, state, flags);
+                return;
+            }
         }
+        while (!Step(step, (ushort)token | Awaited));
 
         _waiting = ExecutionContext.Capture();
         _outcome.OnCompleted(continuation, state, token, flags);
@@ -114,7 +118,7 @@ internal sealed class Call<TKey, TState, TResult> : IValueTaskSource<TResult>, I
 
         // Another thread may still be inside _outcome. The one that woke the caller does nothing there after it has resumed the caller.
         var isAlone = step == ((ushort)token | Settled) || _wakingThread == Environment.CurrentManagedThreadId;
-        if (isAlone && _hasResult && _cluster.PoolsCalls) Recycle();
+        if (isAlone && _cluster.PoolsCalls) Recycle();
         return result;
     }
 
@@ -177,8 +181,7 @@ internal sealed class Call<TKey, TState, TResult> : IValueTaskSource<TResult>, I
             {
                 try
                 {
-                    if (_arrival is null) Board();
-                    else ExecutionContext.Run(_arrival, static call => ((Call<TKey, TState, TResult>)call!).Board(), this);
+                    ExecutionContext.Run(_arrival ?? FlightScope.Empty, static call => ((Call<TKey, TState, TResult>)call!).Board(), this);
                     continue;
                 }
                 catch (Exception exception)
@@ -187,7 +190,6 @@ internal sealed class Call<TKey, TState, TResult> : IValueTaskSource<TResult>, I
                 }
             }
 
-            _hasResult = error is null;
             try
             {
                 if (error is null) _outcome.SetResult(result);
@@ -210,7 +212,7 @@ internal sealed class Call<TKey, TState, TResult> : IValueTaskSource<TResult>, I
         _step = (ushort)_outcome.Version | Consumed;
         (_cluster, _key, _state, _work, _token) = (null!, default!, default!, null!, default);
         (_arrival, _waiting, _flight) = (null, null, default);
-        (_wakingThread, _hasResult) = (0, false);
+        _wakingThread = 0;
         Pool<Call<TKey, TState, TResult>>.Return(this);
     }
 }

@@ -44,7 +44,7 @@ internal sealed class ClusterFollower<TKey, TState, TResult> : PooledWait<Landin
 
     public override void Complete(object outcome, bool continuesHere)
     {
-        if (_arrivedAt <= _cluster.UntilOf<TResult>(outcome, _key))
+        if (_arrivedAt <= UntilOf(outcome))
         {
             base.Complete(outcome, continuesHere);
             return;
@@ -67,6 +67,9 @@ internal sealed class ClusterFollower<TKey, TState, TResult> : PooledWait<Landin
         Reset();
         Pool<ClusterFollower<TKey, TState, TResult>>.Return(this);
     }
+
+    private long UntilOf(object outcome) =>
+        outcome is Task<Landing<TResult>> { IsCompletedSuccessfully: true } landed ? landed.Result.Until : _cluster.UntilOf(Outcome.ThrownBy(outcome), _key);
 
     private void CallAgain()
     {

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.ExceptionServices;
 using RequestCoalescing.Engine;
 using RequestCoalescing.Redis.Payloads;
 using RequestCoalescing.Redis.Telemetry;
@@ -123,11 +122,6 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
     /// <summary>As <see cref="Landing{TResult}.Until"/>, for an error.</summary>
     public long UntilOf(Exception error, TKey key) => _errors.UntilOf(error, key);
 
-    /// <summary>As <see cref="Landing{TResult}.Until"/>, for the outcome of a flight of this node.</summary>
-    public long UntilOf<TResult>(object outcome, TKey key) =>
-        outcome is Task<Landing<TResult>> { IsCompletedSuccessfully: true } landed ? landed.Result.Until
-        : UntilOf(outcome is Task failed ? Outcome.ErrorOf(failed) : ((ExceptionDispatchInfo)outcome).SourceException, key);
-
     /// <summary>The work of this node's flight: it leads for the cluster, or waits for the node that does.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<Landing<TResult>> FlyAsync<TState, TResult>(
@@ -222,9 +216,11 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         {
             result = await work(state, new FlightContext(participation)).ConfigureAwait(false);
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException cancelled)
         {
-            participation.Abandon(); // a cancellation is not the other nodes' outcome: one of them leads
+            // A cancellation is not the other nodes' outcome: one of them leads. If it comes from within the work, the callers of this node get it.
+            if (participation.HasNoCallers) participation.Abandon();
+            else _errors.Note(cancelled, key, await participation.PublishAsync(payload: null).ConfigureAwait(false));
             throw;
         }
         catch (Exception exception)
@@ -273,7 +269,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
             var result = await work(state, flight).ConfigureAwait(false);
             return new(result, until is null ? long.MaxValue : await until().ConfigureAwait(false));
         }
-        catch (Exception exception) when (exception is not OperationCanceledException)
+        catch (Exception exception) when (!flight.CancellationToken.IsCancellationRequested)
         {
             _errors.Note(exception, key, until is null ? long.MaxValue : await until().ConfigureAwait(false));
             throw;

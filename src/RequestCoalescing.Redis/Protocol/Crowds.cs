@@ -64,7 +64,17 @@ internal sealed class Crowds<TKey, TResult>(ClusterSingleflight<TKey> cluster, T
         return await again().ConfigureAwait(false);
     }
 
-    private long EndOf(Crowd crowd) => crowd.Epoch.Until is not 0 and var until ? until : participation.WorkedUntil();
+    private long EndOf(Crowd crowd)
+    {
+        try
+        {
+            return crowd.Epoch.Until is not 0 and var until ? until : participation.WorkedUntil();
+        }
+        catch (Exception)
+        {
+            return long.MaxValue; // the clock has failed, so that nothing shows when they came
+        }
+    }
 
     private sealed class Crowd(LeaseEpoch epoch) : TaskCompletionSource<TResult>(TaskCreationOptions.RunContinuationsAsynchronously)
     {

@@ -66,30 +66,41 @@ internal sealed class Heartbeat(IConnectionMultiplexer connection, RedisSinglefl
     {
         using var lines = new Lines(connection, options.LeaseDuration / 2, telemetry);
         var sent = Task.CompletedTask;
-        var idleSince = options.TimeProvider.GetTimestamp();
+        var idleSince = default(long?);
         while (true)
         {
-            Lease[] leases;
-            lock (_gate)
+            try
             {
-                leases = [.. _leases.Where(static lease => !lease.IsLost)];
-                if (_leases.Count > 0) idleSince = options.TimeProvider.GetTimestamp();
-                if (_isDisposed || options.TimeProvider.GetElapsedTime(idleSince) > options.LeaseDuration)
+                if (WaitUntilDue(ref idleSince) is not { } leases) return;
+                sent = Beat(leases, lines, sent);
+            }
+            catch (Exception)
+            {
+                lock (_gate) Monitor.Wait(_gate, _due); // the clock has failed; an exception here would end the process
+            }
+        }
+    }
+
+    // Returns null if this thread is no longer needed.
+    private Lease[]? WaitUntilDue(ref long? idleSince)
+    {
+        lock (_gate)
+        {
+            while (true)
+            {
+                Lease[] leases = [.. _leases.Where(static lease => !lease.IsLost)];
+                if (_leases.Count > 0 || idleSince is null) idleSince = options.TimeProvider.GetTimestamp();
+                if (_isDisposed || options.TimeProvider.GetElapsedTime(idleSince.Value) > options.LeaseDuration)
                 {
                     _thread = null;
-                    return;
+                    return null;
                 }
 
                 // A lease that is added meanwhile is not due before this wait is over.
                 var wait = _due - (leases.Length == 0 ? TimeSpan.Zero : leases.Max(static lease => lease.SinceAsked));
-                if (wait > TimeSpan.Zero)
-                {
-                    Monitor.Wait(_gate, wait);
-                    continue;
-                }
+                if (wait <= TimeSpan.Zero) return leases;
+                Monitor.Wait(_gate, wait);
             }
-
-            sent = Beat(leases, lines, sent);
         }
     }
 

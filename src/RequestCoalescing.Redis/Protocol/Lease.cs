@@ -46,8 +46,15 @@ internal sealed class Lease(Names names, string owner, RedisSingleflightOptions 
     {
         get
         {
-            var late = options.TimeProvider.GetElapsedTime(Granted.SentAt, _lostAt ?? options.TimeProvider.GetTimestamp()) - (options.LeaseDuration / 4);
-            return late > TimeSpan.Zero ? late : TimeSpan.Zero;
+            try
+            {
+                var late = options.TimeProvider.GetElapsedTime(Granted.SentAt, _lostAt ?? options.TimeProvider.GetTimestamp()) - (options.LeaseDuration / 4);
+                return late > TimeSpan.Zero ? late : TimeSpan.Zero;
+            }
+            catch (Exception)
+            {
+                return TimeSpan.Zero; // the clock has failed
+            }
         }
     }
 

@@ -18,6 +18,9 @@ internal sealed partial class Participation : IFlight
 
     public bool IsCurrent => flight.IsCurrent && lease.IsHeld;
 
+    /// <summary>Whether the callers of this node have all left, or have waited for too long.</summary>
+    public bool HasNoCallers => flight.CancellationToken.IsCancellationRequested;
+
     public int SubscriberCount => flight.SubscriberCount;
 
     /// <summary>The epoch of the lease with which this leads, while its work goes on. Null before and after.</summary>
@@ -48,50 +51,37 @@ internal sealed partial class Participation : IFlight
     /// Point 4: hands the outcome to the other nodes, if the lease still holds. Does not fail. The callers of this node get the outcome after this has
     /// completed. So if one of them passes the outcome on, and its receiver calls on any node, that call starts a new flight.
     /// </summary>
+    /// <param name="payload">The outcome. Null if it is for this node alone, so that another node leads.</param>
     /// <returns>The latest time at which the outcome was certainly neither published nor forgotten, as a timestamp.</returns>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<long> PublishAsync(byte[] payload)
+    public async ValueTask<long> PublishAsync(byte[]? payload)
     {
         EndWork();
         lease.TryEnd();
-        var isHeld = lease.IsHeld;
-        var sentAt = Clock.GetTimestamp();
+        var (isHeld, hasSent) = (false, false);
+        var sentAt = lease.Granted.SentAt;
         int? answer = null;
         try
         {
-            if (isHeld)
-            {
-                await AnchorAsync().ConfigureAwait(false);
-                sentAt = Clock.GetTimestamp();
-                answer = (int)await node.Commands.RunAsync(
-                    Scripts.Publish,
-                    [Names.Lease, Names.Last, Names.Outcome, Names.Waiting],
-                    [
-                        lease.Value, node.Name, Names.Key, node.Channels, lease.Token, payload, (long)Options.OutcomeRetention.TotalMilliseconds,
-                        ServerTimeAt(sentAt, Options.CommandTimeout), Options.MaxMessageBytes,
-                    ]).ConfigureAwait(false);
-                if (answer == Scripts.Done) return sentAt;
-            }
-            else
-            {
-                answer = (int)await SendAbandonAsync().ConfigureAwait(false); // the server may still hold it, and other nodes may wait for it
-            }
+            isHeld = lease.IsHeld;
+            if (isHeld && payload is not null) await AnchorAsync().ConfigureAwait(false);
+            sentAt = Clock.GetTimestamp();
+            hasSent = true;
+            answer = isHeld && payload is not null
+                ? (int)await SendPublishAsync(payload, sentAt).ConfigureAwait(false)
+                : (int)await SendAbandonAsync().ConfigureAwait(false); // the server may still hold it, and other nodes may wait for it
         }
         catch (Exception)
         {
-            // The other nodes may or may not get the outcome. Those that wait find out when they look. The callers of this node get it only when the
-            // publish would refuse itself. Otherwise one of them could pass the outcome on, and a later call on another node could get the same one.
-            while (isHeld && Options.CommandTimeout - Clock.GetElapsedTime(sentAt) is var left && left > TimeSpan.Zero)
-            {
-                await Task.Delay(left + TimeSpan.FromMilliseconds(1), Clock).ConfigureAwait(false);
-            }
+            if (!hasSent) node.Commands.Follow(SendAbandonAsync().AsTask()); // the clock has failed
+            else if (isHeld && payload is not null) await UntilRefusedAsync(sentAt).ConfigureAwait(false);
         }
         finally
         {
             node.Heartbeat.Remove(lease); // not earlier: if the server is slow, the lease must still be there when the publish arrives
         }
 
-        node.Telemetry.LostLease(lease.Late);
+        if (payload is not null && !(isHeld && answer == Scripts.Done)) node.Telemetry.LostLease(lease.Late);
         return answer is null or Scripts.Forgotten ? lease.Granted.SentAt : sentAt;
     }
 
@@ -116,7 +106,15 @@ internal sealed partial class Participation : IFlight
     // A caller that has seen the work go on has come before the exchange, which is a full fence, and so before the time that is read after it.
     private void EndWork()
     {
-        if (Interlocked.Exchange(ref _work, Worked) != Worked) Volatile.Write(ref _workedUntil, Clock.GetTimestamp());
+        if (Interlocked.Exchange(ref _work, Worked) == Worked) return;
+        try
+        {
+            Volatile.Write(ref _workedUntil, Clock.GetTimestamp());
+        }
+        catch (Exception)
+        {
+            // The clock has failed. WorkedUntil asks it again, which is later.
+        }
     }
 
     private void StopLeading()
@@ -138,6 +136,32 @@ internal sealed partial class Participation : IFlight
         catch (Exception)
         {
             // The flight is over, or a callback that the work has registered fails.
+        }
+    }
+
+    private ValueTask<StackExchange.Redis.RedisResult> SendPublishAsync(byte[] payload, long sentAt) =>
+        node.Commands.RunAsync(
+            Scripts.Publish,
+            [Names.Lease, Names.Last, Names.Outcome, Names.Waiting],
+            [
+                lease.Value, node.Name, Names.Key, node.Channels, lease.Token, payload, (long)Options.OutcomeRetention.TotalMilliseconds,
+                ServerTimeAt(sentAt, Options.CommandTimeout), Options.MaxMessageBytes,
+            ]);
+
+    // The other nodes may or may not get the outcome. Those that wait find out when they look. The callers of this node get it only when the
+    // publish would refuse itself. Otherwise one of them could pass the outcome on, and a later call on another node could get the same one.
+    private async Task UntilRefusedAsync(long sentAt)
+    {
+        try
+        {
+            while (Options.CommandTimeout - Clock.GetElapsedTime(sentAt) is var left && left > TimeSpan.Zero)
+            {
+                await Task.Delay(left + TimeSpan.FromMilliseconds(1), Clock).ConfigureAwait(false);
+            }
+        }
+        catch (Exception)
+        {
+            // The clock has failed, too.
         }
     }
 

@@ -15,6 +15,13 @@ internal static class Misuse
     {
         var over = new ManualResetValueTaskSourceCore<bool>();
         over.SetResult(true);
-        over.OnCompleted(continuation, state, over.Version, flags);
+        try
+        {
+            over.OnCompleted(continuation, state, over.Version, flags);
+        }
+        catch (Exception)
+        {
+            // A synchronization context that accepts no more work loses its caller.
+        }
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using System.Threading.Tasks.Sources;
@@ -52,6 +53,23 @@ internal static class Outcome
 
     /// <summary>What a subscriber of a failed or cancelled outcome will see thrown.</summary>
     public static Exception ErrorOf(Task outcome) => outcome.Exception?.InnerException ?? new TaskCanceledException(outcome);
+
+    /// <summary>The exception object that an outcome without a result throws.</summary>
+    public static Exception ThrownBy(object outcome)
+    {
+        if (outcome is ExceptionDispatchInfo error) return error.SourceException;
+        var task = (Task)outcome;
+        if (task.Exception?.InnerException is { } failure) return failure;
+        try
+        {
+            task.GetAwaiter().GetResult(); // a cancelled task has no other way to show its exception
+            throw new UnreachableException();
+        }
+        catch (OperationCanceledException cancelled)
+        {
+            return cancelled;
+        }
+    }
 
     /// <summary>Whether the work ended cancelled, however it put it.</summary>
     public static bool IsCancelled(Task outcome) => outcome.IsCanceled || outcome.Exception?.InnerException is OperationCanceledException;

@@ -119,7 +119,7 @@ internal abstract partial class PooledWait<TResult> : Subscriber, IValueTaskSour
         try
         {
             if (FlightScope.Current is { Shard.Settings.DetectDeadlocks: true } work && _core.GetStatus(token) == ValueTaskSourceStatus.Pending) WaitWithin(work);
-            _core.OnCompleted(continuation, state, token, flags);
+            Hook(continuation, state, token, flags);
         }
         finally
         {
@@ -179,6 +179,18 @@ internal abstract partial class PooledWait<TResult> : Subscriber, IValueTaskSour
 
     /// <summary>Resets this and returns it to its pool.</summary>
     protected abstract void Recycle();
+
+    private void Hook(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
+    {
+        try
+        {
+            _core.OnCompleted(continuation, state, token, flags);
+        }
+        catch (Exception)
+        {
+            // There is an outcome by now, and a synchronization context that accepts no more work loses its caller.
+        }
+    }
 
     private void Signal(object? outcome)
     {

@@ -1,0 +1,32 @@
+namespace RequestCoalescing.Redis.Tests;
+
+/// <summary>The machine's clock. It fails when a test says so.</summary>
+internal sealed class ThrowingClock : TimeProvider
+{
+    private int _untilFailure;
+    private int _heartbeatFailures;
+
+    /// <summary>Whether it fails for the thread of the heartbeat.</summary>
+    public bool FailsHeartbeat { get; set; }
+
+    /// <summary>How often it has failed for the thread of the heartbeat.</summary>
+    public int HeartbeatFailures => Volatile.Read(ref _heartbeatFailures);
+
+    private static bool IsHeartbeat => Thread.CurrentThread.Name == "RequestCoalescing heartbeat";
+
+    /// <summary>Lets it fail once, for another thread.</summary>
+    /// <param name="reading">The reading that fails: 1 for the next one.</param>
+    public void FailAt(int reading) => Volatile.Write(ref _untilFailure, reading);
+
+    public override long GetTimestamp()
+    {
+        if (IsHeartbeat && FailsHeartbeat)
+        {
+            Interlocked.Increment(ref _heartbeatFailures);
+            throw new InvalidDataException("The clock has failed.");
+        }
+
+        if (!IsHeartbeat && Volatile.Read(ref _untilFailure) > 0 && Interlocked.Decrement(ref _untilFailure) == 0) throw new InvalidDataException("The clock has failed.");
+        return base.GetTimestamp();
+    }
+}
