@@ -7,7 +7,7 @@ public abstract class HistoryTests(ITestOutputHelper output)
 {
     private const int Nodes = 4;
     private static readonly string[] s_keys = ["a", "b"];
-    private static readonly TimeSpan s_duration = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan s_duration = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_long = TimeSpan.FromSeconds(30);
 
     [Fact]

@@ -73,7 +73,7 @@ internal sealed partial class Participation : IFlight
         }
         catch (Exception)
         {
-            if (!hasSent) node.Commands.Follow(SendAbandonAsync().AsTask()); // the clock has failed
+            if (!hasSent) node.Commands.Follow(SendAbandonAsync().AsTask()); // nothing was published
             else if (isHeld && payload is not null) await UntilRefusedAsync(sentAt).ConfigureAwait(false);
         }
         finally

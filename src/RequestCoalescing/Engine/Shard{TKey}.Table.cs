@@ -75,8 +75,10 @@ internal sealed partial class Shard<TKey>
         if (_count == 0 && _buckets.Length > KeptBuckets) Volatile.Write(ref _buckets, new Flight<TKey>?[MinBuckets]);
     }
 
-    // Looks for the current flight without the gate. Flights may be added and removed meanwhile, so that it may miss one, or find one that is no
-    // longer current. It comes to an end all the same: a flight is never added twice, and no links ever form a circle.
+    /// <summary>
+    /// Looks for the current flight without the gate. Flights may be added and removed meanwhile, so that it may miss one, or find one that is no
+    /// longer current. It comes to an end all the same: a flight is never added twice, and no links ever form a circle.
+    /// </summary>
     public Flight<TKey>? Peek(TKey key, uint hash)
     {
         var buckets = Volatile.Read(ref _buckets);
