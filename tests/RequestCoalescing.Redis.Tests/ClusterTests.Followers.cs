@@ -18,8 +18,8 @@ public abstract partial class ClusterTests
     [InlineData(WorkEnd.Cancellation)] // for example the timeout of an HttpClient
     public async Task Callers_without_a_token_that_may_have_come_after_a_forget_share_another_run(WorkEnd end)
     {
-        var (old, unsure) = await ForgottenFlightAsync(10, JoinWith(_ => default));
-        Land(old, end);
+        var (old, before, unsure) = await ForgottenFlightAsync(10, JoinWith(_ => default));
+        await LandAsync(old, before, end);
         var fresh = await _backend.NextRunAsync();
         await _nodes[0].UntilSubscribersAsync(2); // the first caller joins by itself, and those after it as one
         Assert.DoesNotContain(unsure, call => call.IsCompleted);
@@ -35,8 +35,8 @@ public abstract partial class ClusterTests
     public async Task Callers_with_a_token_that_may_have_come_after_a_forget_share_another_run(WorkEnd end)
     {
         using var stays = new CancellationTokenSource();
-        var (old, unsure) = await ForgottenFlightAsync(10, JoinWith(_ => stays.Token));
-        Land(old, end);
+        var (old, before, unsure) = await ForgottenFlightAsync(10, JoinWith(_ => stays.Token));
+        await LandAsync(old, before, end);
         var fresh = await _backend.NextRunAsync();
         await _nodes[0].UntilSubscribersAsync(10);
         Assert.DoesNotContain(unsure, call => call.IsCompleted);
@@ -54,7 +54,7 @@ public abstract partial class ClusterTests
     {
         using var stays = new CancellationTokenSource();
         var seen = new TaskCompletionSource<string?>();
-        var (old, calls) = await ForgottenFlightAsync(1, (_, _) => CallAsync());
+        var (old, _, calls) = await ForgottenFlightAsync(1, (_, _) => CallAsync());
         old.Succeed(1);
         Assert.Equal(3, await calls[0].SoonAsync());
         Assert.Equal(suppressesFlow ? null : "the caller's", await seen.Task.SoonAsync());
@@ -91,7 +91,7 @@ public abstract partial class ClusterTests
     {
         using var leaves = new CancellationTokenSource();
         using var stays = new CancellationTokenSource();
-        var (old, unsure) = await ForgottenFlightAsync(2, JoinWith(caller => caller == 0 ? leaves.Token : stays.Token));
+        var (old, _, unsure) = await ForgottenFlightAsync(2, JoinWith(caller => caller == 0 ? leaves.Token : stays.Token));
         old.Succeed(1);
         var fresh = await _backend.NextRunAsync();
         await _nodes[0].UntilSubscribersAsync(2);
@@ -106,7 +106,7 @@ public abstract partial class ClusterTests
     public async Task A_caller_that_waits_for_another_run_gets_its_error()
     {
         using var stays = new CancellationTokenSource();
-        var (old, unsure) = await ForgottenFlightAsync(2, JoinWith(_ => stays.Token));
+        var (old, _, unsure) = await ForgottenFlightAsync(2, JoinWith(_ => stays.Token));
         old.Succeed(1);
         var fresh = await _backend.NextRunAsync();
         await _nodes[0].UntilSubscribersAsync(2);
@@ -118,31 +118,39 @@ public abstract partial class ClusterTests
     public async Task A_caller_that_would_call_again_while_its_node_is_disposed_gets_an_error()
     {
         using var stays = new CancellationTokenSource();
-        var (old, unsure) = await ForgottenFlightAsync(2, JoinWith(_ => stays.Token));
+        var (old, _, unsure) = await ForgottenFlightAsync(2, JoinWith(_ => stays.Token));
         var disposal = _nodes[0].DisposeAsync().AsTask();
         old.Succeed(1);
         foreach (var call in unsure) await call.ThrowsAsync<ObjectDisposedException>();
         await disposal.SoonAsync();
     }
 
-    private static void Land(BackendRun<int> run, WorkEnd end)
+    // Callers from before the forget get the old outcome.
+    private static async Task LandAsync(BackendRun<int> run, Task<int> before, WorkEnd end)
     {
-        if (end == WorkEnd.Result) run.Succeed(1);
-        else run.Fail(end == WorkEnd.Error ? new InvalidTimeZoneException("too old") : new TaskCanceledException("too old"));
+        if (end == WorkEnd.Result)
+        {
+            run.Succeed(1);
+            Assert.Equal(1, await before.SoonAsync());
+            return;
+        }
+
+        Exception error = end == WorkEnd.Error ? new InvalidTimeZoneException("too old") : new TaskCanceledException("too old");
+        run.Fail(error);
+        Assert.Same(error, await Assert.ThrowsAnyAsync<Exception>(() => before.SoonAsync()));
     }
 
     private Func<RedisSingleflight, int, Task<int>> JoinWith(Func<int, CancellationToken> tokenOf) => (node, caller) => node.ExecuteAsync(Key, _backend.RunAsync, tokenOf(caller)).AsTask();
 
     // The first node leads. Callers join it, and another node forgets the key before the next heartbeat.
-    private async Task<(BackendRun<int> Run, Task<int>[] Unsure)> ForgottenFlightAsync(int callers, Func<RedisSingleflight, int, Task<int>> join)
+    private async Task<(BackendRun<int> Run, Task<int> Before, Task<int>[] Unsure)> ForgottenFlightAsync(int callers, Func<RedisSingleflight, int, Task<int>> join)
     {
         var nodes = await NodesAsync(2, options => options.LeaseDuration = TimeSpan.FromMinutes(5));
         var before = nodes[0].ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
-        _ = before.ContinueWith(static before => before.Exception, TaskScheduler.Default);
         var run = await _backend.NextRunAsync();
         var unsure = Enumerable.Range(0, callers).Select(caller => join(nodes[0], caller)).ToArray();
         await nodes[1].ForgetAsync(Key);
         await Patience.UntilAsync(() => !run.Flight.IsCurrent, "the leader has received the forget");
-        return (run, unsure);
+        return (run, before, unsure);
     }
 }

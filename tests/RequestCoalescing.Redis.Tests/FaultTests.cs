@@ -11,6 +11,7 @@ namespace RequestCoalescing.Redis.Tests;
 public sealed class FaultTests : IAsyncLifetime
 {
     private const string Key = "post:12345";
+    private const string LeaseKey = $"singleflight:{{{Key}}}:{Key}:lease";
 
     private readonly Backend<int> _backend = new();
     private readonly List<IAsyncDisposable> _owned = [];
@@ -520,7 +521,7 @@ public sealed class FaultTests : IAsyncLifetime
         (await _backend.NextRunAsync()).Succeed(1);
         Assert.Equal(1, await caller.SoonAsync());
         var database = _connections[node].GetDatabase();
-        await Patience.UntilAsync(() => !database.KeyExists($"singleflight:{{{Key}}}:{Key}:lease"), "the lease is given up");
+        await Patience.UntilAsync(() => !database.KeyExists(LeaseKey), "the lease is given up");
 
         async ValueTask<int> WorkAsync(CancellationToken flight)
         {
@@ -545,7 +546,7 @@ public sealed class FaultTests : IAsyncLifetime
         run.Succeed(1);
         Assert.Equal(1, await leader.SoonAsync());
 
-        TimeSpan? LeaseLeft() => _connections[node].GetDatabase().KeyTimeToLive($"singleflight:{{{Key}}}:{Key}:lease");
+        TimeSpan? LeaseLeft() => _connections[node].GetDatabase().KeyTimeToLive(LeaseKey);
     }
 
     [Fact]

@@ -6,15 +6,15 @@ internal sealed class ThrowingClock : TimeProvider
     private int _untilFailure;
     private int _heartbeatFailures;
 
-    /// <summary>Whether it fails for the thread of the heartbeat.</summary>
+    /// <summary>Whether each reading on the thread of the heartbeat fails.</summary>
     public bool FailsHeartbeat { get; set; }
 
-    /// <summary>How often it has failed for the thread of the heartbeat.</summary>
+    /// <summary>The number of readings that have failed on the thread of the heartbeat.</summary>
     public int HeartbeatFailures => Volatile.Read(ref _heartbeatFailures);
 
     private static bool IsHeartbeat => Thread.CurrentThread.Name == "RequestCoalescing heartbeat";
 
-    /// <summary>Lets it fail once, for another thread.</summary>
+    /// <summary>Lets one reading fail, on any other thread.</summary>
     /// <param name="reading">The reading that fails: 1 for the next one.</param>
     public void FailAt(int reading) => Volatile.Write(ref _untilFailure, reading);
 

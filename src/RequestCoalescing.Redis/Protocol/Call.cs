@@ -6,7 +6,7 @@ namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>
 /// A caller, until it has an outcome that did not exist before its call. It awaits its node's flight only when it is awaited itself, in the same
-/// flow, as deadlock detection follows the awaits. A caller that joins a flight and can leave it is a <see cref="ClusterFollower{TKey, TState, TResult}"/>.
+/// flow, as deadlock detection follows the awaits. A caller that joins a flight with a wait of its own is a <see cref="ClusterFollower{TKey, TState, TResult}"/>.
 /// </summary>
 /// <remarks>
 /// <para>The flight gets the call as the state of its work, and reads it when the work starts. After a landing with a result, the engine starts no work

@@ -4,7 +4,7 @@ using RequestCoalescing.Engine;
 
 namespace RequestCoalescing.Redis.Protocol;
 
-/// <summary>A caller that has joined its node's flight and can leave it. If the outcome may have existed before the call, the caller calls again.</summary>
+/// <summary>A caller that has joined its node's flight and has a wait of its own. If the outcome may have existed before the call, the caller calls again.</summary>
 internal sealed class ClusterFollower<TKey, TState, TResult> : PooledWait<Landing<TResult>>, IValueTaskSource<TResult>, IPooled
     where TKey : notnull
 {
@@ -69,7 +69,7 @@ internal sealed class ClusterFollower<TKey, TState, TResult> : PooledWait<Landin
     }
 
     private long UntilOf(object outcome) =>
-        outcome is Task<Landing<TResult>> { IsCompletedSuccessfully: true } landed ? landed.Result.Until : _cluster.UntilOf(Outcome.ThrownBy(outcome), _key);
+        outcome is Task<Landing<TResult>> { IsCompletedSuccessfully: true } landed ? landed.Result.Until : _cluster.UntilOf(Outcome.ErrorOf(outcome), _key);
 
     private void CallAgain()
     {

@@ -219,7 +219,7 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         catch (OperationCanceledException cancelled)
         {
             // A cancellation is not the other nodes' outcome: one of them leads. If it comes from within the work, the callers of this node get it.
-            if (participation.HasNoCallers) participation.Abandon();
+            if (participation.IsCancelled) participation.Abandon();
             else _errors.Note(cancelled, key, await participation.PublishAsync(payload: null).ConfigureAwait(false));
             throw;
         }

@@ -5,7 +5,7 @@ namespace RequestCoalescing.Redis.Protocol;
 /// <summary>
 /// As <see cref="Landing{TResult}.Until"/>, for errors. Callers share the exception object itself, and flights of several keys may share it too: their works
 /// may wait for one flight, or run in one batch. If several flights of one key end with the same object, because an application throws it again, nothing
-/// shows which flight it is from, and every caller of the key gets it. The same holds for an object that ends flights of very many keys.
+/// shows which flight it is from, and every caller of the key gets it. The same holds for an object that ends flights of more than 1,024 keys.
 /// </summary>
 internal sealed class Errors<TKey>
     where TKey : notnull

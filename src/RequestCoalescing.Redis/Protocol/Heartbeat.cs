@@ -86,21 +86,20 @@ internal sealed class Heartbeat(IConnectionMultiplexer connection, RedisSinglefl
     {
         lock (_gate)
         {
-            while (true)
+            while (!_isDisposed)
             {
                 Lease[] leases = [.. _leases.Where(static lease => !lease.IsLost)];
                 if (_leases.Count > 0 || idleSince is null) idleSince = options.TimeProvider.GetTimestamp();
-                if (_isDisposed || options.TimeProvider.GetElapsedTime(idleSince.Value) > options.LeaseDuration)
-                {
-                    _thread = null;
-                    return null;
-                }
+                if (options.TimeProvider.GetElapsedTime(idleSince.Value) > options.LeaseDuration) break;
 
                 // A lease that is added meanwhile is not due before this wait is over.
                 var wait = _due - (leases.Length == 0 ? TimeSpan.Zero : leases.Max(static lease => lease.SinceAsked));
                 if (wait <= TimeSpan.Zero) return leases;
                 Monitor.Wait(_gate, wait);
             }
+
+            _thread = null;
+            return null;
         }
     }
 

@@ -18,8 +18,8 @@ internal sealed partial class Participation : IFlight
 
     public bool IsCurrent => flight.IsCurrent && lease.IsHeld;
 
-    /// <summary>Whether the callers of this node have all left, or have waited for too long.</summary>
-    public bool HasNoCallers => flight.CancellationToken.IsCancellationRequested;
+    /// <summary>Whether the flight is cancelled: its callers have all left, it has expired, or its node is disposed.</summary>
+    public bool IsCancelled => flight.CancellationToken.IsCancellationRequested;
 
     public int SubscriberCount => flight.SubscriberCount;
 
@@ -73,7 +73,7 @@ internal sealed partial class Participation : IFlight
         }
         catch (Exception)
         {
-            if (!hasSent) node.Commands.Follow(SendAbandonAsync().AsTask()); // nothing was published
+            if (!hasSent) node.Commands.Follow(SendAbandonAsync()); // nothing was published
             else if (isHeld && payload is not null) await UntilRefusedAsync(sentAt).ConfigureAwait(false);
         }
         finally
@@ -90,7 +90,7 @@ internal sealed partial class Participation : IFlight
     {
         if (!lease.TryEnd()) return;
         node.Heartbeat.Remove(lease);
-        node.Commands.Follow(SendAbandonAsync().AsTask());
+        node.Commands.Follow(SendAbandonAsync());
         lease.GiveUp();
     }
 
@@ -165,8 +165,9 @@ internal sealed partial class Participation : IFlight
         }
     }
 
-    private ValueTask<StackExchange.Redis.RedisResult> SendAbandonAsync() =>
-        node.Commands.RunAsync(Scripts.Abandon, [Names.Lease, Names.Last, Names.Waiting], [lease.Value, node.Name, Names.Key, node.Channels]);
+    // It fails only through its task, also if the connection is disposed.
+    private async Task<StackExchange.Redis.RedisResult> SendAbandonAsync() =>
+        await node.Commands.RunAsync(Scripts.Abandon, [Names.Lease, Names.Last, Names.Waiting], [lease.Value, node.Name, Names.Key, node.Channels]).ConfigureAwait(false);
 
     // The server's time at a moment of this node's clock, or a little earlier: the clocks' speeds differ by at most a hundredth.
     private long ServerTimeAt(long timestamp, TimeSpan later)

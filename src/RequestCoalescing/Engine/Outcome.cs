@@ -52,10 +52,7 @@ internal static class Outcome
     }
 
     /// <summary>What a subscriber of a failed or cancelled outcome will see thrown.</summary>
-    public static Exception ErrorOf(Task outcome) => outcome.Exception?.InnerException ?? new TaskCanceledException(outcome);
-
-    /// <summary>The exception object that an outcome without a result throws.</summary>
-    public static Exception ThrownBy(object outcome)
+    public static Exception ErrorOf(object outcome)
     {
         if (outcome is ExceptionDispatchInfo error) return error.SourceException;
         var task = (Task)outcome;
