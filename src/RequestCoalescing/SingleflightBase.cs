@@ -99,16 +99,30 @@ public abstract class SingleflightBase<TKey> : ISingleflight<TKey>
     /// <returns><see langword="true"/> if the key had a current flight.</returns>
     protected abstract bool ForgetCore(TKey key);
 
+    // The longer ways return their call by an out parameter. The compiler can then keep the call of the usual way in registers.
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // each call between generic methods costs a look-up
     private ValueTask<TResult> Dispatch<TState, TResult>(
         TKey key,
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
-        CancellationToken cancellationToken) =>
-        _engine is not null && (_parts is null || _parts.AreTransparent) ? _engine.JoinOrLead(key, state, work, cancellationToken)
-        : _engine is null || !_parts!.AreIdle ? ExecuteCoreAsync(key, state, work, cancellationToken)
-        : !cancellationToken.CanBeCanceled && TryJoinCrowd<TResult>(key) is { } shared ? new(shared)
-        : _engine.JoinOrLead(key, state, work, BeginWait<TResult>(), cancellationToken);
+        CancellationToken cancellationToken)
+    {
+        if (_engine is not null && (_parts is null || _parts.AreTransparent)) return _engine.JoinOrLead(key, state, work, cancellationToken);
+        DispatchToParts(key, state, work, cancellationToken, out var call);
+        return call;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void DispatchToParts<TState, TResult>(
+        TKey key,
+        TState state,
+        Func<TState, FlightContext, ValueTask<TResult>> work,
+        CancellationToken cancellationToken,
+        out ValueTask<TResult> call) =>
+        call =
+            _engine is null || !_parts!.AreIdle ? ExecuteCoreAsync(key, state, work, cancellationToken)
+            : !cancellationToken.CanBeCanceled && TryJoinCrowd<TResult>(key) is { } shared ? new(shared)
+            : _engine.JoinOrLead(key, state, work, BeginWait<TResult>(), cancellationToken);
 
     /// <summary>Begins the wait of a caller of this instance of dependency injection. A stream is not measured, because it lasts as long as it is read.</summary>
     private protected CallerWait BeginWait<TResult>() => LocalResult<TResult>.Is ? default : CallerWait.Begin(_parts!.Waits);

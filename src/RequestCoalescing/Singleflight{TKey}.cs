@@ -134,7 +134,6 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CancellationToken cancellationToken)
     {
-        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(cancellationToken);
         var hash = HashOf(key);
         return ShardOf(hash).Execute(key, hash, state, work, cancellationToken);
     }
@@ -147,7 +146,6 @@ public class Singleflight<TKey> : SingleflightBase<TKey>, IAsyncDisposable, IEng
         CallerWait wait,
         CancellationToken cancellationToken)
     {
-        if (cancellationToken.IsCancellationRequested) return wait.For(ValueTask.FromCanceled<TResult>(cancellationToken));
         var hash = HashOf(key);
         return ShardOf(hash).Execute(key, hash, state, work, wait, cancellationToken);
     }

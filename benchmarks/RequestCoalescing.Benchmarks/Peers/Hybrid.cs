@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Caching.Hybrid;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -20,9 +21,11 @@ public sealed class Hybrid : Peer
         _cache = services.BuildServiceProvider().GetRequiredService<HybridCache>();
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public override ValueTask<string> LeadAsync(string key, CancellationToken cancellationToken) =>
         _cache.GetOrCreateAsync(key, static _ => new ValueTask<string>(Value), s_options, null, cancellationToken);
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public override ValueTask<string> CallAsync(string key, Task<string> work, CancellationToken cancellationToken) =>
         _cache.GetOrCreateAsync(key, work, static (work, _) => new ValueTask<string>(work), s_options, null, cancellationToken);
 }

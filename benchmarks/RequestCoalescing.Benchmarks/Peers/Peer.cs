@@ -4,6 +4,10 @@ using StackExchange.Redis;
 namespace RequestCoalescing.Benchmarks.Peers;
 
 /// <summary>A library that makes concurrent calls for one key share one run. If it can, it caches nothing afterwards.</summary>
+/// <remarks>
+/// No peer's calls are inlined into the loops of the scenarios, as an application seldom calls in a loop. The code of a call is then the same in every
+/// scenario.
+/// </remarks>
 public abstract class Peer
 {
     public const string Key = "post:12345";

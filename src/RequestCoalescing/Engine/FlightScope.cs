@@ -6,7 +6,7 @@ namespace RequestCoalescing.Engine;
 /// <summary>Knows which flight's work the current code belongs to.</summary>
 internal static class FlightScope
 {
-    private static readonly AsyncLocal<Flight?> s_current = new();
+    private static readonly AsyncLocal<object?> s_current = new(); // a Flight. An async local of objects needs no cast, which would cost a call
     private static readonly Lazy<ExecutionContext> s_empty = new(CaptureEmpty);
 
     /// <summary>A context without async locals.</summary>
@@ -16,7 +16,7 @@ internal static class FlightScope
     public static Flight? Current
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)] // as Turnstile.Enter
-        get => s_current.Value is { State: FlightState.InFlight or FlightState.Cancelled } flight && !ExecutionContext.IsFlowSuppressed() ? flight : null;
+        get => s_current.Value is { } flight ? IfItsWorkCalls(Unsafe.As<Flight>(flight)) : null;
     }
 
     /// <summary>
@@ -64,6 +64,9 @@ internal static class FlightScope
     public static FlightDeadlockException DeadlockOf(IReadOnlyList<(Flight Flight, object Key)> circle) => new(
         [.. circle.Select(each => each.Key)],
         [.. circle.Select(each => $"'{each.Flight.Shard.Settings.Name}' {each.Flight.Shard.Settings.LabelOf(each.Key)}")]);
+
+    private static Flight? IfItsWorkCalls(Flight flight) =>
+        flight.State is FlightState.InFlight or FlightState.Cancelled && !ExecutionContext.IsFlowSuppressed() ? flight : null;
 
     // The flight belongs to no caller: its work resumes neither in the leader's synchronization context nor on its task scheduler.
     private static ValueTask<TResult> StartDetached<TState, TResult>(

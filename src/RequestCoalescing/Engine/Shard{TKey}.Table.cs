@@ -100,11 +100,15 @@ internal sealed partial class Shard<TKey>
         return flight;
     }
 
+    private bool AreEqual(TKey x, TKey y) =>
+        _comparesText ? string.Equals(Unsafe.As<TKey, string>(ref x), Unsafe.As<TKey, string>(ref y))
+        : typeof(TKey).IsPrimitive && ReferenceEquals(comparer, EqualityComparer<TKey>.Default) ? comparer.Equals(x, y)
+        : AreEqualForComparer(x, y);
+
     // The key's equality may run under the gate. If it called an engine, it would find this one in the middle of a step, or wait for another gate.
-    private bool AreEqual(TKey x, TKey y)
+    [MethodImpl(MethodImplOptions.NoInlining)] // with the handler for exceptions, the compiler keeps less of a look-up in registers
+    private bool AreEqualForComparer(TKey x, TKey y)
     {
-        if (_comparesText) return string.Equals(Unsafe.As<TKey, string>(ref x), Unsafe.As<TKey, string>(ref y));
-        if (typeof(TKey).IsPrimitive && ReferenceEquals(comparer, EqualityComparer<TKey>.Default)) return comparer.Equals(x, y);
         ThrowIfComparing();
         IsComparing = true;
         try

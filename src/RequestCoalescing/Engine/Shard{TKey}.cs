@@ -26,9 +26,9 @@ internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<T
     {
         // The usual join of a caller without a token needs no gate.
         var found = Peek(key, hash);
-        return !cancellationToken.CanBeCanceled && found?.TryEnter<TResult>() is { } shared
-            ? new(shared.Task)
-            : JoinOrLead(found, key, hash, state, work, default, cancellationToken);
+        if (!cancellationToken.CanBeCanceled && found?.TryEnter<TResult>() is { } shared) return new(shared.Task);
+        JoinOrLead(found, key, hash, state, work, default, cancellationToken, out var call);
+        return call;
     }
 
     /// <summary>Does the same for a caller whose wait may be measured.</summary>
@@ -38,8 +38,11 @@ internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<T
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CallerWait wait,
-        CancellationToken cancellationToken) =>
-        JoinOrLead(Peek(key, hash), key, hash, state, work, wait, cancellationToken);
+        CancellationToken cancellationToken)
+    {
+        JoinOrLead(Peek(key, hash), key, hash, state, work, wait, cancellationToken, out var call);
+        return call;
+    }
 
     /// <summary>Joins a caller without a token, if that needs no gate. Otherwise returns null.</summary>
     public SharedWait<TResult>? TryEnter<TResult>(TKey key, uint hash) => Peek(key, hash)?.TryEnter<TResult>();
@@ -48,21 +51,27 @@ internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<T
     public Task<TResult>? TryShare<TResult>(TKey key, uint hash, CallerWaits waits) => Peek(key, hash)?.TryShare<TResult>(waits);
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private ValueTask<TResult> JoinOrLead<TState, TResult>(
+    private void JoinOrLead<TState, TResult>(
         Flight<TKey>? found,
         TKey key,
         uint hash,
         TState state,
         Func<TState, FlightContext, ValueTask<TResult>> work,
         CallerWait wait,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken,
+        out ValueTask<TResult> call)
     {
         ThrowIfComparing();
         while (true)
         {
+            if (cancellationToken.IsCancellationRequested)
+            {
+                call = wait.For(ValueTask.FromCanceled<TResult>(cancellationToken));
+                return;
+            }
+
             // A flight that was found may be closed by now. The join finds out.
-            if (found is Flight<TKey, TResult> current && current.TryJoin(state, work, wait, cancellationToken, out var call)) return call;
-            if (cancellationToken.IsCancellationRequested) return wait.For(ValueTask.FromCanceled<TResult>(cancellationToken));
+            if (found is Flight<TKey, TResult> current && current.TryJoin(state, work, wait, cancellationToken, out call)) return;
 
             Flight<TKey, TResult>? flight;
             FlightRejectedException? rejection;
@@ -73,7 +82,8 @@ internal sealed partial class Shard<TKey>(Settings settings, IEqualityComparer<T
                 flight = Admit<TResult>(key, hash, found, out rejection);
             }
 
-            return wait.For(flight is null ? new(Outcome.Failed<TResult>(rejection!)) : flight.TakeOff(state, work, cancellationToken));
+            call = wait.For(flight is null ? new(Outcome.Failed<TResult>(rejection!)) : flight.TakeOff(state, work, cancellationToken));
+            return;
         }
     }
 

@@ -8,7 +8,7 @@ internal sealed class SharedWait<TResult> : Subscriber
 {
     private readonly TaskCompletionSource<TResult> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly FollowerWork<TResult> _work;
-    private readonly Turnstile _callers = new();
+    private Turnstile _callers = new();
     private object? _companion;
 
     /// <param name="work">The work of the first caller, for the case that these callers are elected to lead.</param>

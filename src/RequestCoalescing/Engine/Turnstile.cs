@@ -11,8 +11,9 @@ namespace RequestCoalescing.Engine;
 /// <remarks>
 /// The sign of each counter says whether it is closed. <see cref="Close"/> sets it in one atomic step for each counter, and the value of that
 /// moment is final: a caller has entered exactly if its step came first.
+/// It is a part of its owner, which must not copy it.
 /// </remarks>
-internal sealed class Turnstile
+internal struct Turnstile()
 {
     private const long Closed = long.MinValue;
 
