@@ -125,6 +125,46 @@ public abstract partial class ClusterTests
         await disposal.SoonAsync();
     }
 
+    [Fact]
+    public async Task A_caller_that_joins_while_the_end_of_the_work_is_noted_may_have_come_after_a_forget()
+    {
+        var clock = new PausingClock();
+        var nodes = await NodesAsync(2, options => (options.LeaseDuration, options.TimeProvider) = (TimeSpan.FromSeconds(3), clock));
+        var work = new TaskCompletionSource<int>(); // the thread that completes it publishes the outcome
+        var began = new TaskCompletionSource<FlightContext>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var before = nodes[0].ExecuteAsync(
+            Key,
+            flight =>
+            {
+                began.SetResult(flight);
+                return new ValueTask<int>(work.Task);
+            }).AsTask();
+        var old = await began.Task.SoonAsync();
+        _ = Join(); // the first caller without a token joins in another way than those after it
+        var end = Task.Run(() =>
+        {
+            clock.PauseThisThread();
+            work.SetResult(1);
+        });
+        await clock.Paused.SoonAsync(); // it has read the time, and has noted nothing yet
+        await HeartbeatAsync(clock);
+        await HeartbeatAsync(clock);
+        clock.Advance(TimeSpan.FromMilliseconds(1));
+        var unsure = Join();
+        await nodes[1].ForgetAsync(Key);
+        await Patience.UntilAsync(() => !old.IsCurrent, "the leader has received the forget");
+        clock.Resume();
+        await end.SoonAsync();
+        Assert.Equal(1, await before.SoonAsync());
+        var fresh = await _backend.NextRunAsync();
+        await nodes[0].UntilSubscribersAsync(1);
+        Assert.False(unsure.IsCompleted);
+        fresh.Succeed(2);
+        Assert.Equal(2, await unsure.SoonAsync());
+
+        Task<int> Join() => nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
+    }
+
     // Callers from before the forget get the old outcome.
     private static async Task LandAsync(BackendRun<int> run, Task<int> before, WorkEnd end)
     {

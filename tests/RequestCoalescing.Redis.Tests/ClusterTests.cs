@@ -193,8 +193,8 @@ public abstract partial class ClusterTests : IAsyncLifetime
         var first = Join(); // the first caller without a token joins in another way than those after it
         var certain = Join();
         Assert.Same(certain, Join());
-        await HeartbeatAsync();
-        await HeartbeatAsync(); // sent after the first one was granted
+        await HeartbeatAsync(clock);
+        await HeartbeatAsync(clock); // sent after the first one was granted
         var unsure = Join();
         Assert.NotSame(certain, unsure); // those that come between two heartbeats share a task
         clock.Advance(TimeSpan.FromMilliseconds(1)); // it came after the last heartbeat
@@ -211,17 +211,6 @@ public abstract partial class ClusterTests : IAsyncLifetime
         Assert.Equal(2, await unsure.SoonAsync());
 
         Task<int> Join() => nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
-
-        // The heartbeat sleeps by the machine's clock, and then reads the node's clock to see whether the lease is due.
-        async Task HeartbeatAsync()
-        {
-            await Patience.UntilAsync(() => LeaseLeft() < TimeSpan.FromSeconds(2.5), "a part of the lease is over");
-            var left = LeaseLeft();
-            clock.Advance(TimeSpan.FromSeconds(0.8));
-            await Patience.UntilAsync(() => LeaseLeft() > left, "the lease has been extended");
-        }
-
-        TimeSpan? LeaseLeft() => DatabaseOf(0).KeyTimeToLive(LeaseKey);
     }
 
     [Fact]
@@ -420,6 +409,17 @@ public abstract partial class ClusterTests : IAsyncLifetime
     {
         await Patience.UntilAsync(() => _nodes.Count(node => node.GetStats().InFlightCount > 0) >= others, "all nodes have a flight");
         foreach (var connection in _connections) await AnsweredAsync(connection);
+    }
+
+    // For leases of three seconds. The heartbeat sleeps by the machine's clock, and then reads the node's clock to see whether the lease is due.
+    private async Task HeartbeatAsync(FakeTimeProvider clock)
+    {
+        await Patience.UntilAsync(() => LeaseLeft() < TimeSpan.FromSeconds(2.5), "a part of the lease is over");
+        var left = LeaseLeft();
+        clock.Advance(TimeSpan.FromSeconds(0.8));
+        await Patience.UntilAsync(() => LeaseLeft() > left, "the lease has been extended");
+
+        TimeSpan? LeaseLeft() => DatabaseOf(0).KeyTimeToLive(LeaseKey);
     }
 
     // A caller within a round trip before the landing cannot be distinguished from one after it.
