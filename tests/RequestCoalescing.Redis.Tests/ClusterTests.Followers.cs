@@ -165,6 +165,74 @@ public abstract partial class ClusterTests
         Task<int> Join() => nodes[0].ExecuteAsync(Key, _backend.RunAsync).AsTask();
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_deadlock_through_a_second_call_is_found(bool suppressesFlow)
+    {
+        using var stays = new CancellationTokenSource();
+        var (old, _, calls) = await ForgottenFlightAsync(1, (_, _) => OtherAsync());
+        old.Succeed(1);
+        await calls[0].ThrowsAsync<FlightDeadlockException>();
+
+        // The work for another key awaits a call for the key that begins outside of the work, or without the context of the work.
+        async Task<int> OtherAsync()
+        {
+            var call = suppressesFlow ? default : Begin();
+            return await _nodes[0].ExecuteAsync("other", async _ =>
+            {
+                if (suppressesFlow)
+                {
+                    using (ExecutionContext.SuppressFlow()) call = Begin();
+                }
+
+                return await call;
+            });
+        }
+
+        ValueTask<int> Begin() => _nodes[0].ExecuteAsync(Key, async _ => await _nodes[0].ExecuteAsync("other", static _ => ValueTask.FromResult(0)), stays.Token);
+    }
+
+    [Fact]
+    public async Task A_deadlock_through_a_second_call_is_found_if_the_call_is_awaited_late()
+    {
+        using var stays = new CancellationTokenSource();
+        var awaits = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var (old, before, calls) = await ForgottenFlightAsync(1, (_, _) => OtherAsync());
+        old.Succeed(1);
+        Assert.Equal(1, await before.SoonAsync());
+        await Patience.UntilAsync(() => _nodes[0].GetStats().InFlightCount == 1, "only the other flight is in the air, as the call is not made again before it is awaited");
+        awaits.SetResult();
+        await calls[0].ThrowsAsync<FlightDeadlockException>();
+
+        async Task<int> OtherAsync()
+        {
+            var call = _nodes[0].ExecuteAsync(Key, async _ => await _nodes[0].ExecuteAsync("other", static _ => ValueTask.FromResult(0)), stays.Token);
+            return await _nodes[0].ExecuteAsync("other", async _ =>
+            {
+                await awaits.Task;
+                return await call;
+            });
+        }
+    }
+
+    [Fact]
+    public async Task A_call_that_is_polled_is_made_again()
+    {
+        using var stays = new CancellationTokenSource();
+        ValueTask<int> call = default;
+        var (old, _, _) = await ForgottenFlightAsync(1, (node, _) =>
+        {
+            call = node.ExecuteAsync(Key, _backend.RunAsync, stays.Token);
+            return Task.FromResult(0);
+        });
+        old.Succeed(1);
+        await Patience.UntilAsync(() => !call.IsCompleted && _backend.Runs == 2, "the call has been made again");
+        (await _backend.NextRunAsync()).Succeed(2);
+        await Patience.UntilAsync(() => call.IsCompleted, "the call is over");
+        Assert.Equal(2, await call);
+    }
+
     // Callers from before the forget get the old outcome.
     private static async Task LandAsync(BackendRun<int> run, Task<int> before, WorkEnd end)
     {

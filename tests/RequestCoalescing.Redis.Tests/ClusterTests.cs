@@ -274,6 +274,19 @@ public abstract partial class ClusterTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_tuple_crosses_with_its_elements()
+    {
+        var nodes = await NodesAsync(2);
+        var work = new TaskCompletionSource<(string Name, int Count)>();
+        var leader = nodes[0].ExecuteAsync(Key, _ => work.Task).AsTask();
+        await nodes[0].UntilSubscribersAsync(1);
+        var follower = nodes[1].ExecuteAsync(Key, _ => work.Task).AsTask();
+        await UntilAllWaitAsync(others: 2);
+        work.SetResult(("a", 1));
+        Assert.Equal([("a", 1), ("a", 1)], await Task.WhenAll(leader, follower).SoonAsync());
+    }
+
+    [Fact]
     public async Task An_error_whose_message_throws_still_releases_the_lease()
     {
         var (leader, follower, run) = await LeaderAndFollowerAsync();

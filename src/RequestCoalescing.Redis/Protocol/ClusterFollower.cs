@@ -5,17 +5,28 @@ using RequestCoalescing.Engine;
 namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>A caller that has joined its node's flight and has a wait of its own. If the outcome may have existed before the call, the caller calls again.</summary>
+/// <remarks>
+/// It calls again only when it is awaited, as a <see cref="Call{TKey, TState, TResult}"/> does, because the graph of waits must show the work that awaits it. The landing notes
+/// first that a second call is owed, and then looks whether the holder awaits. The holder does so in the opposite order. One of them begins the second call.
+/// </remarks>
 internal sealed class ClusterFollower<TKey, TState, TResult> : PooledWait<Landing<TResult>>, IValueTaskSource<TResult>, IPooled
     where TKey : notnull
 {
+    // The progress of the second call.
+    private const int None = 0;
+    private const int Owed = 1;
+    private const int Begun = 2;
+
     private ClusterSingleflight<TKey> _cluster = null!;
     private TKey _key = default!;
     private TState _state = default!;
     private Func<TState, FlightContext, ValueTask<TResult>> _work = null!;
     private ExecutionContext? _arrival;
     private long _arrivedAt;
+    private Flight? _awaitingWork;
+    private int _again;
 
-    public static int Size => 192 + Unsafe.SizeOf<TKey>() + Unsafe.SizeOf<TState>();
+    public static int Size => 208 + Unsafe.SizeOf<TKey>() + Unsafe.SizeOf<TState>();
 
     /// <summary>Joins a flight of the node.</summary>
     /// <returns>Null if the flight is over or may not be joined.</returns>
@@ -51,14 +62,36 @@ internal sealed class ClusterFollower<TKey, TState, TResult> : PooledWait<Landin
         }
 
         (Next, Previous) = (null, null);
-        ThreadPool.UnsafeQueueUserWorkItem(static follower => follower.CallAgain(), this, preferLocal: false);
+        Detach(); // the holder may never await
+        WorkWait = null;
+        Interlocked.Exchange(ref _again, Owed);
+        if (IsHooked) TryCallAgain(_awaitingWork);
+    }
+
+    ValueTaskSourceStatus IValueTaskSource<TResult>.GetStatus(short token)
+    {
+        var status = GetStatus(token);
+        if (status == ValueTaskSourceStatus.Pending && Volatile.Read(ref _again) == Owed) TryCallAgain(FlightScope.Current);
+        return status;
     }
 
     TResult IValueTaskSource<TResult>.GetResult(short token) => GetResult(token).Value;
 
+    protected override void WaitWithin(Flight work)
+    {
+        _awaitingWork = work;
+        base.WaitWithin(work);
+    }
+
+    protected override void OnHooked()
+    {
+        if (Volatile.Read(ref _again) == Owed) TryCallAgain(_awaitingWork);
+    }
+
     protected override void Release()
     {
         (_cluster, _key, _state, _work, _arrival) = (null!, default!, default!, null!, null);
+        (_awaitingWork, _again) = (null, None);
     }
 
     protected override void Recycle()
@@ -70,6 +103,13 @@ internal sealed class ClusterFollower<TKey, TState, TResult> : PooledWait<Landin
 
     private long UntilOf(object outcome) =>
         outcome is Task<Landing<TResult>> { IsCompletedSuccessfully: true } landed ? landed.Result.Until : _cluster.UntilOf(Outcome.ErrorOf(outcome), _key);
+
+    private void TryCallAgain(Flight? awaitingWork)
+    {
+        if (Interlocked.CompareExchange(ref _again, Begun, Owed) != Owed) return;
+        _awaitingWork = awaitingWork;
+        ThreadPool.UnsafeQueueUserWorkItem(static follower => follower.CallAgain(), this, preferLocal: false);
+    }
 
     private void CallAgain()
     {
@@ -84,7 +124,13 @@ internal sealed class ClusterFollower<TKey, TState, TResult> : PooledWait<Landin
         base.Complete(outcome, continuesHere: false);
     }
 
-    private async Task<Landing<TResult>> OutcomeAsync() => new(await _cluster.CallAsync(_key, _state, _work, Token).ConfigureAwait(false), long.MaxValue);
+    // The second call itself is outside of the work that awaits it. It has a wait of its own, for the graph of waits.
+    private async Task<Landing<TResult>> OutcomeAsync()
+    {
+        var call = _cluster.FollowOrStart(_key, _state, _work, Token);
+        if (_awaitingWork is { Shard.Settings.DetectDeadlocks: true } work) FlightScope.Enter(work);
+        return new(await call.ConfigureAwait(false), long.MaxValue);
+    }
 
     /// <summary>The caller's work, if the caller is elected to lead. It is a class, because a decorator that nests structs in each other cannot be compiled natively.</summary>
     private sealed class OwnWork(ClusterSingleflight<TKey> cluster, TKey key, TState state, Func<TState, FlightContext, ValueTask<TResult>> work)

@@ -161,8 +161,8 @@ internal sealed class ClusterSingleflight<TKey> : SingleflightBase<TKey>, IAsync
         return hadFlight;
     }
 
-    // A call within work is awaited in another way, for the graph of waits.
-    private ValueTask<TResult> FollowOrStart<TState, TResult>(TKey key, TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CancellationToken cancellationToken) =>
+    /// <summary>A call with a wait of its own. (A call within work is awaited in another way, for the graph of waits.)</summary>
+    public ValueTask<TResult> FollowOrStart<TState, TResult>(TKey key, TState state, Func<TState, FlightContext, ValueTask<TResult>> work, CancellationToken cancellationToken) =>
         !LocalResult<TResult>.Is &&
         FlightScope.Current is null &&
         !cancellationToken.IsCancellationRequested &&

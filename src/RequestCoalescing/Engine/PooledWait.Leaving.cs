@@ -39,8 +39,8 @@ internal abstract partial class PooledWait<TResult>
         SignalLeft(null);
     }
 
-    // From here on the work cannot go on until this wait is over. If the wait cannot end before the work does, the caller gets an error.
-    private void WaitWithin(Flight work)
+    /// <summary>The work of a flight awaits the task, and cannot go on until this wait is over. If the wait cannot end before the work does, the caller gets an error.</summary>
+    protected virtual void WaitWithin(Flight work)
     {
         if (Flight is not { } flight) return;
 

@@ -46,6 +46,9 @@ internal abstract partial class PooledWait<TResult> : Subscriber, IValueTaskSour
     /// <summary>The caller's token.</summary>
     protected CancellationToken Token => _token;
 
+    /// <summary>Whether the holder awaits the task.</summary>
+    protected bool IsHooked => Volatile.Read(ref _step) >> 16 == Hooked >> 16;
+
     /// <summary>Begins the wait of a caller that is about to join a flight. Call it outside the gate. The caller can leave once it has joined.</summary>
     public void Begin(Flight flight, CancellationToken cancellationToken)
     {
@@ -68,7 +71,7 @@ internal abstract partial class PooledWait<TResult> : Subscriber, IValueTaskSour
     {
         Detach();
         if (IsMeasured) EndWait();
-        if (!continuesHere || Volatile.Read(ref _step) >> 16 != Hooked >> 16 || _hookingThread > 0)
+        if (!continuesHere || !IsHooked || _hookingThread > 0)
         {
             Signal(outcome);
             return;
@@ -124,7 +127,7 @@ internal abstract partial class PooledWait<TResult> : Subscriber, IValueTaskSour
         finally
         {
             // This fails if a synchronization context has resumed the caller at once, so that the wait is consumed already.
-            Interlocked.CompareExchange(ref _step, (ushort)token | Hooked, (ushort)token | Hooking);
+            if (Interlocked.CompareExchange(ref _step, (ushort)token | Hooked, (ushort)token | Hooking) == ((ushort)token | Hooking)) OnHooked();
         }
     }
 
@@ -172,8 +175,22 @@ internal abstract partial class PooledWait<TResult> : Subscriber, IValueTaskSour
         Depth = 0;
     }
 
+    /// <summary>Takes this out of the graph of waits, and its callback from the caller's token.</summary>
+    protected void Detach()
+    {
+        if (WorkWait is { } wait) WaitGraph.Remove(wait);
+
+        // A callback that runs right now still holds this wait, which must not serve another caller then.
+        if (_token.CanBeCanceled && !_registration.Unregister()) _isSpent = true;
+    }
+
     /// <summary>Lets go of the caller's work.</summary>
     protected virtual void Release()
+    {
+    }
+
+    /// <summary>The holder awaits the task from now on.</summary>
+    protected virtual void OnHooked()
     {
     }
 
@@ -227,13 +244,5 @@ internal abstract partial class PooledWait<TResult> : Subscriber, IValueTaskSour
     {
         _core.Reset();
         (_token, _registration) = (default, default);
-    }
-
-    private void Detach()
-    {
-        if (WorkWait is { } wait) WaitGraph.Remove(wait);
-
-        // A callback that runs right now still holds this wait, which must not serve another caller then.
-        if (_token.CanBeCanceled && !_registration.Unregister()) _isSpent = true;
     }
 }

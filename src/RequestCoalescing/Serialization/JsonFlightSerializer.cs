@@ -6,12 +6,14 @@ namespace RequestCoalescing;
 
 /// <summary>Converts results to UTF-8 JSON (RFC 8259), by the contracts of the options. Safe to call from any number of threads at once.</summary>
 /// <param name="options">
-/// The options of System.Text.Json; null for its defaults. In a trimmed or natively compiled application, set
+/// The options of System.Text.Json; null for its defaults with <see cref="JsonSerializerOptions.IncludeFields"/>, as the elements of a tuple are fields. In a trimmed or natively compiled application, set
 /// <see cref="JsonSerializerOptions.TypeInfoResolver"/> to the source-generated context of your types.
 /// </param>
 public sealed class JsonFlightSerializer(JsonSerializerOptions? options = null) : IFlightSerializer
 {
-    private readonly JsonSerializerOptions _options = options ?? Defaults();
+    private static readonly JsonSerializerOptions s_defaults = Defaults();
+
+    private readonly JsonSerializerOptions _options = options ?? s_defaults;
 
     /// <inheritdoc/>
     public byte[] Serialize<TResult>(TResult result) => JsonSerializer.SerializeToUtf8Bytes(result, TypeInfo<TResult>());
@@ -24,5 +26,7 @@ public sealed class JsonFlightSerializer(JsonSerializerOptions? options = null) 
     [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "If reflection is turned off, the options must bring contracts. If they do not, GetTypeInfo throws.")]
     [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "As above.")]
     private static JsonSerializerOptions Defaults() =>
-        JsonSerializer.IsReflectionEnabledByDefault ? JsonSerializerOptions.Default : new JsonSerializerOptions { TypeInfoResolver = JsonTypeInfoResolver.Combine() };
+        JsonSerializer.IsReflectionEnabledByDefault
+            ? new JsonSerializerOptions(JsonSerializerOptions.Default) { IncludeFields = true }
+            : new JsonSerializerOptions { TypeInfoResolver = JsonTypeInfoResolver.Combine() };
 }
