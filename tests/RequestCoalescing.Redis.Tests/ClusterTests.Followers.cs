@@ -233,6 +233,29 @@ public abstract partial class ClusterTests
         Assert.Equal(2, await call);
     }
 
+    [Fact]
+    public async Task A_call_that_is_awaited_after_the_landing_is_made_again()
+    {
+        using var stays = new CancellationTokenSource();
+        ValueTask<int> late = default;
+        var (old, _, calls) = await ForgottenFlightAsync(2, (node, caller) =>
+        {
+            var call = node.ExecuteAsync(Key, _backend.RunAsync, stays.Token);
+            if (caller == 0) return call.AsTask();
+            late = call;
+            return Task.FromResult(0);
+        });
+        old.Succeed(1);
+        var fresh = await _backend.NextRunAsync(); // of the call that is awaited already
+        var resumed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        late.GetAwaiter().UnsafeOnCompleted(resumed.SetResult); // it does not look at the status first, as an await does
+        await _nodes[0].UntilSubscribersAsync(2);
+        fresh.Succeed(2);
+        await resumed.Task.SoonAsync();
+        Assert.True(late.IsCompletedSuccessfully);
+        Assert.Equal(2, await calls[0].SoonAsync());
+    }
+
     // Callers from before the forget get the old outcome.
     private static async Task LandAsync(BackendRun<int> run, Task<int> before, WorkEnd end)
     {
