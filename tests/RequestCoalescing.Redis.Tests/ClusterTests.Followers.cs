@@ -171,7 +171,7 @@ public abstract partial class ClusterTests
     public async Task A_deadlock_through_a_second_call_is_found(bool suppressesFlow)
     {
         using var stays = new CancellationTokenSource();
-        var (old, _, calls) = await ForgottenFlightAsync(1, (_, _) => OtherAsync());
+        var (old, _, calls) = await ForgottenFlightAsync(1, (_, _) => OtherAsync(), subscribers: 3); // the call has joined before the forget
         old.Succeed(1);
         await calls[0].ThrowsAsync<FlightDeadlockException>();
 
@@ -274,12 +274,13 @@ public abstract partial class ClusterTests
     private Func<RedisSingleflight, int, Task<int>> JoinWith(Func<int, CancellationToken> tokenOf) => (node, caller) => node.ExecuteAsync(Key, _backend.RunAsync, tokenOf(caller)).AsTask();
 
     // The first node leads. Callers join it, and another node forgets the key before the next heartbeat.
-    private async Task<(BackendRun<int> Run, Task<int> Before, Task<int>[] Unsure)> ForgottenFlightAsync(int callers, Func<RedisSingleflight, int, Task<int>> join)
+    private async Task<(BackendRun<int> Run, Task<int> Before, Task<int>[] Unsure)> ForgottenFlightAsync(int callers, Func<RedisSingleflight, int, Task<int>> join, int? subscribers = null)
     {
         var nodes = await NodesAsync(2, options => options.LeaseDuration = TimeSpan.FromMinutes(5));
         var before = nodes[0].ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
         var run = await _backend.NextRunAsync();
         var unsure = Enumerable.Range(0, callers).Select(caller => join(nodes[0], caller)).ToArray();
+        if (subscribers is { } count) await nodes[0].UntilSubscribersAsync(count);
         await nodes[1].ForgetAsync(Key);
         await Patience.UntilAsync(() => !run.Flight.IsCurrent, "the leader has received the forget");
         return (run, before, unsure);

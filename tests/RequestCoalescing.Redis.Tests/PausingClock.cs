@@ -12,7 +12,7 @@ internal sealed class PausingClock : FakeTimeProvider
     /// <summary>Completes when the thread is paused.</summary>
     public Task Paused => _paused.Task;
 
-    /// <summary>Lets the next reading on this thread wait until <see cref="Resume"/>, with the time from before the wait.</summary>
+    /// <summary>Makes this thread wait for <see cref="Resume"/> after it has next read the time. It then gets the time from before the wait.</summary>
     public void PauseThisThread() => Volatile.Write(ref _thread, Environment.CurrentManagedThreadId);
 
     public void Resume() => _resumed.Set();

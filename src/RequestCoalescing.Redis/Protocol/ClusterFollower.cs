@@ -6,8 +6,9 @@ namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>A caller that has joined its node's flight and has a wait of its own. If the outcome may have existed before the call, the caller calls again.</summary>
 /// <remarks>
-/// It calls again only when it is awaited, as a <see cref="Call{TKey, TState, TResult}"/> does, because the graph of waits must show the work that awaits it. The landing notes
-/// first that a second call is owed, and then looks whether the holder awaits. The holder does so in the opposite order. One of them begins the second call.
+/// It calls again only when it is awaited, as a <see cref="Call{TKey, TState, TResult}"/> does, because the graph of waits must show the work that awaits it. The landing first
+/// notes that a second call is owed, and then checks whether the holder awaits the task. The holder first awaits it, and then checks whether a second call is owed. So at
+/// least one of them sees the other, and exactly one begins the second call.
 /// </remarks>
 internal sealed class ClusterFollower<TKey, TState, TResult> : PooledWait<Landing<TResult>>, IValueTaskSource<TResult>, IPooled
     where TKey : notnull
