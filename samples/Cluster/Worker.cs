@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using RequestCoalescing;
 using StackExchange.Redis;
 
@@ -7,7 +9,8 @@ namespace Cluster;
 /// <summary>
 /// A node in its own process. It reads commands from standard input, one a line, and answers each with one line. <c>call key callers ms</c> makes
 /// that many calls for one key at once. <c>spread prefix keys ms</c> makes a call for each of many keys at once. <c>starve name threads ms</c>
-/// keeps all threads of the pool busy for that time, with more work queued for them.
+/// keeps all threads of the pool busy for that time, with more work queued for them. It does the same to the thread that watches the sockets, if their
+/// completions run on that thread.
 /// </summary>
 internal static class Worker
 {
@@ -55,9 +58,20 @@ internal static class Worker
     {
         var (name, threads, duration) = (command[1], int.Parse(command[2], CultureInfo.InvariantCulture), TimeSpan.FromMilliseconds(int.Parse(command[3], CultureInfo.InvariantCulture)));
         var over = new ManualResetEventSlim(); // the waiting work items outlive this method
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        using var sender = new TcpClient("127.0.0.1", ((IPEndPoint)listener.LocalEndpoint).Port);
+        _ = HoldAsync(listener.AcceptTcpClient(), over);
         for (var i = 0; i < threads; i++) ThreadPool.UnsafeQueueUserWorkItem(over => over.Wait(), over, preferLocal: false);
+        sender.GetStream().WriteByte(0);
         Thread.Sleep(duration);
         over.Set();
         Console.WriteLine($"{name}|0|0|0||");
+    }
+
+    private static async Task HoldAsync(TcpClient receiver, ManualResetEventSlim over)
+    {
+        using (receiver) await receiver.GetStream().ReadExactlyAsync(new byte[1]);
+        over.Wait();
     }
 }

@@ -32,6 +32,23 @@ public sealed partial class OutageTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task A_heartbeat_whose_server_is_gone_does_not_keep_a_processor_busy()
+    {
+        var (clock, lease) = (new ThrowingClock(), TimeSpan.FromSeconds(3));
+        var server = RedisServer.StartGarnet();
+        await using var connection = await server.ConnectAsync();
+        await using var node = new RedisSingleflight(connection, null, new RedisSingleflightOptions { TimeProvider = clock, LeaseDuration = lease });
+        var leader = node.ExecuteAsync(Key, _backend.RunAsync).AsTask();
+        var run = await _backend.NextRunAsync();
+        var start = clock.GetTimestamp();
+        await server.DisposeAsync();
+        await Patience.UntilAsync(() => clock.GetElapsedTime(start) > lease, "the lease has run out");
+        Assert.InRange(clock.HeartbeatReadings, 1, 1_000); // a few for each attempt, of which about ten fit into a lease
+        run.Succeed(1);
+        Assert.Equal(1, await leader.SoonAsync());
+    }
+
+    [Fact]
     public async Task A_server_that_is_killed_and_restarted_during_a_flight_fails_no_call()
     {
         var server = await RedisServer.StartRedisAsync();

@@ -96,9 +96,9 @@ public sealed partial class ProcessTests(ITestOutputHelper output) : IAsyncLifet
     }
 
     [Fact]
-    public async Task A_leader_whose_thread_pool_is_busy_for_two_leases_keeps_its_lease()
+    public async Task A_leader_whose_thread_pool_and_socket_thread_are_busy_for_two_leases_keeps_its_lease()
     {
-        await StartNodesAsync(s_starvedLease);
+        await StartNodesAsync(s_starvedLease, isInline: true);
         var calls = _nodes.ToDictionary(node => node, node => node.CallAsync("starved", 100, 1_000)); // the answer comes while no thread can read it
         var leader = await LeaderOfAsync("starved");
         var starved = leader.StarveAsync((int)(2 * s_starvedLease).TotalMilliseconds);
@@ -110,8 +110,8 @@ public sealed partial class ProcessTests(ITestOutputHelper output) : IAsyncLifet
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     private static partial int Kill(int process, int signal);
 
-    private async Task StartNodesAsync(TimeSpan lease) =>
-        _nodes.AddRange(await Task.WhenAll(Enumerable.Range(0, Workers).Select(_ => WorkerProcess.StartAsync(_server!.ConnectionString, _backend!.Address, lease))));
+    private async Task StartNodesAsync(TimeSpan lease, bool isInline = false) =>
+        _nodes.AddRange(await Task.WhenAll(Enumerable.Range(0, Workers).Select(_ => WorkerProcess.StartAsync(_server!.ConnectionString, _backend!.Address, lease, isInline))));
 
     private async Task<WorkerProcess> LeaderOfAsync(string key)
     {

@@ -1,13 +1,17 @@
 namespace RequestCoalescing.Redis.Tests;
 
-/// <summary>The machine's clock. It fails when a test says so.</summary>
+/// <summary>The machine's clock. It fails when a test says so, and counts how often the heartbeat reads it.</summary>
 internal sealed class ThrowingClock : TimeProvider
 {
     private int _untilFailure;
+    private int _heartbeatReadings;
     private int _heartbeatFailures;
 
     /// <summary>Whether each reading on the thread of the heartbeat fails.</summary>
     public bool FailsHeartbeat { get; set; }
+
+    /// <summary>The number of readings on the thread of the heartbeat.</summary>
+    public int HeartbeatReadings => Volatile.Read(ref _heartbeatReadings);
 
     /// <summary>The number of readings that have failed on the thread of the heartbeat.</summary>
     public int HeartbeatFailures => Volatile.Read(ref _heartbeatFailures);
@@ -20,6 +24,7 @@ internal sealed class ThrowingClock : TimeProvider
 
     public override long GetTimestamp()
     {
+        if (IsHeartbeat) Interlocked.Increment(ref _heartbeatReadings);
         if (IsHeartbeat && FailsHeartbeat)
         {
             Interlocked.Increment(ref _heartbeatFailures);

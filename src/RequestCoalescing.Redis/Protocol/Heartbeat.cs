@@ -64,7 +64,7 @@ internal sealed class Heartbeat(IConnectionMultiplexer connection, RedisSinglefl
 
     private void Run()
     {
-        using var lines = new Lines(connection, options.LeaseDuration / 2, telemetry);
+        using var lines = new Lines(connection, options.LeaseDuration / 4, telemetry); // a line that fails leaves time for another
         var sent = Task.CompletedTask;
         var idleSince = default(long?);
         while (true)
@@ -76,7 +76,7 @@ internal sealed class Heartbeat(IConnectionMultiplexer connection, RedisSinglefl
             }
             catch (Exception)
             {
-                lock (_gate) Monitor.Wait(_gate, _due); // the clock has failed; an exception here would end the process
+                Pause(_due); // the clock has failed; an exception here would end the process
             }
         }
     }
@@ -121,7 +121,12 @@ internal sealed class Heartbeat(IConnectionMultiplexer connection, RedisSinglefl
             beats = [.. beats.Where((_, i) => !heard[i].IsCompletedSuccessfully || !heard[i].Result)];
         }
 
-        if (beats.Length > 0) lines.Send(beats);
+        if (beats.Length > 0 && !lines.Send(beats)) Pause(_grace); // those that were not sent are still due
         return unheard;
+    }
+
+    private void Pause(TimeSpan duration)
+    {
+        lock (_gate) Monitor.Wait(_gate, duration);
     }
 }

@@ -8,8 +8,7 @@ using StackExchange.Redis;
 namespace RequestCoalescing.Redis.Protocol;
 
 /// <summary>
-/// A blocking connection to one server. It needs no thread but the one that uses it, whereas the shared connection needs the thread pool to send and
-/// to receive.
+/// A connection to one server for one thread. It needs no other thread, whereas the shared connection needs the thread pool to send and to receive.
 /// </summary>
 /// <remarks>
 /// It is created from the text of the shared connection's configuration, which has no certificate callbacks, tunnels or changing passwords. If
@@ -27,8 +26,7 @@ internal sealed class Line : IDisposable
     /// <exception cref="Exception">The server cannot be reached in time, or refuses.</exception>
     public static Line Connect(ConfigurationOptions configuration, EndPoint server, TimeSpan timeout)
     {
-        var socket = Connect(server, timeout);
-        Stream stream = new NetworkStream(socket, ownsSocket: true) { ReadTimeout = (int)timeout.TotalMilliseconds, WriteTimeout = (int)timeout.TotalMilliseconds };
+        Stream stream = new PolledStream(Connect(server, timeout), timeout);
         try
         {
             if (configuration.Ssl)
@@ -87,7 +85,6 @@ internal sealed class Line : IDisposable
 
     public void Dispose() => _stream.Dispose();
 
-    // A socket's own timeouts do not apply to its connect.
     private static Socket Connect(EndPoint server, TimeSpan timeout)
     {
         var endpoint = server is DnsEndPoint name ? new IPEndPoint(Dns.GetHostAddresses(name.Host, name.AddressFamily)[0], name.Port) : server;
@@ -95,6 +92,7 @@ internal sealed class Line : IDisposable
         try
         {
             socket.Blocking = false;
+            if (endpoint is IPEndPoint) socket.NoDelay = true;
             try
             {
                 socket.Connect(endpoint);
@@ -105,8 +103,6 @@ internal sealed class Line : IDisposable
                 if ((int)socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)! is not 0 and var error) throw new SocketException(error);
             }
 
-            socket.Blocking = true;
-            if (endpoint is IPEndPoint) socket.NoDelay = true;
             return socket;
         }
         catch (Exception)

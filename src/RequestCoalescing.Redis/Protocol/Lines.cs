@@ -11,7 +11,8 @@ internal sealed class Lines(IConnectionMultiplexer connection, TimeSpan timeout,
     private ConfigurationOptions? _configuration;
 
     /// <summary>Sends commands that the shared connection had no answer for, and waits for the answers. It does not fail.</summary>
-    public void Send(Extension[] extensions)
+    /// <returns>False if a command could not be sent.</returns>
+    public bool Send(Extension[] extensions)
     {
         var asked = new List<(Extension Extension, EndPoint Server, Line Line)>();
         foreach (var extension in extensions)
@@ -19,7 +20,7 @@ internal sealed class Lines(IConnectionMultiplexer connection, TimeSpan timeout,
             EndPoint? server = null;
             try
             {
-                server = connection.GetServer(extension.Key).EndPoint;
+                server = ServerOf(extension.Key);
                 if (!_lines.TryGetValue(server, out var line)) _lines.Add(server, line = Connect(server));
                 extension.Send(line);
                 asked.Add((extension, server, line));
@@ -41,12 +42,17 @@ internal sealed class Lines(IConnectionMultiplexer connection, TimeSpan timeout,
                 Fail(server, exception);
             }
         }
+
+        return asked.Count == extensions.Length;
     }
 
     public void Dispose()
     {
         foreach (var line in _lines.Values) line.Dispose();
     }
+
+    // If there are several servers, the connection names none before it is established.
+    private EndPoint ServerOf(RedisKey key) => connection.GetEndPoints() is [var only] ? only : connection.GetServer(key).EndPoint;
 
     private Line Connect(EndPoint server)
     {
