@@ -17,8 +17,8 @@ internal sealed class WorkerProcess : IAsyncDisposable
     /// <param name="redis">The server, as a StackExchange.Redis connection string.</param>
     /// <param name="backend">The backend's address.</param>
     /// <param name="lease">The duration of the node's leases.</param>
-    /// <param name="isInline">Whether one thread watches the node's sockets and runs their completions, so that <see cref="StarveAsync"/> holds it, too.</param>
-    public static async Task<WorkerProcess> StartAsync(string redis, Uri backend, TimeSpan lease, bool isInline = false)
+    /// <param name="environment">Variables for the process.</param>
+    public static async Task<WorkerProcess> StartAsync(string redis, Uri backend, TimeSpan lease, params (string Name, string Value)[] environment)
     {
         var program = typeof(WorkerProcess).Assembly.Location;
         var start = new ProcessStartInfo("dotnet", [program, "worker", "--redis", redis, "--backend", backend.ToString(), "--lease", lease.TotalMilliseconds.ToString(CultureInfo.InvariantCulture)])
@@ -26,7 +26,7 @@ internal sealed class WorkerProcess : IAsyncDisposable
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
         };
-        if (isInline) (start.Environment["DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS"], start.Environment["DOTNET_SYSTEM_NET_SOCKETS_THREAD_COUNT"]) = ("1", "1");
+        foreach (var (name, value) in environment) start.Environment[name] = value;
         var worker = new WorkerProcess(Process.Start(start)!);
         worker._process.OutputDataReceived += (_, line) =>
         {

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Cluster;
 
 namespace RequestCoalescing.Redis.Tests;
@@ -14,6 +16,9 @@ public sealed partial class ProcessTests(ITestOutputHelper output) : IAsyncLifet
     private static readonly TimeSpan s_starvedLease = TimeSpan.FromSeconds(6); // a busy machine does not hold a heartbeat up for as long as most of it
     private static readonly TimeSpan s_longLease = TimeSpan.FromMinutes(1); // longer than any pause of a busy machine
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
+
+    // One thread watches all sockets of a node, and also runs what waits for them.
+    private static readonly (string Name, string Value)[] s_oneSocketThread = [("DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS", "1"), ("DOTNET_SYSTEM_NET_SOCKETS_THREAD_COUNT", "1")];
 
     private readonly List<WorkerProcess> _nodes = [];
     private EmbeddedServer? _server;
@@ -98,7 +103,38 @@ public sealed partial class ProcessTests(ITestOutputHelper output) : IAsyncLifet
     [Fact]
     public async Task A_leader_whose_thread_pool_and_socket_thread_are_busy_for_two_leases_keeps_its_lease()
     {
-        await StartNodesAsync(s_starvedLease, isInline: true);
+        await StartNodesAsync(_server!.ConnectionString, s_starvedLease, s_oneSocketThread);
+        await StarveLeaderAsync();
+    }
+
+    [Fact]
+    public async Task A_starved_leader_keeps_its_lease_on_a_server_that_asks_for_TLS_and_a_password()
+    {
+        var folder = Directory.CreateTempSubdirectory("redis-tls-");
+        try
+        {
+            var (certificate, key) = (Path.Combine(folder.FullName, "certificate.pem"), Path.Combine(folder.FullName, "key.pem"));
+            using (var pair = ECDsa.Create(ECCurve.NamedCurves.nistP256))
+            using (var issued = new CertificateRequest("CN=localhost", pair, HashAlgorithmName.SHA256).CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1)))
+            {
+                await File.WriteAllTextAsync(certificate, issued.ExportCertificatePem());
+                await File.WriteAllTextAsync(key, pair.ExportPkcs8PrivateKeyPem());
+            }
+
+            var port = RedisServer.FreePort();
+            await using var server = await RedisServer.StartRedisAsync(
+                port, "--port", "0", "--tls-port", $"{port}", "--tls-cert-file", certificate, "--tls-key-file", key, "--tls-auth-clients", "no", "--requirepass", "secret");
+            await StartNodesAsync($"127.0.0.1:{port},ssl=true,sslHost=localhost,password=secret", s_starvedLease, [.. s_oneSocketThread, ("SSL_CERT_FILE", certificate)]);
+            await StarveLeaderAsync();
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private async Task StarveLeaderAsync()
+    {
         var calls = _nodes.ToDictionary(node => node, node => node.CallAsync("starved", 100, 1_000)); // the answer comes while no thread can read it
         var leader = await LeaderOfAsync("starved");
         var starved = leader.StarveAsync((int)(2 * s_starvedLease).TotalMilliseconds);
@@ -110,8 +146,10 @@ public sealed partial class ProcessTests(ITestOutputHelper output) : IAsyncLifet
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     private static partial int Kill(int process, int signal);
 
-    private async Task StartNodesAsync(TimeSpan lease, bool isInline = false) =>
-        _nodes.AddRange(await Task.WhenAll(Enumerable.Range(0, Workers).Select(_ => WorkerProcess.StartAsync(_server!.ConnectionString, _backend!.Address, lease, isInline))));
+    private Task StartNodesAsync(TimeSpan lease) => StartNodesAsync(_server!.ConnectionString, lease);
+
+    private async Task StartNodesAsync(string redis, TimeSpan lease, params (string Name, string Value)[] environment) =>
+        _nodes.AddRange(await Task.WhenAll(Enumerable.Range(0, Workers).Select(_ => WorkerProcess.StartAsync(redis, _backend!.Address, lease, environment))));
 
     private async Task<WorkerProcess> LeaderOfAsync(string key)
     {

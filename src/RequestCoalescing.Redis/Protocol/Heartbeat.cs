@@ -95,7 +95,7 @@ internal sealed class Heartbeat(IConnectionMultiplexer connection, RedisSinglefl
                 // A lease that is added meanwhile is not due before this wait is over.
                 var wait = _due - (leases.Length == 0 ? TimeSpan.Zero : leases.Max(static lease => lease.SinceAsked));
                 if (wait <= TimeSpan.Zero) return leases;
-                Monitor.Wait(_gate, wait);
+                Monitor.Wait(_gate, wait + TimeSpan.FromMilliseconds(1)); // it counts whole milliseconds, and does not wait for a part of one
             }
 
             _thread = null;
