@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 using StackExchange.Redis;
 
@@ -149,12 +150,34 @@ public sealed partial class OutageTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task A_leader_whose_primary_is_gone_does_not_believe_a_replica_that_knows_no_lease()
+    {
+        await using var primary = await RedisServer.StartRedisAsync();
+        await using var replica = await RedisServer.StartRedisAsync(null, "--replicaof", "127.0.0.1", $"{primary.Port}");
+        await UntilFollowsAsync(replica);
+        await using var connection = await RedisServer.At([primary, replica]).ConnectAsync();
+        var services = new ServiceCollection();
+        services.AddFakeLogging();
+        services.AddSingleflight("posts").UseRedis(_ => connection, options => (options.LeaseDuration, options.OnLostLease) = (TimeSpan.FromSeconds(12), LostLeaseBehavior.Cancel));
+        await using var provider = services.BuildServiceProvider();
+        var leader = provider.GetRequiredKeyedService<ISingleflight>("posts").ExecuteAsync(Key, _backend, static (backend, flight) => backend.RunInFlightAsync(flight)).AsTask();
+        var run = await _backend.NextRunAsync();
+
+        primary.Process.Kill();
+        await Patience.UntilAsync(() => connection.GetServers().Any(server => !server.IsConnected), "the connection to the primary is lost");
+        await Patience.UntilAsync(() => run.Flight.CancellationToken.IsCancellationRequested || provider.GetFakeLogCollector().GetSnapshot().Any(entry => entry.Id.Id == 105), "the heartbeat has been sent");
+        Assert.False(run.Flight.CancellationToken.IsCancellationRequested, "The lease was given up.");
+        run.Succeed(1);
+        Assert.Equal(1, await leader.SoonAsync());
+    }
+
+    [Fact]
     public async Task A_forget_that_a_failover_has_lost_still_applies()
     {
         await using var primary = await RedisServer.StartRedisAsync();
         await using var replica = await RedisServer.StartRedisAsync(null, "--replicaof", "127.0.0.1", $"{primary.Port}");
+        await UntilFollowsAsync(replica);
         await using var admin = await ConnectionMultiplexer.ConnectAsync($"{replica.ConnectionString},allowAdmin=true");
-        await Patience.UntilAsync(() => admin.GetServers()[0].InfoRaw("replication")!.Contains("master_link_status:up", StringComparison.Ordinal), "the replica follows");
         await using var connection = await RedisServer.At([primary, replica]).ConnectAsync();
         await using var remote = await primary.ConnectAsync();
         var options = new RedisSingleflightOptions { LeaseDuration = TimeSpan.FromMinutes(5), CommandTimeout = TimeSpan.FromSeconds(10) };
@@ -175,6 +198,12 @@ public sealed partial class OutageTests(ITestOutputHelper output)
         Assert.Equal(1, await before.SoonAsync());
         (await _backend.NextRunAsync()).Succeed(2);
         Assert.Equal(2, await after.SoonAsync());
+    }
+
+    private static async Task UntilFollowsAsync(RedisServer replica)
+    {
+        await using var admin = await ConnectionMultiplexer.ConnectAsync($"{replica.ConnectionString},allowAdmin=true");
+        await Patience.UntilAsync(() => admin.GetServers()[0].InfoRaw("replication")!.Contains("master_link_status:up", StringComparison.Ordinal), "the replica follows");
     }
 
     private static async Task UntilWritesAsync(ConnectionMultiplexer connection)

@@ -124,7 +124,7 @@ public sealed partial class ProcessTests(ITestOutputHelper output) : IAsyncLifet
             var port = RedisServer.FreePort();
             await using var server = await RedisServer.StartRedisAsync(
                 port, "--port", "0", "--tls-port", $"{port}", "--tls-cert-file", certificate, "--tls-key-file", key, "--tls-auth-clients", "no", "--requirepass", "secret");
-            await StartNodesAsync($"127.0.0.1:{port},ssl=true,sslHost=localhost,password=secret", s_starvedLease, [.. s_oneSocketThread, ("SSL_CERT_FILE", certificate)]);
+            await StartNodesAsync($"localhost:{port},ssl=true,password=secret", s_starvedLease, [.. s_oneSocketThread, ("SSL_CERT_FILE", certificate)]);
             await StarveLeaderAsync();
         }
         finally

@@ -10,6 +10,9 @@ namespace RequestCoalescing.Redis.Protocol;
 /// </summary>
 internal sealed class Commands(IConnectionMultiplexer connection, RedisSingleflightOptions options, ClusterTelemetry telemetry)
 {
+    /// <summary>A replica must not be asked: it has no leases.</summary>
+    public const CommandFlags Flags = CommandFlags.DemandMaster;
+
     private readonly Circuit _circuit = new(options.OutageBreak, options.TimeProvider);
     private readonly Lock _gate = new();
     private readonly HashSet<Task> _pending = [];
@@ -23,7 +26,7 @@ internal sealed class Commands(IConnectionMultiplexer connection, RedisSinglefli
     public Task<RedisResult> Send(string script, RedisKey[] keys, RedisValue[] values)
     {
         telemetry.RoundTrip();
-        return Database.ScriptEvaluateAsync(script, keys, values);
+        return Database.ScriptEvaluateAsync(script, keys, values, Flags);
     }
 
     /// <summary>Sends a script and waits for its answer. The circuit does not apply: the holder of a lease must end it, whatever happened to other commands.</summary>

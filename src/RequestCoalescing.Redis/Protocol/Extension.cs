@@ -21,7 +21,7 @@ internal sealed class Extension(Lease[] leases, RedisSingleflightOptions options
         try
         {
             var sentAt = Ask();
-            Hear((string?)await database.ScriptEvaluateAsync(Scripts.Extend, _keys, _values).ConfigureAwait(false), sentAt);
+            Hear((string?)await database.ScriptEvaluateAsync(Scripts.Extend, _keys, _values, Commands.Flags).ConfigureAwait(false), sentAt);
             return true;
         }
         catch (Exception)

@@ -28,8 +28,9 @@ internal sealed class Heartbeat(IConnectionMultiplexer connection, RedisSinglefl
         {
             _leases.Add(lease);
             if (_thread is not null || _isDisposed) return;
-            _thread = new Thread(static self => ((Heartbeat)self!).Run()) { IsBackground = true, Name = "RequestCoalescing heartbeat", Priority = ThreadPriority.AboveNormal };
-            _thread.UnsafeStart(this);
+            var thread = new Thread(static self => ((Heartbeat)self!).Run()) { IsBackground = true, Name = "RequestCoalescing heartbeat", Priority = ThreadPriority.AboveNormal };
+            thread.UnsafeStart(this);
+            _thread = thread; // the next lease tries again if the system has no thread left
         }
     }
 

@@ -1,7 +1,8 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Security;
-using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using StackExchange.Redis;
 
@@ -11,32 +12,42 @@ namespace RequestCoalescing.Redis.Protocol;
 /// A connection to one server for one thread. It needs no other thread, whereas the shared connection needs the thread pool to send and to receive.
 /// </summary>
 /// <remarks>
-/// It is created from the text of the shared connection's configuration, which has no certificate callbacks, tunnels or changing passwords. If
-/// the server therefore refuses the line, heartbeats have only the shared connection.
+/// It is created from the text of the shared connection's configuration, which has no certificate callbacks, tunnels, passwords with a comma or changing
+/// passwords. If the server therefore refuses the line, heartbeats have only the shared connection.
 /// </remarks>
 internal sealed class Line : IDisposable
 {
-    private readonly Stream _stream;
+    private readonly PolledStream _connection;
+    private readonly Stream _stream; // the connection, or what encrypts it
     private readonly byte[] _buffer = new byte[4096];
     private int _start;
     private int _end;
 
-    private Line(Stream stream) => _stream = stream;
+    private Line(PolledStream connection, Stream stream) => (_connection, _stream) = (connection, stream);
 
+    /// <param name="configuration">The configuration of the shared connection.</param>
+    /// <param name="server">The server.</param>
+    /// <param name="limit">The time for the connect and the first commands, and again for those after each <see cref="Restart"/>.</param>
     /// <exception cref="Exception">The server cannot be reached in time, or refuses.</exception>
-    public static Line Connect(ConfigurationOptions configuration, EndPoint server, TimeSpan timeout)
+    public static Line Connect(ConfigurationOptions configuration, EndPoint server, TimeSpan limit)
     {
-        Stream stream = new PolledStream(Connect(server, timeout), timeout);
+        var connection = new PolledStream(server, limit);
+        Stream stream = connection;
         try
         {
             if (configuration.Ssl)
             {
                 var encrypted = new SslStream(stream);
                 stream = encrypted;
-                encrypted.AuthenticateAsClient(configuration.SslHost ?? (server as DnsEndPoint)?.Host ?? (server as IPEndPoint)?.Address.ToString() ?? "");
+                encrypted.AuthenticateAsClient(new SslClientAuthenticationOptions
+                {
+                    TargetHost = configuration.SslHost ?? (server as DnsEndPoint)?.Host ?? (server as IPEndPoint)?.Address.ToString() ?? "",
+                    EnabledSslProtocols = configuration.SslProtocols ?? SslProtocols.None,
+                    CertificateChainPolicy = new X509ChainPolicy { RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true }, // both would need the network
+                });
             }
 
-            var line = new Line(stream);
+            var line = new Line(connection, stream);
             if (!string.IsNullOrEmpty(configuration.Password)) line.Ask(string.IsNullOrEmpty(configuration.User) ? ["AUTH", configuration.Password] : ["AUTH", configuration.User, configuration.Password]);
             if (configuration.DefaultDatabase is > 0 and var database) line.Ask("SELECT", database);
             return line;
@@ -47,6 +58,9 @@ internal sealed class Line : IDisposable
             throw;
         }
     }
+
+    /// <summary>Grants the whole time for the commands that follow.</summary>
+    public void Restart() => _connection.Restart();
 
     /// <summary>Sends a command.</summary>
     /// <exception cref="Exception">It cannot be sent in time. The line must not be used any more.</exception>
@@ -67,7 +81,8 @@ internal sealed class Line : IDisposable
 
     /// <summary>Waits for the next answer: a text, a number's digits, or null.</summary>
     /// <remarks>In RESP an answer is a line that begins with its kind. A text is its length, followed by as many bytes.</remarks>
-    /// <exception cref="Exception">There is no answer in time, or the server refuses. The line must not be used any more.</exception>
+    /// <exception cref="RedisCommandException">The server refuses the command. Later answers can still be heard.</exception>
+    /// <exception cref="Exception">There is no answer in time. The line must not be used any more.</exception>
     public string? Hear()
     {
         var line = ReadLine();
@@ -78,39 +93,14 @@ internal sealed class Line : IDisposable
             case '$':
                 var length = int.Parse(line.AsSpan(1), CultureInfo.InvariantCulture);
                 return length < 0 ? null : Read(length);
+            case '-':
+                throw new RedisCommandException($"The server refuses: {line[1..]}");
             default:
-                throw new InvalidDataException($"The server refuses: {line}");
+                throw new InvalidDataException($"The server's answer cannot be read: {line}");
         }
     }
 
     public void Dispose() => _stream.Dispose();
-
-    private static Socket Connect(EndPoint server, TimeSpan timeout)
-    {
-        var endpoint = server is DnsEndPoint name ? new IPEndPoint(Dns.GetHostAddresses(name.Host, name.AddressFamily)[0], name.Port) : server;
-        var socket = new Socket(endpoint.AddressFamily, SocketType.Stream, endpoint is IPEndPoint ? ProtocolType.Tcp : ProtocolType.Unspecified);
-        try
-        {
-            socket.Blocking = false;
-            if (endpoint is IPEndPoint) socket.NoDelay = true;
-            try
-            {
-                socket.Connect(endpoint);
-            }
-            catch (SocketException pending) when (pending.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress)
-            {
-                if (!socket.Poll(timeout, SelectMode.SelectWrite)) throw new TimeoutException();
-                if ((int)socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)! is not 0 and var error) throw new SocketException(error);
-            }
-
-            return socket;
-        }
-        catch (Exception)
-        {
-            socket.Dispose();
-            throw;
-        }
-    }
 
     private void Ask(params RedisValue[] command)
     {

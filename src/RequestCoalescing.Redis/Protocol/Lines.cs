@@ -14,32 +14,41 @@ internal sealed class Lines(IConnectionMultiplexer connection, TimeSpan timeout,
     /// <returns>False if a command could not be sent.</returns>
     public bool Send(Extension[] extensions)
     {
-        var asked = new List<(Extension Extension, EndPoint Server, Line Line)>();
+        var asked = new List<(Extension Extension, Line Line)>();
+        var unreachable = new HashSet<EndPoint>(); // such a server takes its time once, not for each command
         foreach (var extension in extensions)
         {
             EndPoint? server = null;
+            Line? line = null;
             try
             {
                 server = ServerOf(extension.Key);
-                if (!_lines.TryGetValue(server, out var line)) _lines.Add(server, line = Connect(server));
+                if (unreachable.Contains(server)) continue;
+                if (!_lines.TryGetValue(server, out line)) _lines.Add(server, line = Connect(server));
+                else if (!asked.Exists(other => other.Line == line)) line.Restart();
                 extension.Send(line);
-                asked.Add((extension, server, line));
+                asked.Add((extension, line));
             }
             catch (Exception exception)
             {
-                Fail(server, exception);
+                if (server is not null) unreachable.Add(server);
+                Fail(line, exception);
             }
         }
 
-        foreach (var (extension, server, line) in asked)
+        foreach (var (extension, line) in asked)
         {
             try
             {
                 extension.Hear(line); // in the order in which they were sent; a line that has failed fails again
             }
+            catch (RedisCommandException refused)
+            {
+                telemetry.LineFailed(refused);
+            }
             catch (Exception exception)
             {
-                Fail(server, exception);
+                Fail(line, exception);
             }
         }
 
@@ -51,8 +60,13 @@ internal sealed class Lines(IConnectionMultiplexer connection, TimeSpan timeout,
         foreach (var line in _lines.Values) line.Dispose();
     }
 
-    // If there are several servers, the connection names none before it is established.
-    private EndPoint ServerOf(RedisKey key) => connection.GetEndPoints() is [var only] ? only : connection.GetServer(key).EndPoint;
+    // The connection names only servers to which it is connected, so that it is asked last.
+    private EndPoint ServerOf(RedisKey key)
+    {
+        if (connection.GetEndPoints() is [var only]) return only;
+        var cluster = connection.GetServers().Select(static server => server.ClusterConfiguration).FirstOrDefault(static cluster => cluster is not null);
+        return cluster?.GetBySlot(key)?.EndPoint ?? connection.GetServer(key, flags: Commands.Flags).EndPoint;
+    }
 
     private Line Connect(EndPoint server)
     {
@@ -60,9 +74,11 @@ internal sealed class Lines(IConnectionMultiplexer connection, TimeSpan timeout,
         return Line.Connect(_configuration, server, timeout);
     }
 
-    private void Fail(EndPoint? server, Exception exception)
+    private void Fail(Line? line, Exception exception)
     {
         telemetry.LineFailed(exception);
-        if (server is not null && _lines.Remove(server, out var line)) line.Dispose();
+        if (line is null) return;
+        line.Dispose();
+        foreach (var (server, _) in _lines.Where(other => other.Value == line)) _lines.Remove(server);
     }
 }

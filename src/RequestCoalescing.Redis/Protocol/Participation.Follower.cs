@@ -64,7 +64,7 @@ internal sealed partial class Participation
         {
             node.Commands.ThrowIfOpen();
             node.Telemetry.RoundTrip();
-            var last = (string?)await node.Commands.AnswerAsync(node.Commands.Database.StringGetAsync(Names.Last)).ConfigureAwait(false);
+            var last = (string?)await node.Commands.AnswerAsync(node.Commands.Database.StringGetAsync(Names.Last, Commands.Flags)).ConfigureAwait(false);
             return last?.Split('|') is [_, var since, ..] && long.Parse(since, CultureInfo.InvariantCulture) <= token ? askedAt : until;
         }
         catch (Exception)

@@ -39,7 +39,7 @@ internal sealed partial class Participation : IFlight
         try
         {
             node.Telemetry.RoundTrip();
-            return (string?)await node.Commands.AnswerAsync(node.Commands.Database.StringGetAsync(Names.Lease)).ConfigureAwait(false) == lease.Value && IsCurrent;
+            return (string?)await node.Commands.AnswerAsync(node.Commands.Database.StringGetAsync(Names.Lease, Commands.Flags)).ConfigureAwait(false) == lease.Value && IsCurrent;
         }
         catch (Exception)
         {

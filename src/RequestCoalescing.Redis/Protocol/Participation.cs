@@ -89,9 +89,9 @@ internal sealed partial class Participation(Node node, Lease lease, FlightContex
         var window = node.JoinWindow == Timeout.InfiniteTimeSpan ? 0 : Math.Max(1, (long)node.JoinWindow.TotalMicroseconds);
         var isGranted = false;
         var sentAt = lease.Ask();
-        node.Heartbeat.Add(lease); // the server may grant it long before this node hears of that
         try
         {
+            node.Heartbeat.Add(lease); // the server may grant it long before this node hears of that
             _asked = node.Commands.Send(
                 Scripts.Enter,
                 [Names.Lease, Names.Last, Names.Outcome, Names.Waiting],

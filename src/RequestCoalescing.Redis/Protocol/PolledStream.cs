@@ -1,14 +1,40 @@
+using System.Net;
 using System.Net.Sockets;
 
 namespace RequestCoalescing.Redis.Protocol;
 
-/// <summary>Reads and writes a non-blocking socket. No thread takes part but the one that calls.</summary>
+/// <summary>A connection whose reads and writes need no thread but the one that calls. They share a time limit.</summary>
 /// <remarks>
-/// On Unix, the runtime ends a blocking read of such a socket on the thread that watches all sockets, or on the thread pool if the answer arrives while
-/// the read begins. With a busy pool that read does not end. Here the kernel wakes the thread.
+/// On Unix, the runtime ends a blocking read of a socket that has once been non-blocking on the thread that watches all sockets, or on the thread pool if
+/// the answer arrives while the read begins. With a busy pool that read does not end. Here the kernel wakes the thread.
 /// </remarks>
-internal sealed class PolledStream(Socket socket, TimeSpan timeout) : Stream
+internal sealed class PolledStream : Stream
 {
+    private readonly TimeSpan _limit;
+    private readonly Socket _socket;
+    private long _startedAt = TimeProvider.System.GetTimestamp();
+
+    /// <summary>Connects. The time for this counts.</summary>
+    /// <exception cref="TimeoutException">No address of the server can be reached in time.</exception>
+    /// <exception cref="SocketException">The last address of the server cannot be reached.</exception>
+    public PolledStream(EndPoint server, TimeSpan limit)
+    {
+        _limit = limit;
+        EndPoint[] addresses = server is DnsEndPoint name ? [.. Dns.GetHostAddresses(name.Host, name.AddressFamily).Select(address => new IPEndPoint(address, name.Port))] : [server];
+        for (var next = 0; ; next++)
+        {
+            try
+            {
+                _socket = Connect(addresses[next], Left / (addresses.Length - next));
+                return;
+            }
+            catch (Exception) when (next < addresses.Length - 1)
+            {
+                // The next address may answer.
+            }
+        }
+    }
+
     public override bool CanRead => true;
 
     public override bool CanSeek => false;
@@ -23,6 +49,11 @@ internal sealed class PolledStream(Socket socket, TimeSpan timeout) : Stream
         set => throw new NotSupportedException();
     }
 
+    private TimeSpan Left => _limit - TimeProvider.System.GetElapsedTime(_startedAt);
+
+    /// <summary>Grants the whole time again.</summary>
+    public void Restart() => _startedAt = TimeProvider.System.GetTimestamp();
+
     public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
     /// <exception cref="TimeoutException">Nothing arrives in time.</exception>
@@ -31,8 +62,8 @@ internal sealed class PolledStream(Socket socket, TimeSpan timeout) : Stream
     {
         while (true)
         {
-            WaitFor(SelectMode.SelectRead);
-            var read = socket.Receive(buffer, SocketFlags.None, out var error);
+            WaitFor(_socket, SelectMode.SelectRead, Left);
+            var read = _socket.Receive(buffer, SocketFlags.None, out var error);
             if (IsDone(error)) return read;
         }
     }
@@ -45,8 +76,8 @@ internal sealed class PolledStream(Socket socket, TimeSpan timeout) : Stream
     {
         while (!buffer.IsEmpty)
         {
-            WaitFor(SelectMode.SelectWrite);
-            var sent = socket.Send(buffer, SocketFlags.None, out var error);
+            WaitFor(_socket, SelectMode.SelectWrite, Left);
+            var sent = _socket.Send(buffer, SocketFlags.None, out var error);
             if (IsDone(error)) buffer = buffer[sent..];
         }
     }
@@ -61,13 +92,39 @@ internal sealed class PolledStream(Socket socket, TimeSpan timeout) : Stream
 
     protected override void Dispose(bool disposing)
     {
-        if (disposing) socket.Dispose();
+        if (disposing) _socket.Dispose();
         base.Dispose(disposing);
     }
 
-    private void WaitFor(SelectMode mode)
+    private static Socket Connect(EndPoint address, TimeSpan limit)
     {
-        if (!socket.Poll(timeout, mode)) throw new TimeoutException();
+        var socket = new Socket(address.AddressFamily, SocketType.Stream, address is IPEndPoint ? ProtocolType.Tcp : ProtocolType.Unspecified);
+        try
+        {
+            socket.Blocking = false;
+            if (address is IPEndPoint) socket.NoDelay = true;
+            try
+            {
+                socket.Connect(address);
+            }
+            catch (SocketException pending) when (pending.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress)
+            {
+                WaitFor(socket, SelectMode.SelectWrite, limit);
+                if ((int)socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)! is not 0 and var error) throw new SocketException(error);
+            }
+
+            return socket;
+        }
+        catch (Exception)
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    private static void WaitFor(Socket socket, SelectMode mode, TimeSpan limit)
+    {
+        if (limit <= TimeSpan.Zero || !socket.Poll(limit, mode)) throw new TimeoutException();
     }
 
     // False if the socket was not ready after all.

@@ -53,7 +53,8 @@ internal sealed partial class ClusterTelemetry : IDisposable
 
     public void LineFailed(Exception exception)
     {
-        if (Interlocked.Exchange(ref _isLineFailed, 1) == 0) NoLine(_logger, exception, _instance);
+        if (Interlocked.Exchange(ref _isLineFailed, 1) == 1) return;
+        ThreadPool.UnsafeQueueUserWorkItem(static failure => NoLine(failure._logger, failure.exception, failure._instance), (_logger, exception, _instance), preferLocal: false); // a logger may block, and the heartbeat must not
     }
 
     public void Followed() => Count(_remoteFollowers);
