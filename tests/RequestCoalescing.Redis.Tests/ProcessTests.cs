@@ -17,7 +17,7 @@ public sealed partial class ProcessTests(ITestOutputHelper output) : IAsyncLifet
     private static readonly TimeSpan s_longLease = TimeSpan.FromMinutes(1); // longer than any pause of a busy machine
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
-    // One thread watches all sockets of a node, and also runs what waits for them.
+    // One thread watches all sockets of a node, and also runs the continuations of their reads.
     private static readonly (string Name, string Value)[] s_oneSocketThread = [("DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS", "1"), ("DOTNET_SYSTEM_NET_SOCKETS_THREAD_COUNT", "1")];
 
     private readonly List<WorkerProcess> _nodes = [];

@@ -12,8 +12,9 @@ namespace RequestCoalescing.Redis.Protocol;
 /// A connection to one server for one thread. It needs no other thread, whereas the shared connection needs the thread pool to send and to receive.
 /// </summary>
 /// <remarks>
-/// It is created from the text of the shared connection's configuration, which has no certificate callbacks, tunnels, passwords with a comma or changing
-/// passwords. If the server therefore refuses the line, heartbeats have only the shared connection.
+/// It is created from the text of the shared connection's configuration. That text contains no certificate callbacks and no tunnels. A password with a
+/// comma, or one that changes, does not reach the line. The line does not check whether a certificate was revoked, and the server must send its whole
+/// chain. If the line cannot be opened, heartbeats have only the shared connection.
 /// </remarks>
 internal sealed class Line : IDisposable
 {
@@ -43,7 +44,7 @@ internal sealed class Line : IDisposable
                 {
                     TargetHost = configuration.SslHost ?? (server as DnsEndPoint)?.Host ?? (server as IPEndPoint)?.Address.ToString() ?? "",
                     EnabledSslProtocols = configuration.SslProtocols ?? SslProtocols.None,
-                    CertificateChainPolicy = new X509ChainPolicy { RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true }, // both would need the network
+                    CertificateChainPolicy = new X509ChainPolicy { RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true }, // revocation lists and missing certificates come over the network, which may take longer than a lease
                 });
             }
 

@@ -14,9 +14,9 @@ internal sealed class PolledStream : Stream
     private readonly Socket _socket;
     private long _startedAt = TimeProvider.System.GetTimestamp();
 
-    /// <summary>Connects. The time for this counts.</summary>
+    /// <summary>Connects to the first address of the server that answers. The time for this is part of the limit. The resolution of a name has no limit of its own.</summary>
     /// <exception cref="TimeoutException">No address of the server can be reached in time.</exception>
-    /// <exception cref="SocketException">The last address of the server cannot be reached.</exception>
+    /// <exception cref="SocketException">The server's name is unknown, or its last address refuses.</exception>
     public PolledStream(EndPoint server, TimeSpan limit)
     {
         _limit = limit;

@@ -118,6 +118,6 @@ internal sealed partial class ClusterTelemetry : IDisposable
     [LoggerMessage(104, LogLevel.Warning, "{Instance} cannot send outcomes of type {Type} to other nodes; each node runs the work itself. Logged once for each type")]
     private static partial void NotWritten(ILogger logger, Exception exception, string instance, Type type);
 
-    [LoggerMessage(105, LogLevel.Warning, "{Instance} had no answer to a heartbeat in time, and cannot open a connection for the heartbeat alone. Logged once")]
+    [LoggerMessage(105, LogLevel.Warning, "{Instance} had no answer to a heartbeat in time, and the connection for heartbeats alone failed, too. Logged once")]
     private static partial void NoLine(ILogger logger, Exception exception, string instance);
 }
